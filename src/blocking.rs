@@ -1,0 +1,184 @@
+//! Closures that block, on a thread of their own, as tasks.
+//!
+//! The closure runs on a thread of the pool (`pool.rs`); on the executor's thread a small task waits
+//! for it. So a blocking call has a `JoinHandle` like everything else. The task is not polled before
+//! the closure has ended: the pool's thread wakes it.
+
+use std::any::type_name;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::context::Shared;
+use crate::join_handle::JoinHandle;
+use crate::task::{boxed, short_name};
+use crate::trace::{Event, TaskKind, WaitsOn};
+use crate::waker::HeldWaker;
+
+/// Runs a closure on another thread, and gives a handle on its result. The executor's thread goes on
+/// with other tasks meanwhile.
+///
+/// This is for what blocks (a file, a lock, `thread::sleep`) and for what computes long. The closure
+/// is sent off by this call, awaited or not. The threads belong to the executor: they are started
+/// when they are needed, up to [a limit](crate::Builder::blocking_threads), wait 10 s for more to
+/// do, and then end. Closures beyond the limit wait their turn.
+///
+/// If the closure panics, so does the task: the handle gives the panic. If no thread can be started
+/// at all, the handle gives a panic that says so.
+///
+/// # Aborting and dropping
+///
+/// A closure that waits for a thread is dropped if its task is aborted or the executor is dropped.
+/// One that runs cannot be stopped: it runs to its end and its result is dropped. Nobody waits for
+/// it, neither the handle nor the executor's drop.
+///
+/// # Panics
+///
+/// Where no executor runs on this thread.
+///
+/// ```
+/// use std::{thread, time::Duration};
+///
+/// watchglass::block_on(async {
+///     let slow = watchglass::spawn_blocking(|| {
+///         thread::sleep(Duration::from_millis(10));
+///         "done"
+///     });
+///     assert_eq!(slow.await.unwrap(), "done");
+/// });
+/// ```
+#[doc(alias = "to_thread")]
+#[doc(alias = "run_in_executor")]
+#[track_caller]
+pub fn spawn_blocking<F, T>(closure: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let shared = Shared::expect_current("spawn_blocking");
+    let at = Location::caller();
+    let job = Arc::new(Job {
+        cancelled: AtomicBool::new(false),
+        done: Mutex::new(None),
+    });
+    let name = short_name(type_name::<F>());
+    let task = boxed(Blocking { job: job.clone() }, Some(name.into()));
+    let id = shared.insert(task, TaskKind::Blocking, at);
+    let held = HeldWaker::new(shared.home.clone(), id);
+    let waker = held.target.clone();
+    shared.with_slot(id, |slot| {
+        slot.waker = Some(held);
+        slot.waits_at = Some(at);
+    });
+    shared.tracer.emit(|| Event::BlockingStarted { task: id });
+    shared.tracer.emit(|| Event::Waits {
+        task: Some(id),
+        on: WaitsOn::Blocking,
+        at,
+    });
+    shared.home.blocking_job_starts();
+    let submitted = shared.pool.submit({
+        let (job, waker, home) = (job.clone(), waker.clone(), shared.home.clone());
+        let queued_at = Instant::now();
+        // Whatever becomes of the closure, also if it is dropped unrun, the count goes down.
+        let ended = OnDrop(move || home.blocking_job_ended());
+        Box::new(move || {
+            job.run(closure, queued_at);
+            waker.wake();
+            drop(ended);
+        })
+    });
+    if let Err(error) = submitted {
+        let refusal = format!("spawn_blocking: no thread could be started: {error}");
+        let now = Instant::now();
+        job.finish(Err(Box::new(refusal)), now, now);
+        waker.wake();
+    }
+    JoinHandle::new(&shared, id)
+}
+
+/// What the closure's thread and the task share.
+struct Job<T> {
+    /// The task is gone: nobody wants the result.
+    cancelled: AtomicBool,
+    done: Mutex<Option<Done<T>>>,
+}
+
+struct Done<T> {
+    result: thread::Result<T>,
+    thread: String,
+    queued: Duration,
+    took: Duration,
+}
+
+impl<T> Job<T> {
+    /// Called on the pool's thread, once.
+    fn run(&self, closure: impl FnOnce() -> T, queued_at: Instant) {
+        if !self.cancelled.load(Ordering::Relaxed) {
+            let started_at = Instant::now();
+            let result = catch_unwind(AssertUnwindSafe(closure));
+            self.finish(result, queued_at, started_at);
+        }
+    }
+
+    fn finish(&self, result: thread::Result<T>, queued_at: Instant, started_at: Instant) {
+        let done = Done {
+            result,
+            thread: thread::current().name().unwrap_or("a thread").to_owned(),
+            queued: started_at - queued_at,
+            took: started_at.elapsed(),
+        };
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+    }
+}
+
+/// The task that waits for a closure.
+struct Blocking<T> {
+    job: Arc<Job<T>>,
+}
+
+impl<T> Future for Blocking<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        let mut place = self.job.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(done) = place.take() else {
+            // The pool's thread has the waker of this task from the start and keeps it.
+            return Poll::Pending;
+        };
+        drop(place);
+        let shared = Shared::expect_current("spawn_blocking");
+        if let Some(task) = shared.queue.running() {
+            shared.tracer.emit(|| Event::BlockingDone {
+                task,
+                thread: done.thread,
+                queued: done.queued,
+                took: done.took,
+            });
+        }
+        match done.result {
+            Ok(output) => Poll::Ready(output),
+            // The panic has been told of on its own thread; here it only goes on to the handle.
+            Err(payload) => resume_unwind(payload),
+        }
+    }
+}
+
+impl<T> Drop for Blocking<T> {
+    fn drop(&mut self) {
+        self.job.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Calls a closure when it is dropped, however that comes.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

@@ -1,0 +1,113 @@
+//! The choices that an executor offers.
+
+use std::fmt;
+use std::rc::Rc;
+
+use crate::clock::Clock;
+use crate::context::Shared;
+use crate::executor::Executor;
+use crate::pool::Pool;
+use crate::queue::Queue;
+use crate::trace::{Observer, Tracer};
+
+/// Makes an [`Executor`] that differs from the usual one.
+///
+/// ```
+/// let executor = watchglass::Executor::builder().virtual_time().seed(7).build();
+/// ```
+#[must_use = "nothing is made before `build`"]
+pub struct Builder {
+    virtual_time: bool,
+    closed_world: Option<bool>,
+    seed: Option<u64>,
+    observer: Option<Box<dyn Observer>>,
+    blocking_threads: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder {
+            virtual_time: false,
+            closed_world: None,
+            seed: None,
+            observer: None,
+            blocking_threads: Pool::MAX_THREADS,
+        }
+    }
+}
+
+impl Builder {
+    /// Uses a clock that stands still while anything is ready, and then jumps to the next deadline:
+    /// sleeping takes no time, and every run is the same.
+    ///
+    /// Time does not move while a blocking call is out on a thread. Virtual time implies a
+    /// [closed world](Builder::closed_world).
+    pub fn virtual_time(mut self) -> Self {
+        self.virtual_time = true;
+        self
+    }
+
+    /// Promises that no waker will be used from outside: not by another thread, and not between
+    /// calls. Then `block_on` can tell at once that nothing can ever happen again, also while
+    /// wakers are held somewhere. The default is `false`, or `true` with virtual time.
+    ///
+    /// Blocking calls of [`spawn_blocking`](crate::spawn_blocking) are not outside.
+    pub fn closed_world(mut self, closed: bool) -> Self {
+        self.closed_world = Some(closed);
+        self
+    }
+
+    /// Polls the tasks of each turn in an order that is shuffled, and the same for the same seed.
+    /// A program that is right only in one order is found out; nobody waits longer than a turn.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Tells `observer` everything that the executor does. The last observer given is the one.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// At most this many threads for [`spawn_blocking`](crate::spawn_blocking); 512 unless told.
+    /// Further closures wait for one.
+    ///
+    /// # Panics
+    ///
+    /// If `threads` is 0: no closure would ever run.
+    #[track_caller]
+    pub fn blocking_threads(mut self, threads: usize) -> Self {
+        assert!(
+            threads > 0,
+            "blocking_threads(0) would let no closure run; give at least 1"
+        );
+        self.blocking_threads = threads;
+        self
+    }
+
+    /// Makes the executor, on this thread.
+    pub fn build(self) -> Executor {
+        let clock = Rc::new(match self.virtual_time {
+            true => Clock::virtual_time(),
+            false => Clock::real(),
+        });
+        let tracer = Tracer::new(clock.clone(), self.observer);
+        let queue = Queue::new(self.seed, Rc::new(tracer));
+        let pool = Pool::new(self.blocking_threads, Pool::KEEP_ALIVE);
+        let closed_world = self.closed_world.unwrap_or(self.virtual_time);
+        Executor::with(Shared::new(clock, queue, pool), closed_world)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("virtual_time", &self.virtual_time)
+            .field("closed_world", &self.closed_world)
+            .field("seed", &self.seed)
+            .field("observed", &self.observer.is_some())
+            .field("blocking_threads", &self.blocking_threads)
+            .finish()
+    }
+}

@@ -1,0 +1,504 @@
+//! The executor: the loop that polls what is ready, and parks when nothing is.
+//!
+//! ```text
+//!            ┌──────────────────────── one turn ────────────────────────┐
+//!            │ take what the inbox holds ▶ fire timers ▶ poll the queue │◀─┐
+//!            └───────────────────────────┬──────────────────────────────┘  │ a wake, or
+//!                                        │ nothing was ready               │ the deadline
+//!                                        ▼                                 │
+//!                 park until the next deadline, or a wake from elsewhere ──┘
+//! ```
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::builder::Builder;
+use crate::context::{Entered, Shared, timer_id};
+use crate::guard::drop_contained;
+use crate::join_handle::JoinHandle;
+use crate::main_task::{MainTask, MainWaker};
+use crate::stalled::{self, Stalled};
+use crate::task::{JoinError, Name, TaskId, short_name};
+use crate::trace::{Cause, Event, UnparkCause};
+use crate::waker::{HeldWaker, ParkEnd};
+
+/// The longest turn. So often, at least, are timers and other threads served.
+const MAX_POLLS_A_TURN: usize = 64;
+/// How many timers a turn fires at most; the rest are due at the next turn.
+const MAX_TIMERS_A_TURN: usize = 64;
+
+/// Runs futures on the thread that made it.
+///
+/// Tasks survive between calls: what [`spawn`](Executor::spawn) was given and
+/// [`block_on`](Executor::block_on) did not finish goes on at the next call. Between calls nothing
+/// runs.
+///
+/// ```
+/// use watchglass::Executor;
+/// use std::time::Duration;
+///
+/// let executor = Executor::builder().virtual_time().build();
+/// let task = executor.spawn(async {
+///     watchglass::sleep(Duration::from_secs(3600)).await;
+///     "an hour later"
+/// });
+/// assert_eq!(executor.block_on(task).unwrap(), "an hour later");
+/// ```
+///
+/// # Dropping
+///
+/// Dropping an executor drops every future in it, on this thread, and those that are spawned by
+/// these drops too. Handles then resolve to a cancellation. Closures that wait for a thread of the
+/// pool are dropped; those that run are left to finish, and nobody waits for them.
+pub struct Executor {
+    shared: Rc<Shared>,
+    /// How many more polls belong to this turn.
+    turn_left: Cell<usize>,
+    /// A waker that is not any task's yet. A task that never gives its waker away never has one of
+    /// its own: it is polled with this.
+    spare: Cell<Option<HeldWaker>>,
+    main_waker: Cell<Option<MainWaker>>,
+    /// Nobody outside will use a waker.
+    closed_world: bool,
+}
+
+/// What one [`step`](Executor::step) did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// One task was polled, or dropped if it had been aborted.
+    Polled(TaskId),
+    /// This many timers fired.
+    TimersFired(usize),
+    /// Virtual time moved on by this much, to the next deadline.
+    ClockAdvanced(Duration),
+    /// Nothing: no task is ready, no timer is due, no wake has arrived.
+    Idle,
+}
+
+/// What there is to do next.
+enum Next {
+    Poll(TaskId),
+    TimersFired(usize),
+    Nothing,
+}
+
+impl Executor {
+    pub(crate) fn with(shared: Rc<Shared>, closed_world: bool) -> Self {
+        Executor {
+            shared,
+            turn_left: Cell::new(0),
+            spare: Cell::new(None),
+            main_waker: Cell::new(None),
+            closed_world,
+        }
+    }
+
+    /// An executor on the real clock, with first in, first out order and no observer.
+    pub fn new() -> Self {
+        Executor::builder().build()
+    }
+
+    /// A way to an executor that differs from [`new`](Executor::new).
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Polls `future`, and whatever else is ready, until `future` is done. While nothing is ready
+    /// the thread is parked.
+    ///
+    /// Other tasks stay in the executor, finished or not.
+    ///
+    /// # Panics
+    ///
+    /// - If `future` panics, with its panic. The executor can be used again.
+    /// - If nothing can ever happen again, with [`Stalled`];
+    ///   [`try_block_on`](Executor::try_block_on) returns it instead.
+    /// - Inside of a running executor: `.await` the future there, or hand what blocks to
+    ///   [`spawn_blocking`](crate::spawn_blocking).
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match self.try_block_on(future) {
+            Ok(output) => output,
+            Err(stalled) => panic!("{stalled}"),
+        }
+    }
+
+    /// Like [`block_on`](Executor::block_on), but returns an error where that would wait for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`Stalled`], if `future` is not done and nothing can ever happen again. `future` has been
+    /// dropped then; other tasks stay in the executor.
+    ///
+    /// # Panics
+    ///
+    /// If `future` panics, or inside of a running executor.
+    ///
+    /// ```
+    /// let executor = watchglass::Executor::new();
+    /// let stalled = executor.try_block_on(std::future::pending::<()>()).unwrap_err();
+    /// assert_eq!(stalled.tasks()[0].name, "Pending");
+    /// ```
+    #[track_caller]
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Stalled> {
+        let _entered = self.enter("block_on");
+        let name = Name::Borrowed(short_name(std::any::type_name::<F>()));
+        let mut future = pin!(future);
+        let at = Location::caller();
+        let mut main = MainTask::start(&self.shared, &self.main_waker, name, at);
+        loop {
+            match self.next() {
+                Next::Poll(id) if id == main.id => {
+                    if let Poll::Ready(output) = main.poll(future.as_mut()) {
+                        return Ok(output);
+                    }
+                }
+                Next::Poll(id) => self.poll_task(id),
+                Next::TimersFired(_) => {}
+                Next::Nothing if self.advance_clock().is_some() => {}
+                Next::Nothing => match stalled::verdict(&self.shared, &mut main, self.closed_world)
+                {
+                    Some(stalled) => return Err(stalled),
+                    None => self.park(),
+                },
+            }
+            self.resume_observer_panic();
+        }
+    }
+
+    /// Puts a future at the back of the ready queue. It is polled when the executor runs:
+    /// in [`block_on`](Executor::block_on), [`step`](Executor::step) or
+    /// [`run_until_idle`](Executor::run_until_idle).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        JoinHandle::spawn(&self.shared, future, None)
+    }
+
+    /// Does the next thing that can be seen, and nothing more: one poll, or one batch of timers, or
+    /// one jump of virtual time. It never waits.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a running executor.
+    #[track_caller]
+    pub fn step(&self) -> Step {
+        let _entered = self.enter("step");
+        let step = match self.next() {
+            Next::Poll(id) => {
+                self.poll_task(id);
+                Step::Polled(id)
+            }
+            Next::TimersFired(timers) => Step::TimersFired(timers),
+            Next::Nothing => match self.advance_clock() {
+                Some(by) => Step::ClockAdvanced(by),
+                None => Step::Idle,
+            },
+        };
+        self.resume_observer_panic();
+        step
+    }
+
+    /// Makes [`step`](Executor::step)s until one is [`Step::Idle`]. It never waits: on the real
+    /// clock, tasks that sleep still sleep afterwards; on the virtual clock, time moves on until
+    /// no timer is left.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a running executor.
+    #[track_caller]
+    pub fn run_until_idle(&self) {
+        while self.step() != Step::Idle {}
+    }
+
+    /// When the next timer is due, if there is one. It may be earlier than any sleep that is left,
+    /// if a sleep was cancelled; never later.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let next_wake_ns = self.shared.wheel.borrow().next_wake()?;
+        self.shared.clock.instant_of(next_wake_ns)
+    }
+
+    #[track_caller]
+    fn enter(&self, what: &str) -> Entered {
+        if Shared::current().is_some() {
+            panic!(
+                "{what} was called inside a running executor, whose thread it would block: \
+                 `.await` the future instead, or move the blocking call to \
+                 `watchglass::spawn_blocking`"
+            );
+        }
+        self.shared.enter()
+    }
+
+    // ---- the turn
+
+    /// The next task of this turn; or a new turn, which begins with the inbox and the timers.
+    #[inline]
+    fn next(&self) -> Next {
+        if let Some(id) = self.pop_within_turn() {
+            return Next::Poll(id);
+        }
+        self.take_inbox();
+        let fired = self.fire_timers();
+        let ready = self.shared.queue.len();
+        self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
+        if fired > 0 {
+            return Next::TimersFired(fired);
+        }
+        match self.pop_within_turn() {
+            Some(id) => Next::Poll(id),
+            None => Next::Nothing,
+        }
+    }
+
+    /// Only what was in the queue when the turn began: what wakes itself is polled a turn later.
+    #[inline]
+    fn pop_within_turn(&self) -> Option<TaskId> {
+        let left = self.turn_left.get();
+        if left == 0 {
+            return None;
+        }
+        self.turn_left.set(left - 1);
+        self.shared.queue.pop(left)
+    }
+
+    /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
+    /// threads must not be able to keep the executor here.
+    fn take_inbox(&self) {
+        for _ in 0..self.shared.inbox.len() {
+            if let Some(id) = self.shared.inbox.receive() {
+                self.shared.queue.wake(id, Cause::OtherThread);
+            }
+        }
+    }
+
+    /// Wakes those whose deadline has passed: in the order of their deadlines, and for equal ones
+    /// in the order in which they were armed.
+    fn fire_timers(&self) -> usize {
+        let shared = &*self.shared;
+        if shared.wheel.borrow().is_empty() {
+            return 0;
+        }
+        let now_ns = shared.clock.now_ns();
+        let mut fired = 0;
+        while fired < MAX_TIMERS_A_TURN {
+            let mut moved = Vec::new();
+            let expired = shared.wheel.borrow_mut().pop(now_ns, &mut |key, place| {
+                if shared.tracer.is_on() {
+                    moved.push((timer_id(key), place));
+                }
+            });
+            for (timer, place) in moved {
+                shared.tracer.emit(|| Event::Cascaded { timer, place });
+            }
+            let Some(expired) = expired else {
+                break;
+            };
+            let timer = timer_id(expired.key);
+            shared.tracer.emit(|| Event::TimerFired {
+                timer,
+                deadline: Duration::from_nanos(expired.deadline),
+                now: Duration::from_nanos(now_ns),
+            });
+            shared.wake_waiter(expired.value, Cause::Timer(timer));
+            fired += 1;
+        }
+        fired
+    }
+
+    // ---- one poll
+
+    /// Polls a task with its own waker, or with the spare one if it has none. A task that was
+    /// aborted is dropped instead.
+    fn poll_task(&self, id: TaskId) {
+        let shared = &*self.shared;
+        let (task, held, aborted) = shared.with_slot(id, |slot| {
+            (slot.task.take(), slot.waker.take(), slot.aborted)
+        });
+        let mut task = task.expect("a queued task is in its slot");
+        if aborted {
+            if shared.tracer.is_on() {
+                shared.tell_poll_started(id);
+            }
+            return shared.cancel(id, Some(task));
+        }
+        let held = held.unwrap_or_else(|| self.spare_waker(id));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let clones = || Some(held.clones());
+            shared.poll(id, &held.waker, clones, |cx| task.as_mut().poll(cx))
+        }));
+        match polled {
+            Ok(Poll::Pending) => {
+                let waits_at = shared.take_waits_at();
+                let own = self.keep_if_cloned(held);
+                shared.with_slot(id, |slot| {
+                    slot.task = Some(task);
+                    slot.waker = own;
+                    slot.waits_at = waits_at;
+                });
+            }
+            Ok(Poll::Ready(())) => {
+                self.keep_if_cloned(held);
+                shared.finish(id, Ok(task));
+            }
+            Err(payload) => {
+                self.keep_if_cloned(held);
+                drop_contained(task);
+                shared.finish(id, Err(JoinError::panicked(payload)));
+            }
+        }
+    }
+
+    /// The spare waker, made to be this task's, or a new one.
+    #[inline]
+    fn spare_waker(&self, id: TaskId) -> HeldWaker {
+        match self.spare.take() {
+            Some(spare) => {
+                spare.target.set_task(id);
+                spare
+            }
+            None => HeldWaker::new(self.shared.home.clone(), id),
+        }
+    }
+
+    /// If nobody has a clone of a waker it becomes the spare one. Otherwise it stays its task's for
+    /// good, for that is whom the clones must wake.
+    #[inline]
+    fn keep_if_cloned(&self, held: HeldWaker) -> Option<HeldWaker> {
+        if held.clones() > 0 {
+            return Some(held);
+        }
+        self.spare.set(Some(held));
+        None
+    }
+
+    fn resume_observer_panic(&self) {
+        if let Some(payload) = self.shared.tracer.take_panic() {
+            resume_unwind(payload);
+        }
+    }
+
+    // ---- when nothing is ready
+
+    /// Virtual time jumps to the next deadline. It must not while a closure is out on a thread or
+    /// a wake is on its way, for whatever comes of these comes before the deadline.
+    fn advance_clock(&self) -> Option<Duration> {
+        let shared = &*self.shared;
+        if !shared.clock.is_virtual() || shared.home.blocking_jobs() > 0 {
+            return None;
+        }
+        if !shared.inbox.is_empty() {
+            return None;
+        }
+        let to_ns = shared.wheel.borrow().next_wake()?;
+        let from_ns = shared.clock.now_ns();
+        if to_ns <= from_ns {
+            return Some(Duration::ZERO);
+        }
+        shared.clock.advance_to(to_ns);
+        let (from, to) = (Duration::from_nanos(from_ns), Duration::from_nanos(to_ns));
+        shared.tracer.emit(|| Event::ClockAdvanced { from, to });
+        Some(to - from)
+    }
+
+    /// Gives the thread back to the operating system until the next deadline, or until another
+    /// thread sends a wake.
+    fn park(&self) {
+        let shared = &*self.shared;
+        let deadline_ns = match shared.clock.is_virtual() {
+            true => None,
+            false => shared.wheel.borrow().next_wake(),
+        };
+        let timeout = deadline_ns.map(|deadline_ns| {
+            Duration::from_nanos(deadline_ns.saturating_sub(shared.clock.now_ns()))
+        });
+        if timeout == Some(Duration::ZERO) {
+            return;
+        }
+        shared.tracer.emit(|| Event::Parked {
+            until: deadline_ns.map(Duration::from_nanos),
+        });
+        let jobs = shared.home.blocking_jobs();
+        let ended = shared.inbox.park(&shared.home, timeout, || {
+            shared.home.blocking_jobs() != jobs
+        });
+        shared.tracer.emit(|| Event::Unparked {
+            by: match ended {
+                ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,
+                ParkEnd::TimedOutOrSpurious => match deadline_ns {
+                    Some(deadline_ns) if shared.clock.now_ns() >= deadline_ns => {
+                        UnparkCause::Deadline
+                    }
+                    _ => UnparkCause::Spurious,
+                },
+            },
+        });
+    }
+}
+
+impl Default for Executor {
+    fn default() -> Self {
+        Executor::new()
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor")
+            .field("ready", &self.shared.queue.len())
+            .field("unfinished", &self.shared.queue.unfinished().len())
+            .field("timers", &self.shared.wheel.borrow().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Executor {
+    /// Drops every future, in the order of their slots, and then what those drops have spawned.
+    fn drop(&mut self) {
+        let _entered = self.shared.enter();
+        loop {
+            let unfinished = self.shared.queue.unfinished();
+            if unfinished.is_empty() {
+                return;
+            }
+            for id in unfinished {
+                // A drop before this one may have finished it by now.
+                if self.shared.queue.state(id).is_unfinished() {
+                    let task = self.shared.with_slot(id, |slot| slot.task.take());
+                    self.shared.cancel(id, task);
+                }
+            }
+        }
+    }
+}
+
+/// Runs one future on an executor of its own, made for this call: the way in.
+///
+/// What `future` has spawned runs beside it. What is still running when `future` is done is dropped
+/// before this returns.
+///
+/// # Panics
+///
+/// As [`Executor::block_on`].
+///
+/// ```
+/// let answer = watchglass::block_on(async {
+///     let task = watchglass::spawn(async { 6 * 7 });
+///     task.await.unwrap()
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+#[doc(alias = "run")]
+#[doc(alias = "run_until_complete")]
+#[track_caller]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    Executor::new().block_on(future)
+}

@@ -1,0 +1,19 @@
+//! Keeps a panic of the user's code from going where it does not belong.
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs the user's code and ends its panic here. The panic hook has told of it by then.
+pub(crate) fn contain(code: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
+        // The payload's own drop may panic, with a payload whose drop may panic...
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            mem::forget(another);
+        }
+    }
+}
+
+/// Drops a value of the user's, whose `Drop` may panic.
+pub(crate) fn drop_contained<T>(value: T) {
+    contain(|| drop(value));
+}

@@ -1,0 +1,205 @@
+//! The handle on a task: awaiting it gives the task's output, dropping it lets the task go on alone.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::context::{Joiner, Shared};
+use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
+use crate::trace::{Cause, TaskKind, WaitsOn};
+
+/// Spawns a future on the executor that runs on this thread: it goes to the back of the ready
+/// queue, and is polled for the first time when its turn comes, not before.
+///
+/// The future need not be `Send`: it never leaves this thread.
+///
+/// # Panics
+///
+/// Where no executor runs on this thread. [`Executor::spawn`](crate::Executor::spawn) works there.
+///
+/// ```
+/// watchglass::block_on(async {
+///     let task = watchglass::spawn(async { 1 + 1 });
+///     println!("spawned, and not yet polled");
+///     assert_eq!(task.await.unwrap(), 2);
+/// });
+/// ```
+#[doc(alias = "create_task")]
+#[doc(alias = "ensure_future")]
+#[doc(alias = "spawn_local")]
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+{
+    JoinHandle::spawn(&Shared::expect_current("spawn"), future, None)
+}
+
+/// Like [`spawn`], for a task that is to be called `name` in traces and messages.
+///
+/// # Panics
+///
+/// Where no executor runs on this thread.
+///
+/// ```
+/// watchglass::block_on(async {
+///     let task = watchglass::spawn_named("adder", async { 1 + 1 });
+///     assert_eq!(task.await.unwrap(), 2);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_named<F>(name: impl Into<Name>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+{
+    JoinHandle::spawn(
+        &Shared::expect_current("spawn_named"),
+        future,
+        Some(name.into()),
+    )
+}
+
+/// Awaits the end of a task: `Ok` with its output, or `Err` if it panicked or was cancelled.
+///
+/// # Dropping
+///
+/// Dropping the handle detaches the task: it goes on, and its output is dropped when it is done.
+/// To stop it, [`abort`](JoinHandle::abort) it. A handle that is dropped after its task has
+/// finished drops the output.
+///
+/// # Panics
+///
+/// Polling a handle panics after it has given its output, and inside the very task that it is the
+/// handle of, which would wait for itself for ever.
+#[must_use = "dropping a handle detaches its task; `.await` the handle to wait for it"]
+pub struct JoinHandle<T> {
+    shared: Rc<Shared>,
+    id: TaskId,
+    taken: bool,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T: 'static> JoinHandle<T> {
+    #[track_caller]
+    pub(crate) fn spawn<F>(shared: &Rc<Shared>, future: F, name: Option<Name>) -> Self
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let id = shared.insert(boxed(future, name), TaskKind::Spawned, Location::caller());
+        shared.queue.wake(id, Cause::Spawned);
+        JoinHandle::new(shared, id)
+    }
+
+    /// The handle of a task whose output is a `T`.
+    pub(crate) fn new(shared: &Rc<Shared>, id: TaskId) -> Self {
+        JoinHandle {
+            shared: shared.clone(),
+            id,
+            taken: false,
+            output: PhantomData,
+        }
+    }
+
+    /// Has `tell` called when the task ends. False, if it has ended.
+    #[track_caller]
+    pub(crate) fn tell(&self, tell: Rc<dyn Fn(TaskId)>) -> bool {
+        assert!(
+            !self.taken,
+            "the JoinHandle of {} has given its output",
+            self.id
+        );
+        let unfinished = !self.is_finished();
+        if unfinished {
+            let joiner = Some(Joiner::Set(tell));
+            self.shared.with_slot(self.id, |slot| slot.joiner = joiner);
+        }
+        unfinished
+    }
+
+    /// The outcome, if the task has ended and the outcome was not taken before.
+    pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
+        let mut finished: BoxedTask = self.shared.take_finished(self.id)?;
+        self.taken = true;
+        let mut output: Option<T> = None;
+        let taken = finished.as_mut().take(&mut output);
+        Some(taken.map(|()| output.expect("a task that is done has an output")))
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// Cancels the task: at the next turn its future is dropped where it awaits, and the handle
+    /// gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled).
+    ///
+    /// Nothing happens if the task has finished. If it finishes in the poll that calls this, it has
+    /// finished.
+    #[doc(alias = "cancel")]
+    pub fn abort(&self) {
+        if !self.taken {
+            self.shared.abort(self.id);
+        }
+    }
+
+    /// True if the task has ended: with an output, by a panic, or cancelled.
+    pub fn is_finished(&self) -> bool {
+        !self.shared.queue.state(self.id).is_unfinished()
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+}
+
+impl<T: 'static> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    #[track_caller]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let id = self.id;
+        assert!(
+            !self.taken,
+            "the JoinHandle of {id} was polled after it gave its output; await a handle only once"
+        );
+        if let Some(outcome) = self.take() {
+            return Poll::Ready(outcome);
+        }
+        let shared = &*self.shared;
+        assert!(
+            shared.queue.running() != Some(id),
+            "task {id} awaits its own JoinHandle and would wait for itself for ever; let another \
+             task await it"
+        );
+        shared.waits(WaitsOn::Task(id), Location::caller());
+        shared.set_joiner(id, cx.waker());
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
+        // Moved out first, and dropped with nothing borrowed: an output's drop is the user's code.
+        let outcome = self.shared.take_finished(self.id);
+        if outcome.is_none() {
+            let joiner = self.shared.with_slot(self.id, |slot| {
+                slot.has_handle = false;
+                slot.joiner.take()
+            });
+            drop(joiner);
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("id", &self.id)
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}

@@ -1,0 +1,204 @@
+//! A set of tasks that is awaited task by task, in the order in which they end.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::context::Shared;
+use crate::join_handle::{JoinHandle, spawn};
+use crate::task::{JoinError, TaskId};
+use crate::trace::{Cause, WaitsOn};
+use crate::waker::Waiter;
+
+/// Tasks whose outcomes are wanted as they come.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{JoinSet, sleep};
+///
+/// let executor = watchglass::Executor::builder().virtual_time().build();
+/// executor.block_on(async {
+///     let mut set = JoinSet::new();
+///     for seconds in [3, 1, 2] {
+///         set.spawn(async move {
+///             sleep(Duration::from_secs(seconds)).await;
+///             seconds
+///         });
+///     }
+///     let mut order = Vec::new();
+///     while let Some(seconds) = set.join_next().await {
+///         order.push(seconds.unwrap());
+///     }
+///     assert_eq!(order, [1, 2, 3]);
+/// });
+/// ```
+///
+/// # Dropping
+///
+/// Dropping the set aborts every task in it.
+#[doc(alias = "TaskGroup")]
+#[doc(alias = "as_completed")]
+pub struct JoinSet<T> {
+    handles: HashMap<TaskId, JoinHandle<T>>,
+    ended: Rc<Ended>,
+    /// `ended.push`, as the executor calls it.
+    tell: Rc<dyn Fn(TaskId)>,
+}
+
+/// The tasks that have ended and were not taken yet, and who waits for one.
+#[derive(Default)]
+struct Ended {
+    ids: RefCell<VecDeque<TaskId>>,
+    waiter: RefCell<Option<(Rc<Shared>, Waiter)>>,
+}
+
+impl Ended {
+    fn push(&self, id: TaskId) {
+        self.ids.borrow_mut().push_back(id);
+        let waiter = self.waiter.take();
+        if let Some((shared, waiter)) = waiter {
+            shared.wake_waiter(waiter, Cause::Joined(id));
+        }
+    }
+}
+
+impl<T: 'static> JoinSet<T> {
+    /// An empty set.
+    pub fn new() -> Self {
+        let ended = Rc::new(Ended::default());
+        JoinSet {
+            handles: HashMap::new(),
+            tell: Rc::new({
+                let ended = ended.clone();
+                move |id| ended.push(id)
+            }),
+            ended,
+        }
+    }
+
+    /// Spawns a future on the executor that runs on this thread, into the set.
+    ///
+    /// # Panics
+    ///
+    /// Where no executor runs on this thread.
+    #[track_caller]
+    pub fn spawn<F>(&mut self, future: F) -> TaskId
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(spawn(future))
+    }
+
+    /// Takes a task into the set: that of [`spawn_blocking`](crate::spawn_blocking), say.
+    ///
+    /// # Panics
+    ///
+    /// If the handle has given its output already.
+    #[track_caller]
+    pub fn insert(&mut self, handle: JoinHandle<T>) -> TaskId {
+        let id = handle.id();
+        if !handle.tell(self.tell.clone()) {
+            self.ended.push(id);
+        }
+        self.handles.insert(id, handle);
+        id
+    }
+
+    /// Waits for the next task to end and gives its outcome; `None` if the set is empty. Outcomes
+    /// come in the order in which the tasks ended.
+    ///
+    /// If the future is dropped before it is done, nothing is lost.
+    pub fn join_next(&mut self) -> JoinNext<'_, T> {
+        JoinNext { set: self }
+    }
+
+    /// The outcome of a task that has ended, if there is one; `None` also if the set is empty.
+    pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        loop {
+            let id = self.ended.ids.borrow_mut().pop_front()?;
+            if let Some(mut handle) = self.handles.remove(&id) {
+                return handle.take();
+            }
+        }
+    }
+}
+
+impl<T> JoinSet<T> {
+    /// [Aborts](JoinHandle::abort) every task. They stay in the set until they are joined.
+    pub fn abort_all(&self) {
+        self.handles.values().for_each(JoinHandle::abort);
+    }
+
+    /// How many tasks there are, ended or not, that were not joined yet.
+    pub fn len(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// True if no task is left to be joined.
+    pub fn is_empty(&self) -> bool {
+        self.handles.is_empty()
+    }
+
+    /// Lets every task go on by itself, as if its handle had been dropped. The set is empty then.
+    pub fn detach_all(&mut self) {
+        self.ended.ids.take();
+        drop(std::mem::take(&mut self.handles));
+    }
+}
+
+/// The future of [`JoinSet::join_next`].
+#[must_use = "this waits only when you `.await` it"]
+pub struct JoinNext<'a, T> {
+    set: &'a mut JoinSet<T>,
+}
+
+impl<T: 'static> Future for JoinNext<'_, T> {
+    type Output = Option<Result<T, JoinError>>;
+
+    #[track_caller]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(outcome) = self.set.try_join_next() {
+            return Poll::Ready(Some(outcome));
+        }
+        if self.set.is_empty() {
+            return Poll::Ready(None);
+        }
+        let shared = Shared::expect_current("JoinSet::join_next");
+        shared.waits(WaitsOn::AnyTask, Location::caller());
+        let waiter = shared.waiter(cx.waker());
+        let before = self.set.ended.waiter.replace(Some((shared, waiter)));
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl<T: 'static> Default for JoinSet<T> {
+    fn default() -> Self {
+        JoinSet::new()
+    }
+}
+
+impl<T> Drop for JoinSet<T> {
+    fn drop(&mut self) {
+        self.abort_all();
+    }
+}
+
+impl<T> fmt::Debug for JoinSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinSet")
+            .field("tasks", &self.len())
+            .field("ended", &self.ended.ids.borrow().len())
+            .finish()
+    }
+}
+
+impl<T> fmt::Debug for JoinNext<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinNext").field("set", &self.set).finish()
+    }
+}

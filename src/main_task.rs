@@ -1,0 +1,128 @@
+//! The future given to `block_on`, as a task.
+//!
+//! It has an id and a place in the queue like every other task, so it waits for its turn like every
+//! other task. But it may borrow from its caller's stack, so it stays there and is never boxed; and
+//! its waker is made by `waker_fn` from a closure, the simplest way to make one.
+
+use std::cell::Cell;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+use std::thread;
+
+use waker_fn::waker_fn;
+
+use crate::context::Shared;
+use crate::task::{Name, TaskId};
+use crate::trace::{Cause, Event};
+use crate::waker::TaskWaker;
+
+pub(crate) struct MainTask<'a> {
+    pub(crate) id: TaskId,
+    pub(crate) name: Name,
+    shared: &'a Shared,
+    waker: Option<MainWaker>,
+    /// Where the waker comes from and goes back to, for the next `block_on`.
+    kept: &'a Cell<Option<MainWaker>>,
+    ended: bool,
+}
+
+/// `block_on`'s waker, for all calls on one executor. A clone that outlives its call can cause one
+/// poll too many in a later one, which every future must bear.
+pub(crate) struct MainWaker {
+    target: Arc<TaskWaker>,
+    waker: Waker,
+}
+
+impl<'a> MainTask<'a> {
+    pub(crate) fn start(
+        shared: &'a Shared,
+        kept: &'a Cell<Option<MainWaker>>,
+        name: Name,
+        at: &'static Location<'static>,
+    ) -> Self {
+        let id = shared.insert_main(name.clone(), at);
+        let waker = match kept.take() {
+            Some(waker) => {
+                waker.target.set_task(id);
+                waker
+            }
+            None => MainWaker::new(TaskWaker::new(shared.home.clone(), id)),
+        };
+        shared.queue.wake(id, Cause::Spawned);
+        MainTask {
+            id,
+            name,
+            shared,
+            waker: Some(waker),
+            kept,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn poll<F: Future>(&mut self, future: Pin<&mut F>) -> Poll<F::Output> {
+        let waker = &self
+            .waker
+            .as_ref()
+            .expect("given back only at the end")
+            .waker;
+        let polled = self
+            .shared
+            .poll(self.id, waker, || None, |cx| future.poll(cx));
+        match polled {
+            Poll::Pending => {
+                let waits_at = self.shared.take_waits_at();
+                self.shared
+                    .with_slot(self.id, |slot| slot.waits_at = waits_at);
+            }
+            Poll::Ready(_) => self.end(Event::Completed { task: self.id }),
+        }
+        polled
+    }
+
+    /// True if somebody holds a clone of the waker, now or at the time of the call.
+    ///
+    /// The closure inside is dropped with the last clone. So the waker is dropped and made anew: if
+    /// the closure is still there, somebody else keeps it.
+    pub(crate) fn waker_is_cloned(&mut self) -> bool {
+        let MainWaker { target, waker } = self.waker.take().expect("given back only at the end");
+        drop(waker);
+        let is_cloned = Arc::strong_count(&target) > 1;
+        self.waker = Some(MainWaker::new(target));
+        is_cloned
+    }
+
+    fn end(&mut self, how: Event) {
+        self.ended = true;
+        self.shared.tracer.emit(|| how);
+        self.shared.remove(self.id);
+        self.kept.set(self.waker.take());
+    }
+}
+
+impl Drop for MainTask<'_> {
+    /// The future has panicked, or will never be done.
+    fn drop(&mut self) {
+        if !self.ended {
+            let task = self.id;
+            self.end(match thread::panicking() {
+                true => Event::Panicked {
+                    task,
+                    message: None,
+                },
+                false => Event::Cancelled { task },
+            });
+        }
+    }
+}
+
+impl MainWaker {
+    fn new(target: Arc<TaskWaker>) -> Self {
+        let waker = waker_fn({
+            let target = target.clone();
+            move || target.wake_by_ref()
+        });
+        MainWaker { target, waker }
+    }
+}

@@ -1,0 +1,116 @@
+//! The verdict that nothing can ever happen again.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::context::Shared;
+use crate::main_task::MainTask;
+use crate::task::TaskId;
+use crate::trace::Event;
+
+/// The executor has nothing to do and nothing can ever give it something: no task is ready, no
+/// timer is armed, no closure is out on a thread, and nobody outside holds a waker (or the executor
+/// was told that nobody outside will use one).
+///
+/// Its `Display` names each stuck task, where it was spawned and where it waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stalled {
+    pub(crate) tasks: Vec<StuckTask>,
+}
+
+/// A task that will never finish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StuckTask {
+    /// Which task.
+    pub id: TaskId,
+    /// The last part of its future's type, or the name that it was given.
+    pub name: String,
+    /// Where it was spawned; for `block_on`'s own future, where `block_on` was called.
+    pub spawned_at: &'static Location<'static>,
+    /// The `.await` at which it waits. `None` if it waits for something that is not watchglass's, a
+    /// channel, say.
+    pub waits_at: Option<&'static Location<'static>>,
+    /// The task whose end it awaits, if that is what it waits for.
+    pub waits_for: Option<TaskId>,
+}
+
+/// The verdict, if it is certain.
+///
+/// The order of the questions matters. A closure's thread first wakes its task and then counts
+/// down, so an inbox that is empty *after* the count was seen at zero holds no wake of a closure.
+/// And a thread may use its waker and then drop it while the wakers are counted, so the inbox is
+/// looked at once more after that.
+pub(crate) fn verdict(
+    shared: &Shared,
+    main: &mut MainTask<'_>,
+    closed_world: bool,
+) -> Option<Stalled> {
+    if shared.home.blocking_jobs() > 0 || !shared.inbox.is_empty() {
+        return None;
+    }
+    if !shared.wheel.borrow().is_empty() || shared.queue.len() > 0 {
+        return None;
+    }
+    let mut somebody_may_wake = || main.waker_is_cloned() || shared.somebody_holds_a_waker();
+    if !closed_world && (somebody_may_wake() || !shared.inbox.is_empty()) {
+        return None;
+    }
+    let awaited = shared.awaited();
+    let stuck = |id: TaskId| {
+        shared.with_slot(id, |slot| StuckTask {
+            id,
+            // Only `block_on`'s own future is not in its slot.
+            name: match &slot.task {
+                Some(task) => task.name().into_owned(),
+                None => main.name.clone().into_owned(),
+            },
+            spawned_at: slot.spawned_at.expect("an unfinished task was spawned"),
+            waits_at: slot.waits_at,
+            waits_for: awaited
+                .iter()
+                .find(|(who, _)| *who == id)
+                .map(|&(_, on)| on),
+        })
+    };
+    let tasks: Vec<StuckTask> = shared.queue.unfinished().into_iter().map(stuck).collect();
+    shared.tracer.emit(|| Event::Stalled {
+        tasks: tasks.iter().map(|task| task.id).collect(),
+    });
+    Some(Stalled { tasks })
+}
+
+impl Stalled {
+    /// The stuck tasks, in the order of their slots.
+    pub fn tasks(&self) -> &[StuckTask] {
+        &self.tasks
+    }
+}
+
+impl fmt::Display for Stalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "stalled: no task is ready, no timer is armed, no blocking call is out and nobody else \
+             holds a waker, so these can never finish:"
+        )?;
+        self.tasks
+            .iter()
+            .try_for_each(|task| write!(f, "\n  {task}"))
+    }
+}
+
+impl fmt::Display for StuckTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StuckTask { id, name, .. } = self;
+        write!(f, "{id} `{name}`, spawned at {}, ", self.spawned_at)?;
+        match (self.waits_for, self.waits_at) {
+            (Some(task), Some(at)) => write!(f, "waits for {task} at {at}"),
+            (Some(task), None) => write!(f, "waits for {task}"),
+            (None, Some(at)) => write!(f, "waits at {at}"),
+            (None, None) => write!(f, "waits for something that is not watchglass's"),
+        }
+    }
+}
+
+impl std::error::Error for Stalled {}

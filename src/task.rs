@@ -1,0 +1,463 @@
+//! What a task is: its id, the states it goes through, and the box that it lives in.
+//!
+//! A task is a future that the executor owns. Everything that refers to one (the ready queue, a
+//! waker, a timer, a `JoinHandle`) carries its [`TaskId`] and nothing else, so nothing needs to be
+//! counted or locked when tasks come and go: an id whose task is gone matches nothing.
+//!
+//! ```text
+//!              Executor::spawn                  Queue::pop                Poll::Ready, a panic,
+//!   vacant ───────────────────▶ queued ───────────────────▶ running       or an abort
+//!      ▲                          ▲ ▲                        │   │ ─────────────────────▶ finished
+//!      │                          │ │     woken during       │   │                            │
+//!      │                          │ └──── its own poll ──────┘   │ Poll::Pending              │
+//!      │                          │                              ▼                            │
+//!      │                          └──────── Queue::wake ─────  waiting                        │
+//!      │                                                                                      │
+//!      └────────────── the handle takes the output, or there is no handle ────────────────────┘
+//! ```
+
+use std::any::{Any, type_name};
+use std::borrow::Cow;
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+/// Names one task of one executor, for as long as anyone asks.
+///
+/// An id is a slot in the executor's table and the slot's *generation*: how many tasks have lived
+/// there before. A slot is used again after its task is gone, an id never is.
+///
+/// It displays as `#3`, or `#3.1` for the second task in slot 3.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl TaskId {
+    /// The slot in the executor's table. Slots are reused.
+    pub fn slot(self) -> u32 {
+        self.slot
+    }
+
+    /// How many tasks have lived in the slot before this one.
+    pub fn generation(self) -> u32 {
+        self.generation
+    }
+
+    pub(crate) fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        TaskId {
+            slot: bits as u32,
+            generation: (bits >> 32) as u32,
+        }
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.generation {
+            0 => write!(f, "#{}", self.slot),
+            generation => write!(f, "#{}.{generation}", self.slot),
+        }
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskId({self})")
+    }
+}
+
+/// Where a slot is in the life cycle. `Running` is not among them: the one task that runs is known
+/// to the queue, and while it runs its slot is `Waiting`, or `Queued` if it was woken meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    Vacant,
+    Waiting,
+    Queued,
+    Finished,
+}
+
+impl State {
+    pub(crate) fn is_unfinished(self) -> bool {
+        matches!(self, State::Waiting | State::Queued)
+    }
+}
+
+/// The table of slots: which generation lives in each, and in which state it is.
+///
+/// It is kept apart from the futures themselves because a wake needs nothing else: eight bytes a
+/// task, read and written by whoever wakes on the executor's thread.
+pub(crate) struct States {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// The last generation that a slot may have; then it retires. Small only in tests.
+    last_generation: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    generation: u32,
+    state: State,
+}
+
+impl States {
+    pub(crate) fn new() -> Self {
+        States {
+            slots: Vec::new(),
+            free: Vec::new(),
+            last_generation: u32::MAX,
+        }
+    }
+
+    /// Takes a vacant slot for a new task, which is `Waiting` until somebody wakes it.
+    pub(crate) fn allocate(&mut self) -> TaskId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 tasks at once");
+            self.slots.push(Slot {
+                generation: 0,
+                state: State::Vacant,
+            });
+            slot
+        });
+        let entry = &mut self.slots[slot as usize];
+        debug_assert_eq!(entry.state, State::Vacant);
+        entry.state = State::Waiting;
+        TaskId {
+            slot,
+            generation: entry.generation,
+        }
+    }
+
+    /// Where the task is in its life. An id of the past is `Vacant`.
+    #[inline]
+    pub(crate) fn get(&self, id: TaskId) -> State {
+        match self.slots.get(id.slot as usize) {
+            Some(slot) if slot.generation == id.generation => slot.state,
+            _ => State::Vacant,
+        }
+    }
+
+    /// Waiting becomes queued. False, and nothing is changed, in every other state: then the task
+    /// must not be pushed.
+    #[inline]
+    pub(crate) fn mark_queued(&mut self, id: TaskId) -> bool {
+        self.change(id, State::Waiting, State::Queued)
+    }
+
+    /// Queued becomes waiting: the flag that deduplicates wakes is cleared *before* the poll, so
+    /// that a wake which comes during the poll queues the task again. Cleared after the poll, that
+    /// wake would be forgotten, and it may have been the last one.
+    #[inline]
+    pub(crate) fn mark_polled(&mut self, id: TaskId) -> bool {
+        self.change(id, State::Queued, State::Waiting)
+    }
+
+    #[inline]
+    fn change(&mut self, id: TaskId, from: State, to: State) -> bool {
+        match self.slots.get_mut(id.slot as usize) {
+            Some(slot) if slot.generation == id.generation && slot.state == from => {
+                slot.state = to;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The future is gone and its outcome waits for the handle: wakes do nothing from here on.
+    pub(crate) fn mark_finished(&mut self, id: TaskId) {
+        debug_assert!(self.get(id).is_unfinished());
+        self.slots[id.slot as usize].state = State::Finished;
+    }
+
+    /// Gives the slot back. The generation moves on, so every copy of the id is now of the past; a
+    /// slot whose generations are used up is never given out again, since its next task would
+    /// answer to the ids of its first.
+    pub(crate) fn release(&mut self, id: TaskId) {
+        debug_assert_ne!(self.get(id), State::Vacant);
+        let slot = &mut self.slots[id.slot as usize];
+        slot.state = State::Vacant;
+        if slot.generation < self.last_generation {
+            slot.generation += 1;
+            self.free.push(id.slot);
+        }
+    }
+
+    /// The tasks that have not finished, in the order of their slots.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = TaskId> {
+        self.slots.iter().enumerate().filter_map(|(at, slot)| {
+            slot.state.is_unfinished().then_some(TaskId {
+                slot: at as u32,
+                generation: slot.generation,
+            })
+        })
+    }
+}
+
+/// A task of any type, in the one box that it ever has.
+pub(crate) trait Task {
+    /// Polls the future. At `Ready` the future has been dropped and its output is in the box.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Moves the output into `output`, which is an `Option` of the future's output type, or says
+    /// why there is none.
+    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<(), JoinError>;
+
+    /// What to call the task in the trace and in messages.
+    fn name(&self) -> Name;
+}
+
+/// A task's name: the last part of its future's type, or what it was given.
+pub(crate) type Name = Cow<'static, str>;
+
+pub(crate) type BoxedTask = Pin<Box<dyn Task>>;
+
+/// Boxes a future as a task.
+pub(crate) fn boxed<F: Future + 'static>(future: F, name: Option<Name>) -> BoxedTask {
+    let stage = Stage::Running { future };
+    match name {
+        None => Box::pin(stage),
+        Some(name) => Box::pin(Named { name, stage }),
+    }
+}
+
+pin_project! {
+    /// A future, then its output, in the same place: a task costs one allocation.
+    #[project = StageProjection]
+    #[project_replace = StageReplaced]
+    enum Stage<F: Future> {
+        Running { #[pin] future: F },
+        Done { output: F::Output },
+        Taken,
+    }
+}
+
+impl<F: Future + 'static> Task for Stage<F> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let StageProjection::Running { future } = self.as_mut().project() else {
+            unreachable!("a task is not polled after it was ready")
+        };
+        match future.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(output) => {
+                // This drops the future. Should its `Drop` panic, the output is stored all the same.
+                self.set(Stage::Done { output });
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<(), JoinError> {
+        let StageReplaced::Done { output: taken } = self.project_replace(Stage::Taken) else {
+            unreachable!("an output is taken once, from a task that is done")
+        };
+        let place: &mut Option<F::Output> = output
+            .downcast_mut()
+            .expect("a handle has the type of its task's output");
+        *place = Some(taken);
+        Ok(())
+    }
+
+    fn name(&self) -> Name {
+        Cow::Borrowed(short_name(type_name::<F>()))
+    }
+}
+
+pin_project! {
+    /// A task that was given a name.
+    struct Named<F: Future> {
+        name: Name,
+        #[pin]
+        stage: Stage<F>,
+    }
+}
+
+impl<F: Future + 'static> Task for Named<F> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().stage.poll(cx)
+    }
+
+    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<(), JoinError> {
+        self.project().stage.take(output)
+    }
+
+    fn name(&self) -> Name {
+        self.name.clone()
+    }
+}
+
+/// What stands in a task's place when it ended without an output.
+pub(crate) struct Failed(pub(crate) JoinError);
+
+impl Task for Failed {
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        unreachable!("a task is not polled after it failed")
+    }
+
+    fn take(mut self: Pin<&mut Self>, _: &mut dyn Any) -> Result<(), JoinError> {
+        Err(mem::replace(&mut self.0, JoinError::cancelled()))
+    }
+
+    fn name(&self) -> Name {
+        Cow::Borrowed("failed")
+    }
+}
+
+/// Why a task has no output: it panicked, or it was cancelled.
+pub struct JoinError {
+    /// The panic's payload. The mutex is never locked: it lets an error be shared between threads
+    /// (`Sync`), as `Box<dyn Error + Send + Sync>` and so `?` ask for.
+    panic: Option<Mutex<Box<dyn Any + Send>>>,
+}
+
+impl JoinError {
+    pub(crate) fn cancelled() -> Self {
+        JoinError { panic: None }
+    }
+
+    pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Self {
+        JoinError {
+            panic: Some(Mutex::new(payload)),
+        }
+    }
+
+    /// True if the task was aborted, or its executor was dropped before it finished.
+    pub fn is_cancelled(&self) -> bool {
+        self.panic.is_none()
+    }
+
+    /// True if the task panicked.
+    pub fn is_panic(&self) -> bool {
+        self.panic.is_some()
+    }
+
+    /// The payload that the task panicked with, for
+    /// [`resume_unwind`](std::panic::resume_unwind).
+    ///
+    /// # Errors
+    ///
+    /// Gives the error back if the task did not panic but was cancelled.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
+        match self.panic {
+            Some(payload) => Ok(payload.into_inner().unwrap_or_else(|e| e.into_inner())),
+            None => Err(self),
+        }
+    }
+
+    /// The panic's message, if it was a panic with a message (nearly all are).
+    pub fn panic_message(&self) -> Option<String> {
+        let payload = self.panic.as_ref()?.lock();
+        message_of(&**payload.unwrap_or_else(|e| e.into_inner())).map(str::to_owned)
+    }
+}
+
+/// The text in a panic's payload: `panic!` leaves a `&str` or a `String` there.
+pub(crate) fn message_of(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.is_panic(), self.panic_message()) {
+            (true, Some(message)) => write!(f, "the task panicked: {message}"),
+            (true, None) => write!(f, "the task panicked"),
+            (false, _) => write!(f, "the task was cancelled"),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinError({self})")
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+/// The last part of a type's path: `task_async` of `app::task_async::{{closure}}`, which is what
+/// the compiler calls the future of `async fn task_async` in the crate `app`.
+pub(crate) fn short_name(type_name: &'static str) -> &'static str {
+    let path = type_name.split('<').next().unwrap_or(type_name);
+    path.rsplit("::")
+        .find(|part| !part.starts_with('{') && !part.is_empty())
+        .unwrap_or(type_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_never_used_again() {
+        let mut states = States::new();
+        let first = states.allocate();
+        states.release(first);
+        let second = states.allocate();
+        assert_eq!(first.slot(), second.slot());
+        assert_ne!(first, second);
+        assert_eq!(states.get(first), State::Vacant);
+        assert_eq!(states.get(second), State::Waiting);
+        assert!(!states.mark_queued(first), "a stale wake");
+        assert!(states.mark_queued(second));
+    }
+
+    #[test]
+    fn a_slot_retires_when_its_generations_are_used_up() {
+        let mut states = States::new();
+        states.last_generation = 2;
+        let ids: Vec<TaskId> = (0..9)
+            .map(|_| {
+                let id = states.allocate();
+                states.release(id);
+                id
+            })
+            .collect();
+        let slots: Vec<u32> = ids.iter().map(|id| id.slot()).collect();
+        assert_eq!(slots, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
+        let generations: Vec<u32> = ids.iter().map(|id| id.generation()).collect();
+        assert_eq!(generations, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_task_is_queued_once_until_it_is_polled() {
+        let mut states = States::new();
+        let id = states.allocate();
+        assert!(states.mark_queued(id));
+        assert!(!states.mark_queued(id));
+        assert!(states.mark_polled(id));
+        assert!(!states.mark_polled(id));
+        assert!(states.mark_queued(id), "woken during its own poll");
+        states.mark_finished(id);
+        assert!(!states.mark_queued(id), "a wake after completion");
+    }
+
+    #[test]
+    fn an_id_survives_its_bits() {
+        let id = TaskId {
+            slot: 7,
+            generation: u32::MAX,
+        };
+        assert_eq!(TaskId::from_bits(id.to_bits()), id);
+    }
+
+    #[test]
+    fn names_are_the_last_part_of_the_type() {
+        for (type_name, name) in [
+            ("app::task_async::{{closure}}", "task_async"),
+            ("app::main::{{closure}}::{{closure}}", "main"),
+            ("watchglass::time::Timeout<app::f::{{closure}}>", "Timeout"),
+            ("u8", "u8"),
+        ] {
+            assert_eq!(short_name(type_name), name);
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! What can happen, in the order of a task's life, each as one sentence.
+//!
+//! The log of these events is enough to rebuild the executor's state at any moment: see it as the
+//! executor's own diary, of which every picture is a reading.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::task::TaskId;
+pub use crate::wheel::Place;
+
+/// One event, with its place in the order of all events and its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// 0 for an executor's first event, then 1, 2, 3: no number is left out.
+    pub seq: u64,
+    /// The time on the executor's clock, from when it was built.
+    pub time: Duration,
+    /// What happened.
+    pub event: Event,
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}", Seconds(self.time), self.event)
+    }
+}
+
+/// Something that the executor did, or that was done to it.
+///
+/// Its `Display` is an English sentence. Durations since the executor was built are called times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A task came into being. A [`Woken`](Event::Woken) follows when it is put in the queue.
+    Spawned {
+        /// The new task.
+        task: TaskId,
+        /// The last part of its future's type, or the name that it was given.
+        name: Cow<'static, str>,
+        /// What sort of task it is.
+        kind: TaskKind,
+        /// Where it was spawned.
+        at: &'static Location<'static>,
+    },
+    /// A waker was used, or the executor itself asked for a poll.
+    Woken {
+        /// The task that is to be polled.
+        task: TaskId,
+        /// By whom, or by what.
+        by: Cause,
+        /// What came of it.
+        effect: Effect,
+    },
+    /// The task left the ready queue and its future's `poll` was called.
+    PollStarted {
+        /// The task that runs now.
+        task: TaskId,
+        /// The wake that put it in the queue.
+        why: Cause,
+    },
+    /// Inside a poll, a future that belongs to the executor had to wait.
+    Waits {
+        /// The task that runs, unless the future is polled by something that is not a task.
+        task: Option<TaskId>,
+        /// What it waits for.
+        on: WaitsOn,
+        /// The `.await`, if it is in code that the compiler can point at.
+        at: &'static Location<'static>,
+    },
+    /// The future's `poll` returned. A panic ends a poll too, with [`Panicked`](Event::Panicked).
+    PollEnded {
+        /// The task that ran.
+        task: TaskId,
+        /// True for `Poll::Ready`, false for `Poll::Pending`.
+        ready: bool,
+        /// How long `poll` held the thread, by the operating system's clock.
+        took: Duration,
+        /// How many clones of the task's waker are held now, anywhere. Timers and handles that
+        /// belong to the executor remember the task by its id and hold none. `None` for
+        /// `block_on`'s own future, whose waker comes from `waker_fn` and is not counted.
+        wakers: Option<usize>,
+    },
+    /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far
+    /// as can be known, it will never be polled again.
+    ForgottenWaker {
+        /// The forgotten task.
+        task: TaskId,
+    },
+    /// A deadline was put in the timer wheel.
+    TimerArmed {
+        /// The new timer.
+        timer: TimerId,
+        /// Whom it will wake: `None` for a waker that is not a task's own.
+        task: Option<TaskId>,
+        /// The time at which it is due.
+        deadline: Duration,
+        /// Where it lies in the wheel.
+        place: Place,
+    },
+    /// A timer was given another deadline.
+    TimerReset {
+        /// The timer.
+        timer: TimerId,
+        /// Its new deadline.
+        deadline: Duration,
+        /// Where it lies now.
+        place: Place,
+    },
+    /// The wheel turned, and a timer moved to a finer level.
+    Cascaded {
+        /// The timer.
+        timer: TimerId,
+        /// Where it lies now.
+        place: Place,
+    },
+    /// A deadline passed. The wake follows.
+    TimerFired {
+        /// The timer, which is gone now.
+        timer: TimerId,
+        /// The time for which it was asked.
+        deadline: Duration,
+        /// The time at which the executor came to look, never before the deadline.
+        now: Duration,
+    },
+    /// A sleep was dropped before its deadline.
+    TimerCancelled {
+        /// The timer, which is gone now.
+        timer: TimerId,
+    },
+    /// Virtual time jumped.
+    ClockAdvanced {
+        /// The time before.
+        from: Duration,
+        /// The time now: that of the next deadline.
+        to: Duration,
+    },
+    /// Nothing is ready: the executor gives the thread back to the operating system.
+    Parked {
+        /// The next deadline, or `None` to wait for a wake from another thread alone.
+        until: Option<Duration>,
+    },
+    /// The thread runs again.
+    Unparked {
+        /// What ended the wait.
+        by: UnparkCause,
+    },
+    /// A closure was handed to the pool of threads.
+    BlockingStarted {
+        /// The task that stands for it.
+        task: TaskId,
+    },
+    /// The executor learned that a closure has ended.
+    BlockingDone {
+        /// The task that stands for it.
+        task: TaskId,
+        /// The name of the thread that ran it.
+        thread: String,
+        /// How long it had waited for a thread.
+        queued: Duration,
+        /// How long it ran.
+        took: Duration,
+    },
+    /// The task is done and its output waits for the handle, if there is one.
+    Completed {
+        /// The task that is gone now.
+        task: TaskId,
+    },
+    /// The task was aborted, or dropped with its executor.
+    Cancelled {
+        /// The task that is gone now.
+        task: TaskId,
+    },
+    /// The task's future panicked, in a poll or when it was dropped.
+    Panicked {
+        /// The task that is gone now.
+        task: TaskId,
+        /// The panic's message, if it has one.
+        message: Option<String>,
+    },
+    /// Nothing can ever happen again. See [`Stalled`](crate::Stalled).
+    Stalled {
+        /// The tasks that will never finish.
+        tasks: Vec<TaskId>,
+    },
+}
+
+/// What sort of task it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskKind {
+    /// The future given to `block_on`.
+    Main,
+    /// A future given to `spawn`.
+    Spawned,
+    /// A closure given to `spawn_blocking`, as the executor sees it.
+    Blocking,
+}
+
+/// Why a task is polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It is new: every future is polled once to begin with.
+    Spawned,
+    /// A timer fired.
+    Timer(TimerId),
+    /// Another task used its waker.
+    Task(TaskId),
+    /// It used its own waker in its own poll.
+    Itself,
+    /// Another thread used its waker.
+    OtherThread,
+    /// This thread used its waker while no task was running.
+    Outside,
+    /// A task whose handle it awaits has finished.
+    Joined(TaskId),
+    /// It was aborted: it is not polled but dropped.
+    Aborted,
+}
+
+/// What came of a wake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Effect {
+    /// The task went to the back of the ready queue.
+    Queued,
+    /// Nothing: the task was in the queue already.
+    AlreadyQueued,
+    /// Nothing: the task has finished.
+    Finished,
+}
+
+/// What a future of the executor waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WaitsOn {
+    /// A timer of its own.
+    Timer(TimerId),
+    /// A deadline that never comes.
+    Never,
+    /// The end of another task.
+    Task(TaskId),
+    /// Any task of a `JoinSet`.
+    AnyTask,
+    /// Its next turn: it gave the others theirs.
+    Turn,
+    /// Some of the futures that it joins.
+    Children(usize),
+    /// A closure on another thread.
+    Blocking,
+}
+
+/// What ended a wait of the whole thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnparkCause {
+    /// The next deadline has come.
+    Deadline,
+    /// A wake from another thread.
+    OtherThread,
+    /// Something else: the operating system, or an `unpark` that was not the executor's.
+    Spurious,
+}
+
+/// Names one timer of one executor. It displays as `timer 3`, or `timer 3.1` for the second timer
+/// in entry 3 of the wheel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TimerId {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+impl fmt::Display for TimerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.generation {
+            0 => write!(f, "timer {}", self.index),
+            generation => write!(f, "timer {}.{generation}", self.index),
+        }
+    }
+}
+
+impl fmt::Debug for TimerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TimerId({self})")
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Spawned {
+                task,
+                name,
+                kind,
+                at,
+            } => write!(f, "{task} `{name}` {kind} at {at}"),
+            Event::Woken { task, by, effect } => write!(f, "{task} was woken: {by}; {effect}"),
+            Event::PollStarted { task, why } => write!(f, "{task} is polled: {why}"),
+            Event::Waits { task, on, at } => match task {
+                Some(task) => write!(f, "{task} waits for {on} at {at}"),
+                None => write!(f, "a future outside of any task waits for {on} at {at}"),
+            },
+            Event::PollEnded {
+                task,
+                ready,
+                took,
+                wakers,
+            } => {
+                let result = if *ready { "Ready" } else { "Pending" };
+                write!(f, "{task} returned {result} after {took:?}")?;
+                match wakers {
+                    None | Some(0) => Ok(()),
+                    Some(1) => write!(f, "; 1 clone of its waker is held"),
+                    Some(many) => write!(f, "; {many} clones of its waker are held"),
+                }
+            }
+            Event::ForgottenWaker { task } => write!(
+                f,
+                "{task} returned Pending but nobody holds its waker: it can never be polled again"
+            ),
+            Event::TimerArmed {
+                timer,
+                task,
+                deadline,
+                place,
+            } => {
+                let deadline = Seconds(*deadline);
+                match task {
+                    Some(task) => {
+                        write!(
+                            f,
+                            "{timer} was armed to wake {task} at {deadline}, and put {place}"
+                        )
+                    }
+                    None => {
+                        write!(
+                            f,
+                            "{timer} was armed to use a waker at {deadline}, and put {place}"
+                        )
+                    }
+                }
+            }
+            Event::TimerReset {
+                timer,
+                deadline,
+                place,
+            } => {
+                write!(
+                    f,
+                    "{timer} was set to {} instead, and put {place}",
+                    Seconds(*deadline)
+                )
+            }
+            Event::Cascaded { timer, place } => write!(f, "{timer} moved {place}"),
+            Event::TimerFired {
+                timer,
+                deadline,
+                now,
+            } => write!(
+                f,
+                "{timer} fired: it was due at {}, {:?} ago",
+                Seconds(*deadline),
+                now.saturating_sub(*deadline)
+            ),
+            Event::TimerCancelled { timer } => write!(f, "{timer} was cancelled"),
+            Event::ClockAdvanced { from, to } => {
+                write!(
+                    f,
+                    "virtual time jumped from {} to {}",
+                    Seconds(*from),
+                    Seconds(*to)
+                )
+            }
+            Event::Parked { until: Some(until) } => {
+                write!(
+                    f,
+                    "nothing is ready: the thread parks until {}",
+                    Seconds(*until)
+                )
+            }
+            Event::Parked { until: None } => write!(
+                f,
+                "nothing is ready and no timer is armed: the thread parks until it is woken"
+            ),
+            Event::Unparked { by } => write!(f, "the thread runs again: {by}"),
+            Event::BlockingStarted { task } => {
+                write!(f, "{task}'s closure was handed to the thread pool")
+            }
+            Event::BlockingDone {
+                task,
+                thread,
+                queued,
+                took,
+            } => write!(
+                f,
+                "{task}'s closure has run for {took:?} on {thread}, after waiting for {queued:?}"
+            ),
+            Event::Completed { task } => write!(f, "{task} is done"),
+            Event::Cancelled { task } => write!(f, "{task} is cancelled: its future was dropped"),
+            Event::Panicked {
+                task,
+                message: Some(message),
+            } => {
+                write!(f, "{task} panicked: {message}")
+            }
+            Event::Panicked {
+                task,
+                message: None,
+            } => write!(f, "{task} panicked"),
+            Event::Stalled { tasks } => {
+                write!(
+                    f,
+                    "nothing can ever happen again, and these have not finished:"
+                )?;
+                tasks.iter().try_for_each(|task| write!(f, " {task}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for TaskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TaskKind::Main => "was given to block_on",
+            TaskKind::Spawned => "was spawned",
+            TaskKind::Blocking => "was spawned on the thread pool",
+        })
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Spawned => write!(f, "it is new"),
+            Cause::Timer(timer) => write!(f, "{timer} fired"),
+            Cause::Task(task) => write!(f, "{task} woke it"),
+            Cause::Itself => write!(f, "it woke itself"),
+            Cause::OtherThread => write!(f, "another thread woke it"),
+            Cause::Outside => write!(f, "it was woken between two polls"),
+            Cause::Joined(task) => write!(f, "{task}, which it awaits, has ended"),
+            Cause::Aborted => write!(f, "it was aborted"),
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Effect::Queued => "it goes to the back of the ready queue",
+            Effect::AlreadyQueued => "it was in the ready queue already",
+            Effect::Finished => "it has finished, so nothing happens",
+        })
+    }
+}
+
+impl fmt::Display for WaitsOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitsOn::Timer(timer) => write!(f, "{timer}"),
+            WaitsOn::Never => write!(f, "a deadline that never comes"),
+            WaitsOn::Task(task) => write!(f, "{task} to end"),
+            WaitsOn::AnyTask => write!(f, "any task of its set to end"),
+            WaitsOn::Turn => write!(f, "its next turn"),
+            WaitsOn::Children(1) => write!(f, "1 joined future"),
+            WaitsOn::Children(many) => write!(f, "{many} joined futures"),
+            WaitsOn::Blocking => write!(f, "its closure on another thread"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Due => write!(f, "to the list of those that are due"),
+            Place::Slot { level, slot } => write!(f, "to level {level}, slot {slot} of the wheel"),
+        }
+    }
+}
+
+impl fmt::Display for UnparkCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            UnparkCause::Deadline => "the next deadline has come",
+            UnparkCause::OtherThread => "another thread woke it",
+            UnparkCause::Spurious => "for no reason of its own",
+        })
+    }
+}
+
+/// A time as `1.500 s`: three digits, or as many as it takes (up to nine) to be exact below 1 ms.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03} s", self.0.as_secs(), self.0.subsec_millis())
+    }
+}

@@ -1,0 +1,64 @@
+//! An observer that keeps every event.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::{Event, Observer, Record};
+
+/// Keeps every event of the executor that it observes, in order.
+///
+/// A clone is another handle on the same log, so keep one and give one to the executor:
+///
+/// ```
+/// use watchglass::Executor;
+/// use watchglass::trace::{Event, Recording};
+///
+/// let recording = Recording::new();
+/// let executor = Executor::builder().observer(recording.clone()).build();
+/// executor.block_on(async {});
+/// let ready = |event: &Event| matches!(event, Event::PollEnded { ready: true, .. });
+/// assert!(recording.events().iter().any(ready));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Recording {
+    records: Rc<RefCell<Vec<Record>>>,
+}
+
+impl Recording {
+    /// An empty recording.
+    pub fn new() -> Self {
+        Recording::default()
+    }
+
+    /// A copy of everything recorded so far, each event with its number and its time.
+    pub fn records(&self) -> Vec<Record> {
+        self.records.borrow().clone()
+    }
+
+    /// A copy of everything recorded so far, the events alone.
+    pub fn events(&self) -> Vec<Event> {
+        let records = self.records.borrow();
+        records.iter().map(|record| record.event.clone()).collect()
+    }
+
+    /// Moves everything recorded so far out; what happens next is recorded as before.
+    pub fn take(&self) -> Vec<Record> {
+        self.records.take()
+    }
+
+    /// How many events are recorded.
+    pub fn len(&self) -> usize {
+        self.records.borrow().len()
+    }
+
+    /// True if nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Observer for Recording {
+    fn observe(&self, record: &Record) {
+        self.records.borrow_mut().push(record.clone());
+    }
+}
