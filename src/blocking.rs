@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::context::Shared;
 use crate::join_handle::JoinHandle;
 use crate::task::{boxed, short_name};
-use crate::trace::{Event, TaskKind, WaitsOn};
+use crate::trace::{Event, WaitsOn};
 use crate::waker::HeldWaker;
 
 /// Runs a closure on another thread, and gives a handle on its result. The executor's thread goes on
@@ -67,11 +67,13 @@ where
     });
     let name = short_name(type_name::<F>());
     let task = boxed(Blocking { job: job.clone() }, Some(name.into()));
-    let id = shared.insert(task, TaskKind::Blocking, at);
-    let held = HeldWaker::new(shared.home.clone(), id);
+    let id = shared.insert_blocking(task, at);
+    let held = HeldWaker::new(shared.home.clone());
+    held.target.set_task(id);
     let waker = held.target.clone();
-    shared.with_slot(id, |slot| {
-        slot.waker = Some(held);
+    shared.keep_waker(id, held);
+    shared.queue.with_slot(id, |slot| {
+        slot.has_waker = true;
         slot.waits_at = Some(at);
     });
     shared.tracer.emit(|| Event::BlockingStarted { task: id });
@@ -98,7 +100,7 @@ where
         job.finish(Err(Box::new(refusal)), now, now);
         waker.wake();
     }
-    JoinHandle::new(&shared, id)
+    JoinHandle::new(shared, id)
 }
 
 /// What the closure's thread and the task share.

@@ -93,7 +93,7 @@ impl Builder {
             false => Clock::real(),
         });
         let tracer = Tracer::new(clock.clone(), self.observer);
-        let queue = Queue::new(self.seed, Rc::new(tracer));
+        let queue = Queue::new(self.seed, tracer);
         let pool = Pool::new(self.blocking_threads, Pool::KEEP_ALIVE);
         let closed_world = self.closed_world.unwrap_or(self.virtual_time);
         Executor::with(Shared::new(clock, queue, pool), closed_world)

@@ -21,9 +21,10 @@ use crate::clock::Clock;
 use crate::guard::{contain, drop_contained};
 use crate::pool::Pool;
 use crate::queue::Queue;
-use crate::task::{BoxedTask, Failed, JoinError, Name, State, TaskId};
-use crate::trace::{Cause, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
-use crate::waker::{HeldWaker, Here, Home, Inbox, Waiter, set_here};
+use crate::slots::{Joiner, Slot, State, Waiter};
+use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId};
+use crate::trace::{Cause, Effect, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
+use crate::waker::{HeldWaker, Here, Home, Inbox, set_here};
 use crate::wheel::{Key, Wheel};
 
 thread_local! {
@@ -33,50 +34,22 @@ thread_local! {
 /// Everything that one executor has, except for the loop that drives it.
 pub(crate) struct Shared {
     pub(crate) queue: Rc<Queue>,
-    pub(crate) tracer: Rc<Tracer>,
+    pub(crate) tracer: Tracer,
     pub(crate) clock: Rc<Clock>,
     pub(crate) home: Arc<Home>,
     pub(crate) inbox: Inbox,
     pub(crate) pool: Pool,
     pub(crate) wheel: RefCell<Wheel<Waiter>>,
-    slots: RefCell<Slots>,
+    /// By slot, the wakers of the tasks that have one of their own. Most have none.
+    wakers: RefCell<Vec<Option<HeldWaker>>>,
     /// The waker of the poll that runs now, to be compared and never followed.
     polled_with: Cell<*const Waker>,
     /// Where the task that runs now last said that it waits.
     waits_at: Cell<Option<&'static Location<'static>>>,
-    /// True if the poll that runs now has left its task's id with a timer or a task.
+    /// True if the poll that runs now has left its task's id with a timer or a task. Kept only
+    /// while tracing.
     registered: Cell<bool>,
-    last_held: Cell<Option<TaskId>>,
-}
-
-/// What the executor keeps of a task besides its state.
-#[derive(Default)]
-pub(crate) struct Slot {
-    /// `None` while it is polled, for `block_on`'s own future, and in a vacant slot.
-    pub(crate) task: Option<BoxedTask>,
-    /// Made when the task's waker was first cloned; it stays with the task.
-    pub(crate) waker: Option<HeldWaker>,
-    pub(crate) joiner: Option<Joiner>,
-    pub(crate) spawned_at: Option<&'static Location<'static>>,
-    pub(crate) waits_at: Option<&'static Location<'static>>,
-    pub(crate) aborted: bool,
-    pub(crate) has_handle: bool,
-}
-
-/// Who is told that a task has ended.
-pub(crate) enum Joiner {
-    Waiter(Waiter),
-    /// A `JoinSet`, which notes the task's id and wakes whoever awaits the set.
-    Set(Rc<dyn Fn(TaskId)>),
-}
-
-impl Joiner {
-    fn task(&self) -> Option<TaskId> {
-        match self {
-            Joiner::Waiter(waiter) => waiter.task(),
-            Joiner::Set(_) => None,
-        }
-    }
+    last_held: Cell<usize>,
 }
 
 impl Shared {
@@ -90,11 +63,11 @@ impl Shared {
             inbox,
             pool,
             wheel: RefCell::new(Wheel::new()),
-            slots: RefCell::new(Slots::default()),
+            wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
             waits_at: Cell::new(None),
             registered: Cell::new(false),
-            last_held: Cell::new(None),
+            last_held: Cell::new(0),
         })
     }
 
@@ -121,7 +94,7 @@ impl Shared {
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
         let here = Here {
             queue: self.queue.clone(),
-            home: self.home.clone(),
+            home: Arc::as_ptr(&self.home),
         };
         let current = CURRENT.try_with(|current| current.replace(Some(self.clone())));
         Entered {
@@ -132,57 +105,53 @@ impl Shared {
 
     // ---- tasks
 
-    /// Gives a task its id and its slot. It is not queued yet.
-    pub(crate) fn insert(
+    /// Takes a task in and queues it.
+    #[inline]
+    pub(crate) fn insert(&self, task: BoxedTask, at: &'static Location<'static>) -> TaskId {
+        if self.tracer.is_on() {
+            let name = task.name();
+            let id = self.queue.insert(Some(task), State::Queued, at, true);
+            self.tell_spawned(id, name, TaskKind::Spawned, at);
+            return id;
+        }
+        self.queue.insert(Some(task), State::Queued, at, true)
+    }
+
+    /// Takes in a task that is queued only when its closure has ended.
+    pub(crate) fn insert_blocking(
         &self,
         task: BoxedTask,
-        kind: TaskKind,
         at: &'static Location<'static>,
     ) -> TaskId {
-        let name = self.tracer.is_on().then(|| task.name());
-        self.insert_slot(Some(task), name, kind, at)
-    }
-
-    /// The same for `block_on`'s own future, which stays where it is.
-    pub(crate) fn insert_main(&self, name: Name, at: &'static Location<'static>) -> TaskId {
-        self.insert_slot(None, Some(name), TaskKind::Main, at)
-    }
-
-    fn insert_slot(
-        &self,
-        task: Option<BoxedTask>,
-        name: Option<Name>,
-        kind: TaskKind,
-        at: &'static Location<'static>,
-    ) -> TaskId {
-        let id = self.queue.allocate();
-        let slot = Slot {
-            task,
-            spawned_at: Some(at),
-            has_handle: kind != TaskKind::Main,
-            ..Slot::default()
-        };
-        self.slots.borrow_mut().put(id, slot);
-        self.tracer.emit(|| Event::Spawned {
-            task: id,
-            name: name.unwrap_or_default(),
-            kind,
-            at,
-        });
+        let name = task.name();
+        let id = self.queue.insert(Some(task), State::Waiting, at, true);
+        self.tell_spawned(id, name, TaskKind::Blocking, at);
         id
     }
 
-    /// Looks at or changes a task's slot. `change` must not run the user's code.
-    #[inline]
-    pub(crate) fn with_slot<R>(&self, id: TaskId, change: impl FnOnce(&mut Slot) -> R) -> R {
-        change(self.slots.borrow_mut().get_mut(id))
+    /// Queues `block_on`'s own future, which stays where it is.
+    pub(crate) fn insert_main(&self, name: &Name, at: &'static Location<'static>) -> TaskId {
+        let id = self.queue.insert(None, State::Queued, at, false);
+        self.tell_spawned(id, name.clone(), TaskKind::Main, at);
+        id
     }
 
-    /// Empties the slot of a task that is gone.
-    pub(crate) fn remove(&self, id: TaskId) -> Slot {
-        let slot = self.with_slot(id, mem::take);
-        self.queue.release(id);
-        slot
+    fn tell_spawned(
+        &self,
+        task: TaskId,
+        name: Name,
+        kind: TaskKind,
+        at: &'static Location<'static>,
+    ) {
+        self.tracer.emit(|| Event::Spawned {
+            task,
+            name,
+            kind,
+            at,
+        });
+        if kind != TaskKind::Blocking {
+            self.tracer.woken(task, Cause::Spawned, Effect::Queued);
+        }
     }
 
     /// A task has ended: its outcome waits for the handle, if there is one, and who awaits it is
@@ -197,17 +166,10 @@ impl Shared {
             },
         });
         let outcome = outcome.unwrap_or_else(|error| Box::pin(Failed(error)));
-        let (joiner, unwanted) = if self.with_slot(id, |slot| slot.has_handle) {
-            self.queue.mark_finished(id);
-            self.with_slot(id, |slot| {
-                slot.task = Some(outcome);
-                slot.waker = None;
-                (slot.joiner.take(), None)
-            })
-        } else {
-            (self.remove(id).joiner, Some(outcome))
-        };
-        drop_contained(unwanted);
+        let (unwanted, joiner) = self.queue.finish(id, outcome);
+        if unwanted.is_some() {
+            drop_contained(unwanted);
+        }
         match joiner {
             Some(Joiner::Waiter(waiter)) => self.wake_waiter(waiter, Cause::Joined(id)),
             Some(Joiner::Set(tell)) => tell(id),
@@ -215,18 +177,13 @@ impl Shared {
         }
     }
 
-    /// The outcome of a finished task, and with it the end of its slot.
-    pub(crate) fn take_finished(&self, id: TaskId) -> Option<BoxedTask> {
-        match self.queue.state(id) {
-            State::Finished => self.remove(id).task,
-            _ => None,
-        }
-    }
-
     /// Asks for a task to be dropped at the next turn. Nothing, if it has finished.
     pub(crate) fn abort(&self, id: TaskId) {
-        if self.queue.state(id).is_unfinished() {
-            self.with_slot(id, |slot| slot.aborted = true);
+        let mark = |slot: &mut Slot| {
+            slot.aborted = true;
+            slot.state.is_unfinished()
+        };
+        if self.queue.with_slot(id, mark) == Some(true) {
             self.queue.wake(id, Cause::Aborted);
         }
     }
@@ -241,13 +198,32 @@ impl Shared {
             Ok(()) => JoinError::cancelled(),
             Err(payload) => JoinError::panicked(payload),
         };
+        drop(self.take_waker(id));
         self.finish(id, Err(error));
+    }
+
+    /// The task's own waker, if it has one.
+    pub(crate) fn take_waker(&self, id: TaskId) -> Option<HeldWaker> {
+        let mut wakers = self.wakers.borrow_mut();
+        wakers.get_mut(id.slot() as usize)?.take()
+    }
+
+    /// Keeps the task's own waker until its next poll.
+    pub(crate) fn keep_waker(&self, id: TaskId, waker: HeldWaker) {
+        let slot = id.slot() as usize;
+        let mut wakers = self.wakers.borrow_mut();
+        if wakers.len() <= slot {
+            wakers.resize_with(slot + 1, || None);
+        }
+        wakers[slot] = Some(waker);
     }
 
     // ---- one poll
 
     /// Polls a task's future, which must not be in the slot meanwhile: `clones` says how many
     /// clones of `waker` there are, if that can be known.
+    ///
+    /// Should the future panic, [`poll_ended`](Shared::poll_ended) is for the caller to call.
     #[inline]
     pub(crate) fn poll<R>(
         &self,
@@ -257,13 +233,21 @@ impl Shared {
         poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let started = self.tracer.is_on().then(|| self.tell_poll_started(id));
-        let running = Running::begin(self, id, waker);
+        self.waits_at.set(None);
+        self.queue.set_running(Some(id));
+        self.polled_with.set(waker);
         let polled = poll(&mut Context::from_waker(waker));
-        drop(running);
+        self.poll_ended();
         if let Some(started) = started {
             self.tell_poll_ended(id, polled.is_ready(), started.elapsed(), clones());
         }
         polled
+    }
+
+    #[inline]
+    pub(crate) fn poll_ended(&self) {
+        self.queue.set_running(None);
+        self.polled_with.set(ptr::null());
     }
 
     /// Where the last poll said that it waits.
@@ -274,6 +258,7 @@ impl Shared {
 
     #[cold]
     pub(crate) fn tell_poll_started(&self, task: TaskId) -> Instant {
+        self.registered.set(false);
         let why = self.tracer.take_cause(task);
         self.tracer.emit(|| Event::PollStarted { task, why });
         Instant::now()
@@ -307,30 +292,25 @@ impl Shared {
 
     /// Which task awaits which, by its handle.
     pub(crate) fn awaited(&self) -> Vec<(TaskId, TaskId)> {
-        let unfinished = self.queue.unfinished().into_iter();
-        let awaiter = |id| self.with_slot(id, |slot| slot.joiner.as_ref()?.task());
-        unfinished
-            .filter_map(|id| Some((awaiter(id)?, id)))
-            .collect()
+        self.queue.unfinished(|id, slot| match &slot.joiner {
+            Some(Joiner::Waiter(Waiter::Task(who))) => Some((*who, id)),
+            _ => None,
+        })
     }
 
     /// True if there is a clone of an unfinished task's waker. The executor itself has none, so
     /// somebody outside may wake that task.
     pub(crate) fn somebody_holds_a_waker(&self) -> bool {
-        let held = |id: TaskId| {
-            self.queue.state(id).is_unfinished()
-                && self.with_slot(id, |slot| {
-                    slot.waker.as_ref().is_some_and(|w| w.clones() > 0)
-                })
-        };
+        let wakers = self.wakers.borrow();
+        let held = |slot: usize| matches!(wakers.get(slot), Some(Some(w)) if w.clones() > 0);
         // Whoever held one last time probably still does: with many tasks that spares a long search
-        // at every park.
-        if self.last_held.get().is_some_and(held) {
+        // at every park. A task that has ended has no waker here.
+        if held(self.last_held.get()) {
             return true;
         }
-        self.last_held
-            .set(self.queue.unfinished().into_iter().find(|&id| held(id)));
-        self.last_held.get().is_some()
+        let found = (0..wakers.len()).find(|&slot| held(slot));
+        self.last_held.set(found.unwrap_or(0));
+        found.is_some()
     }
 
     // ---- waiting
@@ -361,7 +341,7 @@ impl Shared {
     #[inline]
     pub(crate) fn set_joiner(&self, id: TaskId, waker: &Waker) {
         let joiner = Joiner::Waiter(self.waiter(waker));
-        let before = self.with_slot(id, |slot| slot.joiner.replace(joiner));
+        let before = self.queue.with_slot(id, |slot| slot.joiner.replace(joiner));
         drop(before);
     }
 
@@ -449,34 +429,6 @@ pub(crate) fn timer_id(key: Key) -> TimerId {
     }
 }
 
-/// While it lives, a task runs. A panic of `block_on`'s own future unwinds through it.
-struct Running<'a> {
-    shared: &'a Shared,
-    before: Option<TaskId>,
-    polled_with_before: *const Waker,
-}
-
-impl<'a> Running<'a> {
-    #[inline]
-    fn begin(shared: &'a Shared, id: TaskId, waker: &Waker) -> Self {
-        shared.waits_at.set(None);
-        shared.registered.set(false);
-        Running {
-            shared,
-            before: shared.queue.set_running(Some(id)),
-            polled_with_before: shared.polled_with.replace(waker),
-        }
-    }
-}
-
-impl Drop for Running<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.shared.queue.set_running(self.before);
-        self.shared.polled_with.set(self.polled_with_before);
-    }
-}
-
 /// While it lives, an executor runs on this thread.
 pub(crate) struct Entered {
     previous: Option<Rc<Shared>>,
@@ -489,40 +441,5 @@ impl Drop for Entered {
         let previous = self.previous.take();
         let ended = CURRENT.try_with(|current| current.replace(previous));
         drop(ended);
-    }
-}
-
-/// The slots, in chunks, so that growing copies nothing.
-#[derive(Default)]
-struct Slots {
-    chunks: Vec<Vec<Slot>>,
-}
-
-impl Slots {
-    const CHUNK: usize = 256;
-
-    fn put(&mut self, id: TaskId, slot: Slot) {
-        let (chunk, at) = Self::split(id);
-        if chunk == self.chunks.len() {
-            self.chunks.push(Vec::with_capacity(Self::CHUNK));
-        }
-        let chunk = &mut self.chunks[chunk];
-        if at == chunk.len() {
-            chunk.push(slot);
-        } else {
-            chunk[at] = slot;
-        }
-    }
-
-    #[inline]
-    fn get_mut(&mut self, id: TaskId) -> &mut Slot {
-        let (chunk, at) = Self::split(id);
-        &mut self.chunks[chunk][at]
-    }
-
-    #[inline]
-    fn split(id: TaskId) -> (usize, usize) {
-        let slot = id.slot() as usize;
-        (slot / Self::CHUNK, slot % Self::CHUNK)
     }
 }

@@ -11,10 +11,12 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::builder::Builder;
@@ -22,8 +24,9 @@ use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
 use crate::join_handle::JoinHandle;
 use crate::main_task::{MainTask, MainWaker};
-use crate::stalled::{self, Stalled};
-use crate::task::{JoinError, Name, TaskId, short_name};
+use crate::queue::Popped;
+use crate::stalled::{Stalled, verdict};
+use crate::task::{BoxedTask, JoinError, Name, TaskId, short_name};
 use crate::trace::{Cause, Event, UnparkCause};
 use crate::waker::{HeldWaker, ParkEnd};
 
@@ -83,7 +86,7 @@ pub enum Step {
 
 /// What there is to do next.
 enum Next {
-    Poll(TaskId),
+    Poll(Popped),
     TimersFired(usize),
     Nothing,
 }
@@ -152,24 +155,26 @@ impl Executor {
         let mut future = pin!(future);
         let at = Location::caller();
         let mut main = MainTask::start(&self.shared, &self.main_waker, name, at);
-        loop {
+        let mut spare = self.take_spare();
+        let result = loop {
             match self.next() {
-                Next::Poll(id) if id == main.id => {
+                Next::Poll(popped) if popped.id == main.id => {
                     if let Poll::Ready(output) = main.poll(future.as_mut()) {
-                        return Ok(output);
+                        break Ok(output);
                     }
                 }
-                Next::Poll(id) => self.poll_task(id),
+                Next::Poll(popped) => self.poll_task(popped, &mut spare),
                 Next::TimersFired(_) => {}
                 Next::Nothing if self.advance_clock().is_some() => {}
-                Next::Nothing => match stalled::verdict(&self.shared, &mut main, self.closed_world)
-                {
-                    Some(stalled) => return Err(stalled),
+                Next::Nothing => match verdict(&self.shared, &mut main, self.closed_world) {
+                    Some(stalled) => break Err(stalled),
                     None => self.park(),
                 },
             }
             self.resume_observer_panic();
-        }
+        };
+        self.spare.set(Some(spare));
+        result
     }
 
     /// Puts a future at the back of the ready queue. It is polled when the executor runs:
@@ -180,7 +185,7 @@ impl Executor {
     where
         F: Future + 'static,
     {
-        JoinHandle::spawn(&self.shared, future, None)
+        JoinHandle::spawn(self.shared.clone(), future, None)
     }
 
     /// Does the next thing that can be seen, and nothing more: one poll, or one batch of timers, or
@@ -193,8 +198,11 @@ impl Executor {
     pub fn step(&self) -> Step {
         let _entered = self.enter("step");
         let step = match self.next() {
-            Next::Poll(id) => {
-                self.poll_task(id);
+            Next::Poll(popped) => {
+                let id = popped.id;
+                let mut spare = self.take_spare();
+                self.poll_task(popped, &mut spare);
+                self.spare.set(Some(spare));
                 Step::Polled(id)
             }
             Next::TimersFired(timers) => Step::TimersFired(timers),
@@ -243,8 +251,8 @@ impl Executor {
     /// The next task of this turn; or a new turn, which begins with the inbox and the timers.
     #[inline]
     fn next(&self) -> Next {
-        if let Some(id) = self.pop_within_turn() {
-            return Next::Poll(id);
+        if let Some(popped) = self.pop_within_turn() {
+            return Next::Poll(popped);
         }
         self.take_inbox();
         let fired = self.fire_timers();
@@ -254,14 +262,14 @@ impl Executor {
             return Next::TimersFired(fired);
         }
         match self.pop_within_turn() {
-            Some(id) => Next::Poll(id),
+            Some(popped) => Next::Poll(popped),
             None => Next::Nothing,
         }
     }
 
     /// Only what was in the queue when the turn began: what wakes itself is polled a turn later.
     #[inline]
-    fn pop_within_turn(&self) -> Option<TaskId> {
+    fn pop_within_turn(&self) -> Option<Popped> {
         let left = self.turn_left.get();
         if left == 0 {
             return None;
@@ -273,6 +281,9 @@ impl Executor {
     /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
     /// threads must not be able to keep the executor here.
     fn take_inbox(&self) {
+        if self.shared.inbox.is_empty() {
+            return;
+        }
         for _ in 0..self.shared.inbox.len() {
             if let Some(id) = self.shared.inbox.receive() {
                 self.shared.queue.wake(id, Cause::OtherThread);
@@ -318,68 +329,80 @@ impl Executor {
 
     /// Polls a task with its own waker, or with the spare one if it has none. A task that was
     /// aborted is dropped instead.
-    fn poll_task(&self, id: TaskId) {
+    #[inline]
+    fn poll_task(&self, popped: Popped, spare: &mut HeldWaker) {
         let shared = &*self.shared;
-        let (task, held, aborted) = shared.with_slot(id, |slot| {
-            (slot.task.take(), slot.waker.take(), slot.aborted)
-        });
-        let mut task = task.expect("a queued task is in its slot");
-        if aborted {
+        let id = popped.id;
+        let mut task = popped.task.expect("a queued task is in its slot");
+        if popped.aborted {
             if shared.tracer.is_on() {
                 shared.tell_poll_started(id);
             }
             return shared.cancel(id, Some(task));
         }
-        let held = held.unwrap_or_else(|| self.spare_waker(id));
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            let clones = || Some(held.clones());
+        if popped.has_waker {
+            return self.poll_with_own_waker(id, task);
+        }
+        spare.target.set_task(id);
+        let polled = self.poll_caught(id, &mut task, spare);
+        // A clone must go on to be this task's, so the waker now stays with it for good.
+        if spare.clones() > 0 {
+            let own = mem::replace(spare, HeldWaker::new(shared.home.clone()));
+            if matches!(polled, Ok(Poll::Pending)) {
+                shared.queue.with_slot(id, |slot| slot.has_waker = true);
+                shared.keep_waker(id, own);
+            }
+        }
+        self.after_poll(id, task, polled);
+    }
+
+    fn poll_with_own_waker(&self, id: TaskId, mut task: BoxedTask) {
+        let own = self.shared.take_waker(id).expect("it has one of its own");
+        let polled = self.poll_caught(id, &mut task, &own);
+        if matches!(polled, Ok(Poll::Pending)) {
+            self.shared.keep_waker(id, own);
+        }
+        self.after_poll(id, task, polled);
+    }
+
+    #[inline]
+    fn poll_caught(
+        &self,
+        id: TaskId,
+        task: &mut BoxedTask,
+        held: &HeldWaker,
+    ) -> thread::Result<Poll<()>> {
+        let clones = || Some(held.clones());
+        let poll = || {
+            let shared = &*self.shared;
             shared.poll(id, &held.waker, clones, |cx| task.as_mut().poll(cx))
-        }));
+        };
+        catch_unwind(AssertUnwindSafe(poll))
+    }
+
+    #[inline]
+    fn after_poll(&self, id: TaskId, task: BoxedTask, polled: thread::Result<Poll<()>>) {
+        let shared = &*self.shared;
         match polled {
-            Ok(Poll::Pending) => {
-                let waits_at = shared.take_waits_at();
-                let own = self.keep_if_cloned(held);
-                shared.with_slot(id, |slot| {
-                    slot.task = Some(task);
-                    slot.waker = own;
-                    slot.waits_at = waits_at;
-                });
-            }
-            Ok(Poll::Ready(())) => {
-                self.keep_if_cloned(held);
-                shared.finish(id, Ok(task));
-            }
+            Ok(Poll::Pending) => shared
+                .queue
+                .put_back(id, Some(task), shared.take_waits_at()),
+            Ok(Poll::Ready(())) => shared.finish(id, Ok(task)),
             Err(payload) => {
-                self.keep_if_cloned(held);
+                shared.poll_ended();
                 drop_contained(task);
                 shared.finish(id, Err(JoinError::panicked(payload)));
             }
         }
     }
 
-    /// The spare waker, made to be this task's, or a new one.
-    #[inline]
-    fn spare_waker(&self, id: TaskId) -> HeldWaker {
-        match self.spare.take() {
-            Some(spare) => {
-                spare.target.set_task(id);
-                spare
-            }
-            None => HeldWaker::new(self.shared.home.clone(), id),
-        }
+    /// The waker for tasks that have none of their own.
+    fn take_spare(&self) -> HeldWaker {
+        let fresh = || HeldWaker::new(self.shared.home.clone());
+        self.spare.take().unwrap_or_else(fresh)
     }
 
-    /// If nobody has a clone of a waker it becomes the spare one. Otherwise it stays its task's for
-    /// good, for that is whom the clones must wake.
     #[inline]
-    fn keep_if_cloned(&self, held: HeldWaker) -> Option<HeldWaker> {
-        if held.clones() > 0 {
-            return Some(held);
-        }
-        self.spare.set(Some(held));
-        None
-    }
-
     fn resume_observer_panic(&self) {
         if let Some(payload) = self.shared.tracer.take_panic() {
             resume_unwind(payload);
@@ -454,7 +477,10 @@ impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Executor")
             .field("ready", &self.shared.queue.len())
-            .field("unfinished", &self.shared.queue.unfinished().len())
+            .field(
+                "unfinished",
+                &self.shared.queue.unfinished(|id, _| Some(id)).len(),
+            )
             .field("timers", &self.shared.wheel.borrow().len())
             .finish_non_exhaustive()
     }
@@ -465,15 +491,15 @@ impl Drop for Executor {
     fn drop(&mut self) {
         let _entered = self.shared.enter();
         loop {
-            let unfinished = self.shared.queue.unfinished();
+            let unfinished = self.shared.queue.unfinished(|id, _| Some(id));
             if unfinished.is_empty() {
                 return;
             }
             for id in unfinished {
                 // A drop before this one may have finished it by now.
                 if self.shared.queue.state(id).is_unfinished() {
-                    let task = self.shared.with_slot(id, |slot| slot.task.take());
-                    self.shared.cancel(id, task);
+                    let task = self.shared.queue.with_slot(id, |slot| slot.task.take());
+                    self.shared.cancel(id, task.flatten());
                 }
             }
         }

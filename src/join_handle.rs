@@ -7,9 +7,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::context::{Joiner, Shared};
+use crate::context::Shared;
+use crate::slots::Joiner;
 use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
-use crate::trace::{Cause, TaskKind, WaitsOn};
+use crate::trace::WaitsOn;
 
 /// Spawns a future on the executor that runs on this thread: it goes to the back of the ready
 /// queue, and is polled for the first time when its turn comes, not before.
@@ -35,7 +36,7 @@ pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
 {
-    JoinHandle::spawn(&Shared::expect_current("spawn"), future, None)
+    JoinHandle::spawn(Shared::expect_current("spawn"), future, None)
 }
 
 /// Like [`spawn`], for a task that is to be called `name` in traces and messages.
@@ -56,7 +57,7 @@ where
     F: Future + 'static,
 {
     JoinHandle::spawn(
-        &Shared::expect_current("spawn_named"),
+        Shared::expect_current("spawn_named"),
         future,
         Some(name.into()),
     )
@@ -84,19 +85,18 @@ pub struct JoinHandle<T> {
 
 impl<T: 'static> JoinHandle<T> {
     #[track_caller]
-    pub(crate) fn spawn<F>(shared: &Rc<Shared>, future: F, name: Option<Name>) -> Self
+    pub(crate) fn spawn<F>(shared: Rc<Shared>, future: F, name: Option<Name>) -> Self
     where
         F: Future<Output = T> + 'static,
     {
-        let id = shared.insert(boxed(future, name), TaskKind::Spawned, Location::caller());
-        shared.queue.wake(id, Cause::Spawned);
+        let id = shared.insert(boxed(future, name), Location::caller());
         JoinHandle::new(shared, id)
     }
 
     /// The handle of a task whose output is a `T`.
-    pub(crate) fn new(shared: &Rc<Shared>, id: TaskId) -> Self {
+    pub(crate) fn new(shared: Rc<Shared>, id: TaskId) -> Self {
         JoinHandle {
-            shared: shared.clone(),
+            shared,
             id,
             taken: false,
             output: PhantomData,
@@ -114,14 +114,16 @@ impl<T: 'static> JoinHandle<T> {
         let unfinished = !self.is_finished();
         if unfinished {
             let joiner = Some(Joiner::Set(tell));
-            self.shared.with_slot(self.id, |slot| slot.joiner = joiner);
+            self.shared
+                .queue
+                .with_slot(self.id, |slot| slot.joiner = joiner);
         }
         unfinished
     }
 
     /// The outcome, if the task has ended and the outcome was not taken before.
     pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
-        let mut finished: BoxedTask = self.shared.take_finished(self.id)?;
+        let mut finished: BoxedTask = self.shared.queue.take_finished(self.id)?;
         self.taken = true;
         let mut output: Option<T> = None;
         let taken = finished.as_mut().take(&mut output);
@@ -184,9 +186,9 @@ impl<T> Drop for JoinHandle<T> {
             return;
         }
         // Moved out first, and dropped with nothing borrowed: an output's drop is the user's code.
-        let outcome = self.shared.take_finished(self.id);
+        let outcome = self.shared.queue.take_finished(self.id);
         if outcome.is_none() {
-            let joiner = self.shared.with_slot(self.id, |slot| {
+            let joiner = self.shared.queue.with_slot(self.id, |slot| {
                 slot.has_handle = false;
                 slot.joiner.take()
             });

@@ -6,6 +6,7 @@ pub mod task;
 mod clock;
 mod wheel;
 pub mod trace;
+mod slots;
 mod queue;
 mod waker;
 mod pool;

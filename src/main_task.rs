@@ -15,7 +15,7 @@ use waker_fn::waker_fn;
 
 use crate::context::Shared;
 use crate::task::{Name, TaskId};
-use crate::trace::{Cause, Event};
+use crate::trace::Event;
 use crate::waker::TaskWaker;
 
 pub(crate) struct MainTask<'a> {
@@ -42,15 +42,10 @@ impl<'a> MainTask<'a> {
         name: Name,
         at: &'static Location<'static>,
     ) -> Self {
-        let id = shared.insert_main(name.clone(), at);
-        let waker = match kept.take() {
-            Some(waker) => {
-                waker.target.set_task(id);
-                waker
-            }
-            None => MainWaker::new(TaskWaker::new(shared.home.clone(), id)),
-        };
-        shared.queue.wake(id, Cause::Spawned);
+        let id = shared.insert_main(&name, at);
+        let fresh = || MainWaker::new(TaskWaker::new(shared.home.clone()));
+        let waker = kept.take().unwrap_or_else(fresh);
+        waker.target.set_task(id);
         MainTask {
             id,
             name,
@@ -73,8 +68,7 @@ impl<'a> MainTask<'a> {
         match polled {
             Poll::Pending => {
                 let waits_at = self.shared.take_waits_at();
-                self.shared
-                    .with_slot(self.id, |slot| slot.waits_at = waits_at);
+                self.shared.queue.put_back(self.id, None, waits_at);
             }
             Poll::Ready(_) => self.end(Event::Completed { task: self.id }),
         }
@@ -96,7 +90,7 @@ impl<'a> MainTask<'a> {
     fn end(&mut self, how: Event) {
         self.ended = true;
         self.shared.tracer.emit(|| how);
-        self.shared.remove(self.id);
+        self.shared.queue.remove_main(self.id);
         self.kept.set(self.waker.take());
     }
 }
@@ -105,6 +99,7 @@ impl Drop for MainTask<'_> {
     /// The future has panicked, or will never be done.
     fn drop(&mut self) {
         if !self.ended {
+            self.shared.poll_ended();
             let task = self.id;
             self.end(match thread::panicking() {
                 true => Event::Panicked {

@@ -6,9 +6,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::panic::Location;
 
-use crate::task::{State, States, TaskId};
+use crate::slots::{Joiner, Slot, Slots, State};
+use crate::task::{BoxedTask, TaskId};
 use crate::trace::{Cause, Effect, Tracer};
 
 pub(crate) struct Queue {
@@ -17,19 +18,28 @@ pub(crate) struct Queue {
     running: Cell<Option<TaskId>>,
     /// The state of the shuffle, if the order is to be shuffled.
     shuffle: Option<Cell<u64>>,
-    pub(crate) tracer: Rc<Tracer>,
+    pub(crate) tracer: Tracer,
 }
 
 struct Tasks {
-    states: States,
+    slots: Slots,
     ready: VecDeque<TaskId>,
 }
 
+/// What [`Queue::pop`] takes out of a task's slot for its poll.
+pub(crate) struct Popped {
+    pub(crate) id: TaskId,
+    /// `None` for `block_on`'s own future.
+    pub(crate) task: Option<BoxedTask>,
+    pub(crate) aborted: bool,
+    pub(crate) has_waker: bool,
+}
+
 impl Queue {
-    pub(crate) fn new(seed: Option<u64>, tracer: Rc<Tracer>) -> Self {
+    pub(crate) fn new(seed: Option<u64>, tracer: Tracer) -> Self {
         Queue {
             tasks: RefCell::new(Tasks {
-                states: States::new(),
+                slots: Slots::new(),
                 ready: VecDeque::new(),
             }),
             running: Cell::new(None),
@@ -38,30 +48,41 @@ impl Queue {
         }
     }
 
-    /// An id for a new task, which is not queued yet.
-    pub(crate) fn allocate(&self) -> TaskId {
-        self.tasks.borrow_mut().states.allocate()
+    /// Gives a task its id, and puts it at the back of the queue unless it is `Waiting`.
+    #[inline]
+    pub(crate) fn insert(
+        &self,
+        task: Option<BoxedTask>,
+        state: State,
+        spawned_at: &'static Location<'static>,
+        has_handle: bool,
+    ) -> TaskId {
+        let tasks = &mut *self.tasks.borrow_mut();
+        let id = tasks.slots.insert(task, state, spawned_at, has_handle);
+        if state == State::Queued {
+            tasks.ready.push_back(id);
+        }
+        id
     }
 
-    /// Puts the task at the back of the queue, unless it is in the queue or has finished. Every way
-    /// to make a task ready comes through here.
+    /// Puts the task at the back of the queue, unless it is in the queue or has finished. Every
+    /// wake comes through here.
     #[inline]
     pub(crate) fn wake(&self, id: TaskId, by: Cause) {
-        let queued = self.push(id);
-        // The tracer calls the user's code, so nothing is borrowed by now.
+        let before = self.push(id);
         if self.tracer.is_on() {
-            let effect = match (queued, self.state(id)) {
-                (true, _) => Effect::Queued,
-                (false, State::Queued) => Effect::AlreadyQueued,
-                (false, _) => Effect::Finished,
-            };
-            self.tracer.woken(id, by, effect);
+            // The tracer calls the user's code: nothing is borrowed by now.
+            self.tracer.woken(id, by, effect_of_wake(before));
         }
     }
 
     /// [`wake`](Queue::wake), by code that runs on this thread: in the poll of some task, or not.
     #[inline]
     pub(crate) fn wake_from_here(&self, id: TaskId) {
+        if !self.tracer.is_on() {
+            self.push(id);
+            return;
+        }
         let by = match self.running.get() {
             Some(running) if running == id => Cause::Itself,
             Some(running) => Cause::Task(running),
@@ -70,56 +91,136 @@ impl Queue {
         self.wake(id, by);
     }
 
+    /// Pushes the task if it is waiting, and returns what it was.
     #[inline]
-    fn push(&self, id: TaskId) -> bool {
+    fn push(&self, id: TaskId) -> State {
         let tasks = &mut *self.tasks.borrow_mut();
-        let queued = tasks.states.mark_queued(id);
-        if queued {
+        let Some(slot) = tasks.slots.get_mut(id) else {
+            return State::Vacant;
+        };
+        let before = slot.state;
+        if before == State::Waiting {
+            slot.state = State::Queued;
             tasks.ready.push_back(id);
         }
-        queued
+        before
     }
 
     /// Takes the next task, which the caller then polls. `within` is how many tasks at the front
     /// belong to this turn: a shuffled order is shuffled among those, so nobody waits for ever.
+    ///
+    /// The task is no longer queued *before* it is polled, so that a wake which comes during the
+    /// poll queues it again. Were that noted after the poll, such a wake would be forgotten, and it
+    /// may have been the last one.
     #[inline]
-    pub(crate) fn pop(&self, within: usize) -> Option<TaskId> {
+    pub(crate) fn pop(&self, within: usize) -> Option<Popped> {
         let tasks = &mut *self.tasks.borrow_mut();
         loop {
             if let Some(shuffle) = &self.shuffle {
                 let among = within.min(tasks.ready.len());
                 if among > 1 {
-                    tasks.ready.swap(0, next_random(shuffle) as usize % among);
+                    let chosen = next_random(shuffle) % among as u64;
+                    tasks.ready.swap(0, chosen as usize);
                 }
             }
             let id = tasks.ready.pop_front()?;
             // What ended while it was queued is passed over.
-            if tasks.states.mark_polled(id) {
-                return Some(id);
+            if let Some(slot) = tasks.slots.get_mut(id)
+                && slot.state == State::Queued
+            {
+                slot.state = State::Waiting;
+                return Some(Popped {
+                    id,
+                    task: slot.task.take(),
+                    aborted: slot.aborted,
+                    has_waker: slot.has_waker,
+                });
             }
         }
+    }
+
+    /// Puts a task back that has not finished.
+    #[inline]
+    pub(crate) fn put_back(
+        &self,
+        id: TaskId,
+        task: Option<BoxedTask>,
+        waits_at: Option<&'static Location<'static>>,
+    ) {
+        let tasks = &mut *self.tasks.borrow_mut();
+        let slot = tasks
+            .slots
+            .get_mut(id)
+            .expect("a polled task keeps its slot");
+        debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
+        slot.task = task;
+        slot.waits_at = waits_at;
+    }
+
+    /// Notes that a task has ended. Its outcome stays if a handle wants it; otherwise it comes back
+    /// and the slot is vacant. Whoever waits for the end comes back too.
+    #[inline]
+    pub(crate) fn finish(
+        &self,
+        id: TaskId,
+        outcome: BoxedTask,
+    ) -> (Option<BoxedTask>, Option<Joiner>) {
+        let tasks = &mut *self.tasks.borrow_mut();
+        let slot = tasks.slots.get_mut(id).expect("a task ends once");
+        debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
+        if slot.has_handle {
+            slot.state = State::Finished;
+            slot.task = Some(outcome);
+            return (None, slot.joiner.take());
+        }
+        let (_, joiner) = tasks.slots.remove(id);
+        (Some(outcome), joiner)
+    }
+
+    /// The outcome of a finished task, and with it the end of its slot. `None` if it is unfinished,
+    /// or was taken before.
+    #[inline]
+    pub(crate) fn take_finished(&self, id: TaskId) -> Option<BoxedTask> {
+        let slots = &mut self.tasks.borrow_mut().slots;
+        match slots.get(id)?.state {
+            State::Finished => slots.remove(id).0,
+            _ => None,
+        }
+    }
+
+    /// Vacates the slot of `block_on`'s own future.
+    pub(crate) fn remove_main(&self, id: TaskId) {
+        let (task, joiner) = self.tasks.borrow_mut().slots.remove(id);
+        debug_assert!(task.is_none() && joiner.is_none());
+    }
+
+    /// Looks at or changes the slot of a task that has one. `change` must not run the user's code.
+    #[inline]
+    pub(crate) fn with_slot<R>(
+        &self,
+        id: TaskId,
+        change: impl FnOnce(&mut Slot) -> R,
+    ) -> Option<R> {
+        self.tasks.borrow_mut().slots.get_mut(id).map(change)
+    }
+
+    /// Collects something of every unfinished task, in the order of their slots.
+    pub(crate) fn unfinished<R>(&self, get: impl Fn(TaskId, &Slot) -> Option<R>) -> Vec<R> {
+        let tasks = self.tasks.borrow();
+        let unfinished = tasks.slots.unfinished();
+        unfinished.filter_map(|(id, slot)| get(id, slot)).collect()
+    }
+
+    #[inline]
+    pub(crate) fn state(&self, id: TaskId) -> State {
+        let tasks = self.tasks.borrow();
+        tasks.slots.get(id).map_or(State::Vacant, |slot| slot.state)
     }
 
     /// How many entries the queue has.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.tasks.borrow().ready.len()
-    }
-
-    pub(crate) fn state(&self, id: TaskId) -> State {
-        self.tasks.borrow().states.get(id)
-    }
-
-    pub(crate) fn mark_finished(&self, id: TaskId) {
-        self.tasks.borrow_mut().states.mark_finished(id);
-    }
-
-    pub(crate) fn release(&self, id: TaskId) {
-        self.tasks.borrow_mut().states.release(id);
-    }
-
-    pub(crate) fn unfinished(&self) -> Vec<TaskId> {
-        self.tasks.borrow().states.unfinished().collect()
     }
 
     #[inline]
@@ -131,6 +232,14 @@ impl Queue {
     #[inline]
     pub(crate) fn set_running(&self, id: Option<TaskId>) -> Option<TaskId> {
         self.running.replace(id)
+    }
+}
+
+fn effect_of_wake(before: State) -> Effect {
+    match before {
+        State::Waiting => Effect::Queued,
+        State::Queued => Effect::AlreadyQueued,
+        State::Finished | State::Vacant => Effect::Finished,
     }
 }
 
@@ -146,35 +255,44 @@ fn next_random(state: &Cell<u64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
     use crate::clock::Clock;
 
     fn queue(seed: Option<u64>) -> Queue {
-        let tracer = Tracer::new(Rc::new(Clock::real()), None);
-        Queue::new(seed, Rc::new(tracer))
+        Queue::new(seed, Tracer::new(Rc::new(Clock::real()), None))
     }
 
-    fn order(queue: &Queue, tasks: usize) -> Vec<u32> {
-        for _ in 0..tasks {
-            let id = queue.allocate();
-            queue.wake(id, Cause::Spawned);
-        }
-        let left = |popped: usize| tasks - popped;
-        (0..tasks)
-            .map(|popped| queue.pop(left(popped)).unwrap().slot())
-            .collect()
+    fn insert(queue: &Queue, tasks: usize) -> Vec<TaskId> {
+        let at = Location::caller();
+        let insert = |_| queue.insert(None, State::Queued, at, false);
+        (0..tasks).map(insert).collect()
+    }
+
+    /// The slots in the order in which they are popped in a turn of so many polls.
+    fn order(queue: &Queue, turn: usize) -> Vec<u32> {
+        let pop = |popped| queue.pop(turn - popped).unwrap().id.slot();
+        (0..turn).map(pop).collect()
     }
 
     #[test]
     fn first_in_first_out() {
-        assert_eq!(order(&queue(None), 5), [0, 1, 2, 3, 4]);
+        let queue = queue(None);
+        insert(&queue, 5);
+        assert_eq!(order(&queue, 5), [0, 1, 2, 3, 4]);
     }
 
     #[test]
     fn a_seed_shuffles_and_can_be_repeated() {
-        let first = order(&queue(Some(7)), 20);
-        assert_eq!(first, order(&queue(Some(7)), 20));
-        assert_ne!(first, order(&queue(Some(8)), 20));
+        let shuffled = |seed| {
+            let queue = queue(Some(seed));
+            insert(&queue, 20);
+            order(&queue, 20)
+        };
+        let first = shuffled(7);
+        assert_eq!(first, shuffled(7));
+        assert_ne!(first, shuffled(8));
         let mut sorted = first.clone();
         sorted.sort_unstable();
         assert_ne!(first, sorted);
@@ -184,22 +302,30 @@ mod tests {
     #[test]
     fn a_shuffle_stays_within_the_turn() {
         let queue = queue(Some(7));
-        let ids: Vec<TaskId> = (0..20).map(|_| queue.allocate()).collect();
-        ids.iter().for_each(|&id| queue.wake(id, Cause::Spawned));
-        let turn: Vec<u32> = (0..5).map(|n| queue.pop(5 - n).unwrap().slot()).collect();
+        insert(&queue, 20);
+        let turn = order(&queue, 5);
         assert!(turn.iter().all(|&slot| slot < 5), "{turn:?}");
     }
 
     #[test]
-    fn two_wakes_are_one_entry_and_a_finished_task_is_passed_over() {
+    fn a_task_is_queued_once_until_it_is_popped() {
         let queue = queue(None);
-        let (a, b) = (queue.allocate(), queue.allocate());
-        for id in [a, a, b, a] {
-            queue.wake(id, Cause::Outside);
-        }
-        assert_eq!(queue.len(), 2);
-        queue.release(a);
-        assert_eq!(queue.pop(2), Some(b));
-        assert_eq!(queue.pop(2), None);
+        let id = insert(&queue, 1)[0];
+        let wake = || effect_of_wake(queue.push(id));
+        assert_eq!(wake(), Effect::AlreadyQueued);
+        assert_eq!(queue.len(), 1);
+        assert_eq!(queue.pop(1).unwrap().id, id);
+        assert_eq!(wake(), Effect::Queued, "woken during its own poll");
+        assert_eq!(wake(), Effect::AlreadyQueued);
+    }
+
+    #[test]
+    fn a_task_that_ended_in_the_queue_is_passed_over() {
+        let queue = queue(None);
+        let ids = insert(&queue, 2);
+        queue.remove_main(ids[0]);
+        assert_eq!(effect_of_wake(queue.push(ids[0])), Effect::Finished);
+        assert_eq!(queue.pop(2).unwrap().id, ids[1]);
+        assert!(queue.pop(2).is_none());
     }
 }

@@ -57,23 +57,22 @@ pub(crate) fn verdict(
         return None;
     }
     let awaited = shared.awaited();
-    let stuck = |id: TaskId| {
-        shared.with_slot(id, |slot| StuckTask {
+    let tasks = shared.queue.unfinished(|id, slot| {
+        Some(StuckTask {
             id,
             // Only `block_on`'s own future is not in its slot.
             name: match &slot.task {
                 Some(task) => task.name().into_owned(),
                 None => main.name.clone().into_owned(),
             },
-            spawned_at: slot.spawned_at.expect("an unfinished task was spawned"),
+            spawned_at: slot.spawned_at,
             waits_at: slot.waits_at,
             waits_for: awaited
                 .iter()
                 .find(|(who, _)| *who == id)
                 .map(|&(_, on)| on),
         })
-    };
-    let tasks: Vec<StuckTask> = shared.queue.unfinished().into_iter().map(stuck).collect();
+    });
     shared.tracer.emit(|| Event::Stalled {
         tasks: tasks.iter().map(|task| task.id).collect(),
     });

@@ -1,25 +1,14 @@
-//! What a task is: its id, the states it goes through, and the box that it lives in.
+//! What a task is: its id, and the box that it lives in.
 //!
 //! A task is a future that the executor owns. Everything that refers to one (the ready queue, a
 //! waker, a timer, a `JoinHandle`) carries its [`TaskId`] and nothing else, so nothing needs to be
 //! counted or locked when tasks come and go: an id whose task is gone matches nothing.
-//!
-//! ```text
-//!              Executor::spawn                  Queue::pop                Poll::Ready, a panic,
-//!   vacant ───────────────────▶ queued ───────────────────▶ running       or an abort
-//!      ▲                          ▲ ▲                        │   │ ─────────────────────▶ finished
-//!      │                          │ │     woken during       │   │                            │
-//!      │                          │ └──── its own poll ──────┘   │ Poll::Pending              │
-//!      │                          │                              ▼                            │
-//!      │                          └──────── Queue::wake ─────  waiting                        │
-//!      │                                                                                      │
-//!      └────────────── the handle takes the output, or there is no handle ────────────────────┘
-//! ```
 
 use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::fmt;
 use std::mem;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
@@ -35,7 +24,8 @@ use pin_project_lite::pin_project;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId {
     pub(crate) slot: u32,
-    pub(crate) generation: u32,
+    /// Counted from 1, so that an `Option<TaskId>` is no larger than a `TaskId`.
+    pub(crate) generation: NonZeroU32,
 }
 
 impl TaskId {
@@ -46,24 +36,26 @@ impl TaskId {
 
     /// How many tasks have lived in the slot before this one.
     pub fn generation(self) -> u32 {
-        self.generation
+        self.generation.get() - 1
     }
 
     pub(crate) fn to_bits(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.slot)
+        u64::from(self.generation.get()) << 32 | u64::from(self.slot)
     }
 
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        TaskId {
+    /// The id of these bits, if they are an id's.
+    #[inline]
+    pub(crate) fn from_bits(bits: u64) -> Option<Self> {
+        Some(TaskId {
             slot: bits as u32,
-            generation: (bits >> 32) as u32,
-        }
+            generation: NonZeroU32::new((bits >> 32) as u32)?,
+        })
     }
 }
 
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.generation {
+        match self.generation() {
             0 => write!(f, "#{}", self.slot),
             generation => write!(f, "#{}.{generation}", self.slot),
         }
@@ -73,132 +65,6 @@ impl fmt::Display for TaskId {
 impl fmt::Debug for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TaskId({self})")
-    }
-}
-
-/// Where a slot is in the life cycle. `Running` is not among them: the one task that runs is known
-/// to the queue, and while it runs its slot is `Waiting`, or `Queued` if it was woken meanwhile.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
-    Vacant,
-    Waiting,
-    Queued,
-    Finished,
-}
-
-impl State {
-    pub(crate) fn is_unfinished(self) -> bool {
-        matches!(self, State::Waiting | State::Queued)
-    }
-}
-
-/// The table of slots: which generation lives in each, and in which state it is.
-///
-/// It is kept apart from the futures themselves because a wake needs nothing else: eight bytes a
-/// task, read and written by whoever wakes on the executor's thread.
-pub(crate) struct States {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    /// The last generation that a slot may have; then it retires. Small only in tests.
-    last_generation: u32,
-}
-
-#[derive(Clone, Copy)]
-struct Slot {
-    generation: u32,
-    state: State,
-}
-
-impl States {
-    pub(crate) fn new() -> Self {
-        States {
-            slots: Vec::new(),
-            free: Vec::new(),
-            last_generation: u32::MAX,
-        }
-    }
-
-    /// Takes a vacant slot for a new task, which is `Waiting` until somebody wakes it.
-    pub(crate) fn allocate(&mut self) -> TaskId {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 tasks at once");
-            self.slots.push(Slot {
-                generation: 0,
-                state: State::Vacant,
-            });
-            slot
-        });
-        let entry = &mut self.slots[slot as usize];
-        debug_assert_eq!(entry.state, State::Vacant);
-        entry.state = State::Waiting;
-        TaskId {
-            slot,
-            generation: entry.generation,
-        }
-    }
-
-    /// Where the task is in its life. An id of the past is `Vacant`.
-    #[inline]
-    pub(crate) fn get(&self, id: TaskId) -> State {
-        match self.slots.get(id.slot as usize) {
-            Some(slot) if slot.generation == id.generation => slot.state,
-            _ => State::Vacant,
-        }
-    }
-
-    /// Waiting becomes queued. False, and nothing is changed, in every other state: then the task
-    /// must not be pushed.
-    #[inline]
-    pub(crate) fn mark_queued(&mut self, id: TaskId) -> bool {
-        self.change(id, State::Waiting, State::Queued)
-    }
-
-    /// Queued becomes waiting: the flag that deduplicates wakes is cleared *before* the poll, so
-    /// that a wake which comes during the poll queues the task again. Cleared after the poll, that
-    /// wake would be forgotten, and it may have been the last one.
-    #[inline]
-    pub(crate) fn mark_polled(&mut self, id: TaskId) -> bool {
-        self.change(id, State::Queued, State::Waiting)
-    }
-
-    #[inline]
-    fn change(&mut self, id: TaskId, from: State, to: State) -> bool {
-        match self.slots.get_mut(id.slot as usize) {
-            Some(slot) if slot.generation == id.generation && slot.state == from => {
-                slot.state = to;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The future is gone and its outcome waits for the handle: wakes do nothing from here on.
-    pub(crate) fn mark_finished(&mut self, id: TaskId) {
-        debug_assert!(self.get(id).is_unfinished());
-        self.slots[id.slot as usize].state = State::Finished;
-    }
-
-    /// Gives the slot back. The generation moves on, so every copy of the id is now of the past; a
-    /// slot whose generations are used up is never given out again, since its next task would
-    /// answer to the ids of its first.
-    pub(crate) fn release(&mut self, id: TaskId) {
-        debug_assert_ne!(self.get(id), State::Vacant);
-        let slot = &mut self.slots[id.slot as usize];
-        slot.state = State::Vacant;
-        if slot.generation < self.last_generation {
-            slot.generation += 1;
-            self.free.push(id.slot);
-        }
-    }
-
-    /// The tasks that have not finished, in the order of their slots.
-    pub(crate) fn unfinished(&self) -> impl Iterator<Item = TaskId> {
-        self.slots.iter().enumerate().filter_map(|(at, slot)| {
-            slot.state.is_unfinished().then_some(TaskId {
-                slot: at as u32,
-                generation: slot.generation,
-            })
-        })
     }
 }
 
@@ -397,56 +263,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_never_used_again() {
-        let mut states = States::new();
-        let first = states.allocate();
-        states.release(first);
-        let second = states.allocate();
-        assert_eq!(first.slot(), second.slot());
-        assert_ne!(first, second);
-        assert_eq!(states.get(first), State::Vacant);
-        assert_eq!(states.get(second), State::Waiting);
-        assert!(!states.mark_queued(first), "a stale wake");
-        assert!(states.mark_queued(second));
-    }
-
-    #[test]
-    fn a_slot_retires_when_its_generations_are_used_up() {
-        let mut states = States::new();
-        states.last_generation = 2;
-        let ids: Vec<TaskId> = (0..9)
-            .map(|_| {
-                let id = states.allocate();
-                states.release(id);
-                id
-            })
-            .collect();
-        let slots: Vec<u32> = ids.iter().map(|id| id.slot()).collect();
-        assert_eq!(slots, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
-        let generations: Vec<u32> = ids.iter().map(|id| id.generation()).collect();
-        assert_eq!(generations, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
-    }
-
-    #[test]
-    fn a_task_is_queued_once_until_it_is_polled() {
-        let mut states = States::new();
-        let id = states.allocate();
-        assert!(states.mark_queued(id));
-        assert!(!states.mark_queued(id));
-        assert!(states.mark_polled(id));
-        assert!(!states.mark_polled(id));
-        assert!(states.mark_queued(id), "woken during its own poll");
-        states.mark_finished(id);
-        assert!(!states.mark_queued(id), "a wake after completion");
-    }
-
-    #[test]
     fn an_id_survives_its_bits() {
         let id = TaskId {
             slot: 7,
-            generation: u32::MAX,
+            generation: NonZeroU32::MAX,
         };
-        assert_eq!(TaskId::from_bits(id.to_bits()), id);
+        assert_eq!(TaskId::from_bits(id.to_bits()), Some(id));
+        assert_eq!(size_of::<Option<TaskId>>(), size_of::<TaskId>());
     }
 
     #[test]

@@ -21,6 +21,7 @@
 //! `unpark` that comes before the `park` makes that `park` return at once.
 
 use std::cell::RefCell;
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
@@ -38,10 +39,11 @@ thread_local! {
     static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
 }
 
-#[derive(Clone)]
+/// An executor, as its own thread's wakers see it.
 pub(crate) struct Here {
     pub(crate) queue: Rc<Queue>,
-    pub(crate) home: Arc<Home>,
+    /// Tells which executor it is.
+    pub(crate) home: *const Home,
 }
 
 /// Makes `here` the executor of this thread and returns the one before it. `None` if the thread is
@@ -132,7 +134,7 @@ impl Inbox {
     pub(crate) fn receive(&self) -> Option<TaskId> {
         let letter = self.letters.try_recv().ok()?;
         letter.sent.swap(false, Ordering::AcqRel);
-        Some(letter.task())
+        letter.task()
     }
 
     /// Waits for a letter or an [`unpark`](Home::unpark), at most for `timeout`. This is the one
@@ -166,7 +168,7 @@ impl Inbox {
 
 /// What a `Waker` of this executor points to.
 pub(crate) struct TaskWaker {
-    /// The task, as bits. It changes only while nobody but the executor has the waker.
+    /// The task, as bits, or 0 for none. It changes only while nobody but the executor has the waker.
     task: AtomicU64,
     /// True while a letter is in the inbox.
     sent: AtomicBool,
@@ -174,9 +176,10 @@ pub(crate) struct TaskWaker {
 }
 
 impl TaskWaker {
-    pub(crate) fn new(home: Arc<Home>, task: TaskId) -> Arc<Self> {
+    /// A waker of no task yet.
+    pub(crate) fn new(home: Arc<Home>) -> Arc<Self> {
         Arc::new(TaskWaker {
-            task: AtomicU64::new(task.to_bits()),
+            task: AtomicU64::new(0),
             sent: AtomicBool::new(false),
             home,
         })
@@ -187,20 +190,31 @@ impl TaskWaker {
     }
 
     #[inline]
-    fn task(&self) -> TaskId {
+    fn task(&self) -> Option<TaskId> {
         TaskId::from_bits(self.task.load(Ordering::Relaxed))
     }
 
     /// Wakes on the executor's own thread, while that executor runs. False everywhere else.
     #[inline]
     fn wake_here(&self) -> bool {
-        let queue = HERE.try_with(|here| match &*here.borrow() {
-            Some(here) if Arc::ptr_eq(&here.home, &self.home) => Some(here.queue.clone()),
+        let Some(task) = self.task() else {
+            return true;
+        };
+        let traced = HERE.try_with(|here| match &*here.borrow() {
+            Some(here) if ptr::eq(here.home, Arc::as_ptr(&self.home)) => {
+                if here.queue.tracer.is_on() {
+                    return Some(Some(here.queue.clone()));
+                }
+                here.queue.wake_from_here(task);
+                Some(None)
+            }
             _ => None,
         });
-        match queue {
-            Ok(Some(queue)) => {
-                queue.wake_from_here(self.task());
+        match traced {
+            Ok(Some(None)) => true,
+            // An observer is the user's code: it must not find `HERE` borrowed.
+            Ok(Some(Some(queue))) => {
+                queue.wake_from_here(task);
                 true
             }
             _ => false,
@@ -231,8 +245,9 @@ pub(crate) struct HeldWaker {
 }
 
 impl HeldWaker {
-    pub(crate) fn new(home: Arc<Home>, task: TaskId) -> Self {
-        let target = TaskWaker::new(home, task);
+    /// A waker of no task yet.
+    pub(crate) fn new(home: Arc<Home>) -> Self {
+        let target = TaskWaker::new(home);
         let waker = Waker::from(target.clone());
         HeldWaker { target, waker }
     }
@@ -241,23 +256,5 @@ impl HeldWaker {
     #[inline]
     pub(crate) fn clones(&self) -> usize {
         Arc::strong_count(&self.target) - 2
-    }
-}
-
-/// Somebody who waits inside the executor, for a timer or for a task's end.
-///
-/// A task that waits under its own waker is remembered by its id: nothing is cloned or counted.
-/// A future may also be polled with another waker (that of a combinator, of another executor).
-pub(crate) enum Waiter {
-    Task(TaskId),
-    Waker(Waker),
-}
-
-impl Waiter {
-    pub(crate) fn task(&self) -> Option<TaskId> {
-        match self {
-            Waiter::Task(id) => Some(*id),
-            Waiter::Waker(_) => None,
-        }
     }
 }

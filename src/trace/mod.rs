@@ -53,13 +53,17 @@ impl<F: Fn(&Record)> Observer for F {
     }
 }
 
-/// The one place that events go through. It numbers them and knows why each task was queued.
-pub(crate) struct Tracer {
+/// The one place that events go through: nothing at all, if there is no observer.
+#[derive(Clone)]
+pub(crate) struct Tracer(Option<Rc<Telling>>);
+
+/// Numbers the events, tells them, and knows why each task was queued.
+struct Telling {
     clock: Rc<Clock>,
-    /// True while there is an observer that wants to be told. It is false while the observer runs,
-    /// which is also what keeps it from being told of its own doings.
+    observer: Box<dyn Observer>,
+    /// False while the observer runs, so that it is not told of its own doings, and for good once it
+    /// has panicked.
     on: Cell<bool>,
-    observer: Option<Box<dyn Observer>>,
     next_seq: Cell<u64>,
     /// Why each queued task was queued. Kept here, so that nothing is kept without an observer.
     causes: RefCell<HashMap<TaskId, Cause>>,
@@ -68,68 +72,77 @@ pub(crate) struct Tracer {
 
 impl Tracer {
     pub(crate) fn new(clock: Rc<Clock>, observer: Option<Box<dyn Observer>>) -> Self {
-        Tracer {
+        let telling = observer.map(|observer| Telling {
             clock,
-            on: Cell::new(observer.is_some()),
             observer,
+            on: Cell::new(true),
             next_seq: Cell::new(0),
             causes: RefCell::new(HashMap::new()),
             panic: Cell::new(None),
-        }
+        });
+        Tracer(telling.map(Rc::new))
+    }
+
+    /// Whoever is to be told now.
+    #[inline]
+    fn on(&self) -> Option<&Telling> {
+        self.0.as_deref().filter(|telling| telling.on.get())
     }
 
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        self.on.get()
+        self.on().is_some()
     }
 
     /// Tells the observer, if there is one; `event` is made only then. No `RefCell` of the executor
     /// may be borrowed here: the observer is the user's code.
     #[inline]
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
-        if self.on.get() {
-            self.tell(event());
+        if let Some(telling) = self.on() {
+            telling.tell(event());
         }
     }
 
     /// Tells of a wake, and remembers its cause for the poll to come.
-    #[inline]
+    #[cold]
     pub(crate) fn woken(&self, task: TaskId, by: Cause, effect: Effect) {
-        if self.on.get() {
+        if let Some(telling) = self.on() {
             if effect == Effect::Queued {
-                self.causes.borrow_mut().insert(task, by);
+                telling.causes.borrow_mut().insert(task, by);
             }
-            self.tell(Event::Woken { task, by, effect });
+            telling.tell(Event::Woken { task, by, effect });
         }
     }
 
     /// Why the task that is about to be polled was queued.
     pub(crate) fn take_cause(&self, task: TaskId) -> Cause {
-        let cause = self.causes.borrow_mut().remove(&task);
+        let cause = self
+            .0
+            .as_ref()
+            .and_then(|t| t.causes.borrow_mut().remove(&task));
         // Only a wake that the observer itself caused is not remembered.
         cause.unwrap_or(Cause::Outside)
-    }
-
-    #[cold]
-    fn tell(&self, event: Event) {
-        let Some(observer) = &self.observer else {
-            return;
-        };
-        let seq = self.next_seq.get();
-        self.next_seq.set(seq + 1);
-        let time = Duration::from_nanos(self.clock.now_ns());
-        let record = Record { seq, time, event };
-        self.on.set(false);
-        let told = catch_unwind(AssertUnwindSafe(|| observer.observe(&record)));
-        match told {
-            Ok(()) => self.on.set(true),
-            Err(payload) => self.panic.set(Some(payload)),
-        }
     }
 
     /// The panic of an observer that panicked, once.
     #[inline]
     pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
-        self.panic.take()
+        self.0.as_ref()?.panic.take()
+    }
+}
+
+impl Telling {
+    #[cold]
+    fn tell(&self, event: Event) {
+        let seq = self.next_seq.get();
+        self.next_seq.set(seq + 1);
+        let time = Duration::from_nanos(self.clock.now_ns());
+        let record = Record { seq, time, event };
+        self.on.set(false);
+        let told = catch_unwind(AssertUnwindSafe(|| self.observer.observe(&record)));
+        match told {
+            Ok(()) => self.on.set(true),
+            Err(payload) => self.panic.set(Some(payload)),
+        }
     }
 }

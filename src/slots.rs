@@ -1,0 +1,225 @@
+//! The table of tasks: what the executor knows of each, and the states that a task goes through.
+//!
+//! ```text
+//!              Executor::spawn                  Queue::pop                Poll::Ready, a panic,
+//!   vacant ───────────────────▶ queued ───────────────────▶ running       or an abort
+//!      ▲                          ▲ ▲                        │   │ ─────────────────────▶ finished
+//!      │                          │ │     woken during       │   │                            │
+//!      │                          │ └──── its own poll ──────┘   │ Poll::Pending              │
+//!      │                          │                              ▼                            │
+//!      │                          └──────── Queue::wake ─────  waiting                        │
+//!      │                                                                                      │
+//!      └────────────── the handle takes the output, or there is no handle ────────────────────┘
+//! ```
+
+use std::num::NonZeroU32;
+use std::panic::Location;
+use std::rc::Rc;
+use std::task::Waker;
+
+use crate::task::{BoxedTask, TaskId};
+
+/// Where a task is in its life. `Running` is not among them: the one task that runs is known to the
+/// queue, and while it runs it is `Waiting`, or `Queued` if it was woken meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    Vacant,
+    Waiting,
+    Queued,
+    Finished,
+}
+
+impl State {
+    #[inline]
+    pub(crate) fn is_unfinished(self) -> bool {
+        matches!(self, State::Waiting | State::Queued)
+    }
+}
+
+/// One task. It fills one cache line, so that a poll touches one.
+pub(crate) struct Slot {
+    /// The future, or the outcome once it is finished. `None` while it is polled, and always for
+    /// `block_on`'s own future.
+    pub(crate) task: Option<BoxedTask>,
+    pub(crate) joiner: Option<Joiner>,
+    pub(crate) spawned_at: &'static Location<'static>,
+    pub(crate) waits_at: Option<&'static Location<'static>>,
+    generation: NonZeroU32,
+    pub(crate) state: State,
+    pub(crate) aborted: bool,
+    pub(crate) has_handle: bool,
+    /// Somebody has cloned the task's waker, so it has one of its own.
+    pub(crate) has_waker: bool,
+}
+
+/// Somebody who waits inside the executor, for a timer or for a task's end.
+///
+/// A task that waits under its own waker is remembered by its id: nothing is cloned or counted.
+/// A future may also be polled with another waker (that of a combinator, of another executor).
+pub(crate) enum Waiter {
+    Task(TaskId),
+    Waker(Waker),
+}
+
+impl Waiter {
+    pub(crate) fn task(&self) -> Option<TaskId> {
+        match self {
+            Waiter::Task(id) => Some(*id),
+            Waiter::Waker(_) => None,
+        }
+    }
+}
+
+/// Who is told that a task has ended.
+pub(crate) enum Joiner {
+    Waiter(Waiter),
+    /// A `JoinSet`, which notes the task's id and wakes whoever awaits the set.
+    Set(Rc<dyn Fn(TaskId)>),
+}
+
+/// All slots, in one piece of memory: a large one grows by moving its pages, not its bytes.
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// The last generation that a slot may have; then it retires. Small only in tests.
+    last_generation: NonZeroU32,
+}
+
+impl Slots {
+    pub(crate) fn new() -> Self {
+        Slots {
+            slots: Vec::new(),
+            free: Vec::new(),
+            last_generation: NonZeroU32::MAX,
+        }
+    }
+
+    /// Gives a task its id.
+    #[inline]
+    pub(crate) fn insert(
+        &mut self,
+        task: Option<BoxedTask>,
+        state: State,
+        spawned_at: &'static Location<'static>,
+        has_handle: bool,
+    ) -> TaskId {
+        let new = |generation| Slot {
+            task,
+            joiner: None,
+            spawned_at,
+            waits_at: None,
+            generation,
+            state,
+            aborted: false,
+            has_handle,
+            has_waker: false,
+        };
+        let (slot, generation) = match self.free.pop() {
+            Some(slot) => {
+                let vacant = &mut self.slots[slot as usize];
+                debug_assert_eq!(vacant.state, State::Vacant);
+                *vacant = new(vacant.generation);
+                (slot, vacant.generation)
+            }
+            None => {
+                let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 tasks at once");
+                self.slots.push(new(NonZeroU32::MIN));
+                (slot, NonZeroU32::MIN)
+            }
+        };
+        TaskId { slot, generation }
+    }
+
+    /// The task's slot. An id of the past has none.
+    #[inline]
+    pub(crate) fn get(&self, id: TaskId) -> Option<&Slot> {
+        let slot = self.slots.get(id.slot as usize)?;
+        (slot.generation == id.generation).then_some(slot)
+    }
+
+    /// The task's slot. An id of the past has none.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: TaskId) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(id.slot as usize)?;
+        (slot.generation == id.generation).then_some(slot)
+    }
+
+    /// Gives the slot back. The generation moves on, so every copy of the id is now of the past. A
+    /// slot whose generations are used up is never given out again: its next task would answer to
+    /// the ids of its first.
+    ///
+    /// What the slot held is for the caller to drop, with nothing borrowed.
+    pub(crate) fn remove(&mut self, id: TaskId) -> (Option<BoxedTask>, Option<Joiner>) {
+        let last_generation = self.last_generation;
+        let slot = self.get_mut(id).expect("a task is removed once");
+        debug_assert_ne!(slot.state, State::Vacant);
+        slot.state = State::Vacant;
+        let held = (slot.task.take(), slot.joiner.take());
+        if slot.generation < last_generation {
+            slot.generation = slot.generation.saturating_add(1);
+            self.free.push(id.slot);
+        }
+        held
+    }
+
+    /// The tasks that have not finished, in the order of their slots.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = (TaskId, &Slot)> {
+        let slots = (0..).zip(&self.slots);
+        slots
+            .filter(|(_, slot)| slot.state.is_unfinished())
+            .map(|(index, slot)| {
+                let generation = slot.generation;
+                (
+                    TaskId {
+                        slot: index,
+                        generation,
+                    },
+                    slot,
+                )
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(slots: &mut Slots) -> TaskId {
+        slots.insert(None, State::Waiting, Location::caller(), false)
+    }
+
+    #[test]
+    fn an_id_is_never_used_again() {
+        let mut slots = Slots::new();
+        let first = insert(&mut slots);
+        slots.remove(first);
+        let second = insert(&mut slots);
+        assert_eq!(first.slot(), second.slot());
+        assert_ne!(first, second);
+        assert!(slots.get(first).is_none());
+        assert!(slots.get_mut(first).is_none());
+        assert!(slots.get(second).is_some());
+    }
+
+    #[test]
+    fn a_slot_retires_when_its_generations_are_used_up() {
+        let mut slots = Slots::new();
+        slots.last_generation = NonZeroU32::new(3).unwrap();
+        let ids: Vec<TaskId> = (0..9)
+            .map(|_| {
+                let id = insert(&mut slots);
+                slots.remove(id);
+                id
+            })
+            .collect();
+        let slots: Vec<u32> = ids.iter().map(|id| id.slot()).collect();
+        assert_eq!(slots, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
+        let generations: Vec<u32> = ids.iter().map(|id| id.generation()).collect();
+        assert_eq!(generations, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_slot_is_one_cache_line() {
+        assert_eq!(size_of::<Slot>(), 64);
+    }
+}
