@@ -1,0 +1,12 @@
+//! The book: from two programs that take 3 s and 2 s to an executor of one's own.
+//!
+//! These are the chapters of `docs/`. `cargo test --doc` compiles and runs every program in them.
+//! The example programs that they name lie in `examples/` and `docs/listings/` of the repository.
+//!
+//! A chapter links to others by path, as its readers on a forge need it. `book_links.md` stands
+//! above each chapter and gives the same labels their meaning inside the API docs: where a label
+//! is defined twice, Markdown takes the first.
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/08-an-executor-in-a-hundred-lines.md")]
+pub mod an_executor_in_a_hundred_lines {}
