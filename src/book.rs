@@ -8,5 +8,9 @@
 //! is defined twice, Markdown takes the first.
 
 #[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/05-what-rustc-wrote.md")]
+pub mod what_rustc_wrote {}
+
+#[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/08-an-executor-in-a-hundred-lines.md")]
 pub mod an_executor_in_a_hundred_lines {}
