@@ -8,8 +8,28 @@
 //! is defined twice, Markdown takes the first.
 
 #[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/02-calling-does-nothing.md")]
+pub mod calling_does_nothing {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/03-poll-it-yourself.md")]
+pub mod poll_it_yourself {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/04-an-async-fn-is-an-enum.md")]
+pub mod an_async_fn_is_an_enum {}
+
+#[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/05-what-rustc-wrote.md")]
 pub mod what_rustc_wrote {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/06-pin.md")]
+pub mod pin {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/07-the-waker.md")]
+pub mod the_waker {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/08-an-executor-in-a-hundred-lines.md")]
