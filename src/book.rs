@@ -34,3 +34,7 @@ pub mod the_waker {}
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/08-an-executor-in-a-hundred-lines.md")]
 pub mod an_executor_in_a_hundred_lines {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/13-in-a-debugger.md")]
+pub mod in_a_debugger {}

@@ -1,4 +1,4 @@
-//! Clause 7: a waker may be used from any thread, and after its task is gone.
+//! Clause 8 kept: a waker may be used from any thread, and after its task is gone.
 
 use std::future::poll_fn;
 use std::sync::mpsc;
