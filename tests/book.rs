@@ -24,23 +24,12 @@ use chapter::{Page, chapters, files_under, read, relative, root};
 /// Files that the book points to and that are still to be written. When one of them exists, it
 /// must leave this list, so the list cannot hide a broken link for longer than it has to.
 const NOT_YET_WRITTEN: &[&str] = &[
-    "README.md",
     "docs/README.md",
     "docs/01-two-programs.md",
     "docs/09-the-timer-wheel.md",
     "docs/10-join-spawn-race-cancel.md",
     "docs/11-when-it-goes-wrong.md",
     "docs/12-back-to-python.md",
-    "src/clock.rs",
-    "src/combine.rs",
-    "src/context.rs",
-    "src/executor.rs",
-    "src/join_handle.rs",
-    "src/queue.rs",
-    "src/task.rs",
-    "src/time.rs",
-    "src/waker.rs",
-    "src/wheel.rs",
 ];
 
 #[test]
