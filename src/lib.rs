@@ -30,3 +30,6 @@ pub use join_set::{JoinNext, JoinSet};
 pub use stalled::{Stalled, StuckTask};
 pub use task::{JoinError, TaskId};
 pub use time::{interval, now, sleep, sleep_until, timeout};
+
+#[cfg(any(doc, doctest))]
+pub mod book;

@@ -1,0 +1,66 @@
+//! Clause 2 broken: the future keeps the waker of its first poll for ever.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use waker_fn::waker_fn;
+
+#[derive(Default)]
+struct State {
+    rung: bool,
+    waiting: Option<Waker>,
+}
+
+/// Something outside that rings once.
+#[derive(Clone, Default)]
+struct Bell(Rc<RefCell<State>>);
+
+impl Bell {
+    fn ring(&self) {
+        self.0.borrow_mut().rung = true;
+        let waiting = self.0.borrow_mut().waiting.take();
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+}
+
+/// Ready when the bell has rung.
+struct Rung(Bell);
+
+impl Future for Rung {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.0.borrow_mut();
+        if state.rung {
+            return Poll::Ready(());
+        }
+        if state.waiting.is_none() {
+            state.waiting = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+fn main() {
+    let bell = Bell::default();
+    let mut rung = pin!(Rung(bell.clone()));
+    let one = waker_fn(|| println!("task 1 is woken"));
+    let two = waker_fn(|| println!("task 2 is woken"));
+
+    println!(
+        "task 1 polls: {:?}",
+        rung.as_mut().poll(&mut Context::from_waker(&one))
+    );
+    println!("task 1 hands the future to task 2");
+    println!(
+        "task 2 polls: {:?}",
+        rung.as_mut().poll(&mut Context::from_waker(&two))
+    );
+    println!("the bell rings");
+    bell.ring();
+}

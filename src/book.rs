@@ -1,0 +1,40 @@
+//! The book: from two programs that take 3 s and 2 s to an executor of one's own.
+//!
+//! These are the chapters of `docs/`. `cargo test --doc` compiles and runs every program in them.
+//! The example programs that they name lie in `examples/` and `docs/listings/` of the repository.
+//!
+//! A chapter links to others by path, as its readers on a forge need it. `book_links.md` stands
+//! above each chapter and gives the same labels their meaning inside the API docs: where a label
+//! is defined twice, Markdown takes the first.
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/02-calling-does-nothing.md")]
+pub mod calling_does_nothing {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/03-poll-it-yourself.md")]
+pub mod poll_it_yourself {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/04-an-async-fn-is-an-enum.md")]
+pub mod an_async_fn_is_an_enum {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/05-what-rustc-wrote.md")]
+pub mod what_rustc_wrote {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/06-pin.md")]
+pub mod pin {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/07-the-waker.md")]
+pub mod the_waker {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/08-an-executor-in-a-hundred-lines.md")]
+pub mod an_executor_in_a_hundred_lines {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/13-in-a-debugger.md")]
+pub mod in_a_debugger {}

@@ -1,0 +1,361 @@
+//! The book is held to the truth: every command in it is run, every listing is a file.
+//!
+//! A chapter in `docs/` is plain Markdown. Three kinds of code block are checked here; a fourth,
+//! the programs in ```` ```rust ````, is compiled and run by `cargo test --doc`.
+//!
+//! - A ```` ```console ```` block holds commands (`$ ...`), each followed by what it prints. The
+//!   commands are run from the top of the repository and the output is compared. See
+//!   [`line_matches`] for what may differ.
+//! - `<!-- file: PATH -->` above a block: the block is that whole file.
+//! - `<!-- part of: PATH -->` above a block: the block is a run of lines of that file. Its language
+//!   is `rs` and not `rust`, so that rustdoc does not take it for a program.
+//!
+//! `BLESS=1 cargo test --test book` writes outputs, files and parts into the chapters; it finds a
+//! part by its first and its last line. The links between docs, source and examples are checked too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+mod chapter;
+
+use chapter::{Page, chapters, files_under, read, relative, root};
+
+/// Files that the book points to and that are still to be written. When one of them exists, it
+/// must leave this list, so the list cannot hide a broken link for longer than it has to.
+const NOT_YET_WRITTEN: &[&str] = &[
+    "docs/README.md",
+    "docs/01-two-programs.md",
+    "docs/09-the-timer-wheel.md",
+    "docs/10-join-spawn-race-cancel.md",
+    "docs/11-when-it-goes-wrong.md",
+    "docs/12-back-to-python.md",
+];
+
+#[test]
+fn every_command_prints_what_the_book_says() {
+    let mut wrong = Vec::new();
+    for chapter in chapters() {
+        let mut page = Page::read(&chapter);
+        for block in page.blocks() {
+            if block.language != "console" {
+                continue;
+            }
+            match run_console(&block.text) {
+                Ok(actual) => page.expect(&block, &actual, same_output, &mut wrong),
+                Err(missing) => println!("{}: skipped, no {missing}", block.place(&chapter)),
+            }
+        }
+        page.write_if_blessed();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_listing_in_the_book_is_the_file() {
+    let mut wrong = Vec::new();
+    for chapter in chapters() {
+        let mut page = Page::read(&chapter);
+        for block in page.blocks() {
+            if let Some(path) = block.note.strip_prefix("file: ") {
+                let file = read(&root().join(path));
+                page.expect(&block, &file, |a, b| a == b, &mut wrong);
+            } else if let Some(path) = block.note.strip_prefix("part of: ") {
+                let file = read(&root().join(path));
+                let place = block.place(&chapter);
+                assert_eq!(
+                    block.language, "rs",
+                    "{place}: a part is no program of its own"
+                );
+                match part_of(&file, &block.text) {
+                    Some(part) => page.expect(&block, &part, |a, b| a == b, &mut wrong),
+                    None => wrong.push(format!("{place}: not in {path}:\n{}", block.text)),
+                }
+            }
+        }
+        page.write_if_blessed();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_listing_file_is_in_the_book_and_can_be_run() {
+    let manifest = read(&root().join("Cargo.toml"));
+    let book: String = chapters().iter().map(|chapter| read(chapter)).collect();
+    for file in files_under("docs/listings") {
+        let path = relative(&file);
+        let name = path.trim_start_matches("docs/");
+        assert!(book.contains(name), "no chapter mentions {path}");
+        if path.ends_with(".rs") {
+            let entry = format!("path = \"{path}\"");
+            assert!(
+                manifest.contains(&entry),
+                "Cargo.toml needs an [[example]] with {entry}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut broken = BTreeSet::new();
+    let mut pages = chapters();
+    pages.extend(["README.md", "CHANGELOG.md"].map(|name| root().join(name)));
+    for page in pages.iter().filter(|page| page.exists()) {
+        for link in links(&read(page)) {
+            if let Err(why) = follow(page, &link) {
+                broken.insert(format!("{}: {link}: {why}", relative(page)));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// rustdoc shows the same chapters, where a relative path leads nowhere. `src/book_links.md` gives
+/// every label a second meaning that rustdoc knows; a label forgotten there would be a dead link,
+/// and a label that meant two things could not be given one.
+#[test]
+fn every_link_label_also_leads_somewhere_in_the_api_docs() {
+    let known: BTreeMap<String, String> = labels(&read(&root().join("src/book_links.md")))
+        .into_iter()
+        .collect();
+    let mut meanings = BTreeMap::new();
+    for chapter in chapters() {
+        for (label, target) in labels(&read(&chapter)) {
+            if target.starts_with("https://") || is_awaited(&join(&chapter, &target)) {
+                continue;
+            }
+            assert!(
+                known.contains_key(&label),
+                "src/book_links.md needs a line for [{label}]"
+            );
+            let first = meanings.entry(label.clone()).or_insert(target.clone());
+            assert_eq!(*first, target, "[{label}] means two things");
+        }
+    }
+}
+
+#[test]
+fn what_is_still_to_be_written_is_still_missing() {
+    for path in NOT_YET_WRITTEN {
+        assert!(
+            !root().join(path).exists(),
+            "{path} exists: take it off NOT_YET_WRITTEN"
+        );
+    }
+}
+
+/// The rules by which an output may differ from the one in the book.
+///
+/// - `1.23 s`, a measured time: at most 0.05 s less and 0.75 s more.
+/// - `about 1234`, a count that depends on the machine: any number.
+/// - `0x7f12`, an address: any address.
+/// - `thread 'main' (77) panicked`: the number of the thread is left out.
+fn line_matches(expected: &str, actual: &str) -> bool {
+    let expected = pieces(expected);
+    let actual = pieces(actual);
+    expected.len() == actual.len()
+        && expected.iter().zip(&actual).all(|pair| match pair {
+            (Piece::Seconds(e), Piece::Seconds(a)) => *a >= e - 0.05 && *a <= e + 0.75,
+            (e, a) => e == a,
+        })
+}
+
+#[test]
+fn the_rules_for_differences_are_kept() {
+    assert!(line_matches("took 2.00 s", "took 2.31 s"));
+    assert!(!line_matches("took 2.00 s", "took 1.90 s"));
+    assert!(!line_matches("took 2.00 s", "took 2.90 s"));
+    assert!(!line_matches("took 2.00 s", "lasted 2.00 s"));
+    assert!(line_matches("about 12 polls", "about 99999 polls"));
+    assert!(!line_matches("12 polls", "13 polls"));
+    assert!(line_matches("at 0x7ffd10", "at 0x55aa"));
+    assert!(line_matches(
+        "thread 'main' panicked at",
+        "thread 'main' (12) panicked at"
+    ));
+}
+
+#[derive(PartialEq)]
+enum Piece {
+    Word(String),
+    Seconds(f64),
+}
+
+fn pieces(line: &str) -> Vec<Piece> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut pieces = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        let before = if index == 0 { "" } else { words[index - 1] };
+        let after = words
+            .get(index + 1)
+            .unwrap_or(&"")
+            .trim_end_matches([',', '.', ';', ')', ':']);
+        let bare = word.trim_start_matches('(');
+        pieces.push(match bare.parse::<f64>() {
+            Ok(seconds) if bare.contains('.') && after == "s" => Piece::Seconds(seconds),
+            Ok(_) if before == "about" => Piece::Word("N".to_string()),
+            _ if word.starts_with("0x") => Piece::Word("0x".to_string()),
+            _ if after == "panicked" && word.starts_with('(') => continue,
+            _ => Piece::Word(word.to_string()),
+        });
+    }
+    pieces
+}
+
+fn same_output(expected: &str, actual: &str) -> bool {
+    expected.lines().count() == actual.lines().count()
+        && expected
+            .lines()
+            .zip(actual.lines())
+            .all(|(e, a)| line_matches(e, a))
+}
+
+/// Runs the commands of a console block; the error is the program that this machine lacks.
+fn run_console(block: &str) -> Result<String, String> {
+    let mut transcript = String::new();
+    for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let program = command.split(' ').next().unwrap_or_default();
+        if !has_program(program) {
+            return Err(program.to_string());
+        }
+        let output = Command::new("sh")
+            .args(["-c", &format!("{{ {command}\n}} 2>&1")])
+            .current_dir(root())
+            .env("RUST_BACKTRACE", "0")
+            .env("CARGO_TERM_COLOR", "never")
+            .output()
+            .expect("sh runs");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        transcript.push_str(&format!("$ {command}\n"));
+        for line in printed.lines() {
+            transcript.push_str(line.trim_end());
+            transcript.push('\n');
+        }
+    }
+    Ok(transcript)
+}
+
+fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+/// The lines of `file` from the first to the last line of `wanted`: what `wanted` should say.
+///
+/// Where these two lines stand more than once, the range that is `wanted` itself comes first.
+fn part_of(file: &str, wanted: &str) -> Option<String> {
+    if let Some(at) = format!("\n{file}").find(&format!("\n{wanted}")) {
+        return Some(file[at..at + wanted.len()].to_string());
+    }
+    let (first, last) = (wanted.lines().next()?, wanted.lines().last()?);
+    let lines: Vec<&str> = file.lines().collect();
+    let start = lines.iter().position(|line| *line == first)?;
+    let length = lines[start..].iter().position(|line| *line == last)?;
+    Some(lines[start..=start + length].join("\n") + "\n")
+}
+
+/// Every place that a page points to: inline links, reference definitions, and paths in backticks.
+fn links(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for paragraph in prose(text) {
+        for rest in paragraph.split("](").skip(1) {
+            found.insert(rest.split(')').next().unwrap_or_default().to_string());
+        }
+        for (number, code) in paragraph.split('`').enumerate() {
+            let inside = number % 2 == 1;
+            let tops = ["src/", "examples/", "tests/", "docs/", "benches/"];
+            if inside && tops.iter().any(|top| code.starts_with(top)) && !code.contains(['*', ' '])
+            {
+                found.insert(format!("/{code}"));
+            }
+        }
+    }
+    found.extend(labels(text).into_iter().map(|(_, target)| target));
+    found
+}
+
+/// The reference definitions of a page: `[label]: target`.
+fn labels(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if let Some((label, target)) = line.strip_prefix('[').and_then(|l| l.split_once("]: ")) {
+            found.push((label.to_string(), target.to_string()));
+        }
+    }
+    found
+}
+
+/// The paragraphs of a page without its code blocks.
+fn prose(text: &str) -> Vec<String> {
+    let mut paragraphs = vec![String::new()];
+    let mut in_code = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            in_code = !in_code;
+        } else if line.is_empty() {
+            paragraphs.push(String::new());
+        } else if !in_code {
+            let last = paragraphs.last_mut().expect("there is a first paragraph");
+            last.push_str(line);
+            last.push(' ');
+        }
+    }
+    paragraphs
+}
+
+fn follow(page: &Path, link: &str) -> Result<(), String> {
+    if link.starts_with("https://") {
+        return Ok(());
+    }
+    let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let target = if path.is_empty() {
+        page.to_path_buf()
+    } else {
+        join(page, path)
+    };
+    if is_awaited(&target) {
+        return Ok(());
+    }
+    if !target.exists() {
+        return Err("no such file".to_string());
+    }
+    if !anchor.is_empty() && !anchors(&read(&target)).contains(anchor) {
+        return Err("no such heading".to_string());
+    }
+    Ok(())
+}
+
+/// The path that a link on a page means; one that starts with `/` begins at the repository's top.
+fn join(page: &Path, link: &str) -> PathBuf {
+    let mut path = match link.strip_prefix('/') {
+        Some(_) => root(),
+        None => page.parent().expect("a page has a folder").to_path_buf(),
+    };
+    for step in link.trim_start_matches('/').split('/') {
+        match step {
+            ".." => drop(path.pop()),
+            "." => {}
+            name => path.push(name),
+        }
+    }
+    path
+}
+
+fn is_awaited(path: &Path) -> bool {
+    path.strip_prefix(root())
+        .is_ok_and(|path| NOT_YET_WRITTEN.iter().any(|p| Path::new(p) == path))
+}
+
+/// The anchors that GitHub makes from a page's headings.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for paragraph in text.lines().filter(|line| line.starts_with('#')) {
+        let title = paragraph.trim_start_matches('#').trim().to_lowercase();
+        let kept = title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        found.insert(kept.map(|c| if c == ' ' { '-' } else { c }).collect());
+    }
+    found
+}
