@@ -92,7 +92,7 @@ impl Queue {
     }
 
     /// Pushes the task if it is waiting, and returns what it was.
-    #[inline]
+    #[inline(always)]
     fn push(&self, id: TaskId) -> State {
         let tasks = &mut *self.tasks.borrow_mut();
         let Some(slot) = tasks.slots.get_mut(id) else {
@@ -112,7 +112,7 @@ impl Queue {
     /// The task is no longer queued *before* it is polled, so that a wake which comes during the
     /// poll queues it again. Were that noted after the poll, such a wake would be forgotten, and it
     /// may have been the last one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&self, within: usize) -> Option<Popped> {
         let tasks = &mut *self.tasks.borrow_mut();
         loop {
@@ -140,7 +140,7 @@ impl Queue {
     }
 
     /// Puts a task back that has not finished.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_back(
         &self,
         id: TaskId,
