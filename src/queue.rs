@@ -80,24 +80,27 @@ impl Queue {
         queued
     }
 
-    /// Takes the next task, which the caller then polls. `within` is how many tasks at the front
-    /// belong to this turn: a shuffled order is shuffled among those, so nobody waits for ever.
+    /// Takes the next task, which the caller then polls. `turn_left` is how many entries at the
+    /// front belong to this turn, and is counted down: a shuffled order is shuffled among those, so
+    /// nobody waits for ever.
     #[inline]
-    pub(crate) fn pop(&self, within: usize) -> Option<TaskId> {
+    pub(crate) fn pop(&self, turn_left: &Cell<usize>) -> Option<TaskId> {
         let tasks = &mut *self.tasks.borrow_mut();
-        loop {
+        while turn_left.get() > 0 {
             if let Some(shuffle) = &self.shuffle {
-                let among = within.min(tasks.ready.len());
+                let among = turn_left.get().min(tasks.ready.len());
                 if among > 1 {
                     tasks.ready.swap(0, next_random(shuffle) as usize % among);
                 }
             }
+            turn_left.set(turn_left.get() - 1);
             let id = tasks.ready.pop_front()?;
-            // What ended while it was queued is passed over.
+            // What ended while it was queued is passed over, and was an entry of this turn too.
             if tasks.states.mark_polled(id) {
                 return Some(id);
             }
         }
+        None
     }
 
     /// How many entries the queue has.
@@ -159,9 +162,14 @@ mod tests {
             let id = queue.allocate();
             queue.wake(id, Cause::Spawned);
         }
-        let left = |popped: usize| tasks - popped;
-        (0..tasks)
-            .map(|popped| queue.pop(left(popped)).unwrap().slot())
+        turn(queue, tasks)
+    }
+
+    /// What a turn of so many entries polls.
+    fn turn(queue: &Queue, entries: usize) -> Vec<u32> {
+        let left = Cell::new(entries);
+        std::iter::from_fn(|| queue.pop(&left))
+            .map(TaskId::slot)
             .collect()
     }
 
@@ -186,8 +194,9 @@ mod tests {
         let queue = queue(Some(7));
         let ids: Vec<TaskId> = (0..20).map(|_| queue.allocate()).collect();
         ids.iter().for_each(|&id| queue.wake(id, Cause::Spawned));
-        let turn: Vec<u32> = (0..5).map(|n| queue.pop(5 - n).unwrap().slot()).collect();
-        assert!(turn.iter().all(|&slot| slot < 5), "{turn:?}");
+        let mut turn = turn(&queue, 5);
+        turn.sort_unstable();
+        assert_eq!(turn, [0, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -199,7 +208,8 @@ mod tests {
         }
         assert_eq!(queue.len(), 2);
         queue.release(a);
-        assert_eq!(queue.pop(2), Some(b));
-        assert_eq!(queue.pop(2), None);
+        assert_eq!(turn(&queue, 1), []);
+        assert_eq!(turn(&queue, 1), [b.slot()]);
+        assert_eq!(turn(&queue, 1), []);
     }
 }
