@@ -70,11 +70,9 @@ where
     let id = shared.insert(task, TaskKind::Blocking, at);
     let held = HeldWaker::new(shared.home.clone(), id);
     let waker = held.target.clone();
-    shared.with_slot(id, |slot| {
-        slot.waker = Some(held);
-        slot.waits_at = Some(at);
-    });
+    shared.with_slot(id, |slot| slot.waker = Some(held));
     shared.tracer.emit(|| Event::BlockingStarted { task: id });
+    shared.with_slot(id, |slot| slot.waits_at = Some(at));
     shared.tracer.emit(|| Event::Waits {
         task: Some(id),
         on: WaitsOn::Blocking,
@@ -153,11 +151,13 @@ impl<T> Future for Blocking<T> {
         drop(place);
         let shared = Shared::expect_current("spawn_blocking");
         if let Some(task) = shared.queue.running() {
+            let is_virtual = shared.clock.is_virtual();
+            let on_the_clock = |time| if is_virtual { Duration::ZERO } else { time };
             shared.tracer.emit(|| Event::BlockingDone {
                 task,
                 thread: done.thread,
-                queued: done.queued,
-                took: done.took,
+                queued: on_the_clock(done.queued),
+                took: on_the_clock(done.took),
             });
         }
         match done.result {

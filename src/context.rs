@@ -15,7 +15,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::guard::{contain, drop_contained};
@@ -59,6 +59,8 @@ pub(crate) struct Slot {
     pub(crate) joiner: Option<Joiner>,
     pub(crate) spawned_at: Option<&'static Location<'static>>,
     pub(crate) waits_at: Option<&'static Location<'static>>,
+    /// How many polls in a row the task brought about itself. Counted only while tracing.
+    pub(crate) polls_by_itself: u32,
     pub(crate) aborted: bool,
     pub(crate) has_handle: bool,
 }
@@ -188,7 +190,7 @@ impl Shared {
     /// A task has ended: its outcome waits for the handle, if there is one, and who awaits it is
     /// woken.
     pub(crate) fn finish(&self, id: TaskId, outcome: Result<BoxedTask, JoinError>) {
-        self.tracer.emit(|| match &outcome {
+        let ended = self.tracer.is_on().then(|| match &outcome {
             Ok(_) => Event::Completed { task: id },
             Err(error) if error.is_cancelled() => Event::Cancelled { task: id },
             Err(error) => Event::Panicked {
@@ -207,6 +209,9 @@ impl Shared {
         } else {
             (self.remove(id).joiner, Some(outcome))
         };
+        if let Some(ended) = ended {
+            self.tracer.emit(|| ended);
+        }
         drop_contained(unwanted);
         match joiner {
             Some(Joiner::Waiter(waiter)) => self.wake_waiter(waiter, Cause::Joined(id)),
@@ -232,9 +237,11 @@ impl Shared {
     }
 
     /// Drops an unfinished task's future and finishes it as cancelled, or as panicked if that drop
-    /// panics.
-    pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>) {
+    /// panics. `tell` says that the drop begins.
+    pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>, tell: impl FnOnce()) {
         let before = self.queue.set_running(Some(id));
+        self.waits_at.set(self.with_slot(id, |slot| slot.waits_at));
+        tell();
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(task)));
         self.queue.set_running(before);
         let error = match dropped {
@@ -256,14 +263,19 @@ impl Shared {
         clones: impl Fn() -> Option<usize>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        let started = self.tracer.is_on().then(|| self.tell_poll_started(id));
         let running = Running::begin(self, id, waker);
+        let started = self.tracer.is_on().then(|| self.tell_poll_started(id));
         let polled = poll(&mut Context::from_waker(waker));
         drop(running);
         if let Some(started) = started {
-            self.tell_poll_ended(id, polled.is_ready(), started.elapsed(), clones());
+            self.tell_poll_ended(id, polled.is_ready(), started, clones());
         }
         polled
+    }
+
+    /// Where the task that runs now, or ran last, last said that it waits.
+    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
+        self.waits_at.get()
     }
 
     /// Where the last poll said that it waits.
@@ -272,30 +284,9 @@ impl Shared {
         self.waits_at.take()
     }
 
-    #[cold]
-    pub(crate) fn tell_poll_started(&self, task: TaskId) -> Instant {
-        let why = self.tracer.take_cause(task);
-        self.tracer.emit(|| Event::PollStarted { task, why });
-        Instant::now()
-    }
-
-    #[cold]
-    fn tell_poll_ended(&self, task: TaskId, ready: bool, took: Duration, wakers: Option<usize>) {
-        self.tracer.emit(|| Event::PollEnded {
-            task,
-            ready,
-            took,
-            wakers,
-        });
-        let queued = self.queue.state(task) == State::Queued;
-        if !ready && !queued && wakers == Some(0) && !self.is_registered(task) {
-            self.tracer.emit(|| Event::ForgottenWaker { task });
-        }
-    }
-
     /// True if a timer or another task's end will wake the task. It looks at all of them: it is
     /// asked only while tracing, of a task that nobody seems to know.
-    fn is_registered(&self, task: TaskId) -> bool {
+    pub(crate) fn is_registered(&self, task: TaskId) -> bool {
         self.registered.get()
             || self
                 .wheel
@@ -409,10 +400,15 @@ impl Shared {
         }
         // Cloned and dropped with nothing borrowed: both are the waker's own code.
         let waiter = self.waiter(waker);
+        let task = waiter.task();
         let before = match self.wheel.borrow_mut().get_mut(key) {
             Some(place) => mem::replace(place, waiter),
             None => waiter,
         };
+        let timer = timer_id(key);
+        if before.task() != task {
+            self.tracer.emit(|| Event::TimerHandedOver { timer, task });
+        }
         drop(before);
     }
 

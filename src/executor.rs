@@ -56,7 +56,7 @@ const MAX_TIMERS_A_TURN: usize = 64;
 /// these drops too. Handles then resolve to a cancellation. Closures that wait for a thread of the
 /// pool are dropped; those that run are left to finish, and nobody waits for them.
 pub struct Executor {
-    shared: Rc<Shared>,
+    pub(crate) shared: Rc<Shared>,
     /// How many more polls belong to this turn.
     turn_left: Cell<usize>,
     /// A waker that is not any task's yet. A task that never gives its waker away never has one of
@@ -290,15 +290,10 @@ impl Executor {
         let now_ns = shared.clock.now_ns();
         let mut fired = 0;
         while fired < MAX_TIMERS_A_TURN {
-            let mut moved = Vec::new();
-            let expired = shared.wheel.borrow_mut().pop(now_ns, &mut |key, place| {
-                if shared.tracer.is_on() {
-                    moved.push((timer_id(key), place));
-                }
-            });
-            for (timer, place) in moved {
-                shared.tracer.emit(|| Event::Cascaded { timer, place });
+            if shared.tracer.is_on() {
+                self.turn_wheel(now_ns);
             }
+            let expired = shared.wheel.borrow_mut().pop(now_ns, &mut |_, _| {});
             let Some(expired) = expired else {
                 break;
             };
@@ -314,6 +309,20 @@ impl Executor {
         fired
     }
 
+    /// Lets the timers cascade, and tells where each has gone. [`Wheel::pop`] would do it too, but
+    /// take one out before it can be told.
+    ///
+    /// [`Wheel::pop`]: crate::wheel::Wheel::pop
+    #[cold]
+    fn turn_wheel(&self, now_ns: u64) {
+        let mut moved = Vec::new();
+        let mut note = |key, place| moved.push((timer_id(key), place));
+        self.shared.wheel.borrow_mut().turn(now_ns, &mut note);
+        for (timer, place) in moved {
+            self.shared.tracer.emit(|| Event::Cascaded { timer, place });
+        }
+    }
+
     // ---- one poll
 
     /// Polls a task with its own waker, or with the spare one if it has none. A task that was
@@ -325,10 +334,11 @@ impl Executor {
         });
         let mut task = task.expect("a queued task is in its slot");
         if aborted {
-            if shared.tracer.is_on() {
-                shared.tell_poll_started(id);
-            }
-            return shared.cancel(id, Some(task));
+            return shared.cancel(id, Some(task), || {
+                if shared.tracer.is_on() {
+                    shared.tell_poll_started(id);
+                }
+            });
         }
         let held = held.unwrap_or_else(|| self.spare_waker(id));
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -351,7 +361,11 @@ impl Executor {
             }
             Err(payload) => {
                 self.keep_if_cloned(held);
+                // What is left of the future is dropped as a part of its poll: whomever that wakes
+                // was woken by this task.
+                let before = shared.queue.set_running(Some(id));
                 drop_contained(task);
+                shared.queue.set_running(before);
                 shared.finish(id, Err(JoinError::panicked(payload)));
             }
         }
@@ -467,13 +481,15 @@ impl Drop for Executor {
         loop {
             let unfinished = self.shared.queue.unfinished();
             if unfinished.is_empty() {
-                return;
+                return self.shared.tracer.end();
             }
             for id in unfinished {
                 // A drop before this one may have finished it by now.
                 if self.shared.queue.state(id).is_unfinished() {
                     let task = self.shared.with_slot(id, |slot| slot.task.take());
-                    self.shared.cancel(id, task);
+                    self.shared.cancel(id, task, || {
+                        self.shared.tracer.emit(|| Event::Dropping { task: id });
+                    });
                 }
             }
         }

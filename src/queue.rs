@@ -25,6 +25,21 @@ struct Tasks {
     ready: VecDeque<TaskId>,
 }
 
+impl Tasks {
+    /// Takes the next entry, and says whether its task is to be polled: it may have ended since.
+    #[inline]
+    fn pop(&mut self, shuffle: Option<&Cell<u64>>, within: usize) -> Option<(TaskId, bool)> {
+        if let Some(shuffle) = shuffle {
+            let among = within.min(self.ready.len());
+            if among > 1 {
+                self.ready.swap(0, next_random(shuffle) as usize % among);
+            }
+        }
+        let id = self.ready.pop_front()?;
+        Some((id, self.states.mark_polled(id)))
+    }
+}
+
 impl Queue {
     pub(crate) fn new(seed: Option<u64>, tracer: Rc<Tracer>) -> Self {
         Queue {
@@ -84,19 +99,12 @@ impl Queue {
     /// belong to this turn: a shuffled order is shuffled among those, so nobody waits for ever.
     #[inline]
     pub(crate) fn pop(&self, within: usize) -> Option<TaskId> {
-        let tasks = &mut *self.tasks.borrow_mut();
         loop {
-            if let Some(shuffle) = &self.shuffle {
-                let among = within.min(tasks.ready.len());
-                if among > 1 {
-                    tasks.ready.swap(0, next_random(shuffle) as usize % among);
-                }
-            }
-            let id = tasks.ready.pop_front()?;
-            // What ended while it was queued is passed over.
-            if tasks.states.mark_polled(id) {
+            let (id, unfinished) = self.tasks.borrow_mut().pop(self.shuffle.as_ref(), within)?;
+            if unfinished {
                 return Some(id);
             }
+            self.tracer.passed_over(id);
         }
     }
 
@@ -104,6 +112,11 @@ impl Queue {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.tasks.borrow().ready.len()
+    }
+
+    /// What is in the queue, in order, with those that have ended since they were queued.
+    pub(crate) fn ready(&self) -> Vec<TaskId> {
+        self.tasks.borrow().ready.iter().copied().collect()
     }
 
     pub(crate) fn state(&self, id: TaskId) -> State {
@@ -150,7 +163,7 @@ mod tests {
     use crate::clock::Clock;
 
     fn queue(seed: Option<u64>) -> Queue {
-        let tracer = Tracer::new(Rc::new(Clock::real()), None);
+        let tracer = Tracer::new(Rc::new(Clock::real()), None, None);
         Queue::new(seed, Rc::new(tracer))
     }
 

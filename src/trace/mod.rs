@@ -10,6 +10,8 @@
 
 mod event;
 mod recording;
+#[cfg(feature = "view")]
+mod state;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -18,10 +20,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+pub(crate) use event::Circle;
 pub use event::{Cause, Effect, Event, Place, Record, TaskKind, TimerId, UnparkCause, WaitsOn};
 pub use recording::Recording;
+#[cfg(feature = "view")]
+pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 
 use crate::clock::Clock;
+use crate::guard::contain;
 use crate::task::TaskId;
 
 /// Is told everything that one executor does, on its thread, as it happens.
@@ -45,6 +51,9 @@ use crate::task::TaskId;
 pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
+
+    /// The executor has been dropped, with every task in it: nothing more will be told.
+    fn end(&self) {}
 }
 
 impl<F: Fn(&Record)> Observer for F {
@@ -63,15 +72,22 @@ pub(crate) struct Tracer {
     next_seq: Cell<u64>,
     /// Why each queued task was queued. Kept here, so that nothing is kept without an observer.
     causes: RefCell<HashMap<TaskId, Cause>>,
+    /// A poll that takes this long is told of as such.
+    long_poll: Option<Duration>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
 impl Tracer {
-    pub(crate) fn new(clock: Rc<Clock>, observer: Option<Box<dyn Observer>>) -> Self {
+    pub(crate) fn new(
+        clock: Rc<Clock>,
+        observer: Option<Box<dyn Observer>>,
+        long_poll: Option<Duration>,
+    ) -> Self {
         Tracer {
             clock,
             on: Cell::new(observer.is_some()),
             observer,
+            long_poll,
             next_seq: Cell::new(0),
             causes: RefCell::new(HashMap::new()),
             panic: Cell::new(None),
@@ -96,10 +112,21 @@ impl Tracer {
     #[inline]
     pub(crate) fn woken(&self, task: TaskId, by: Cause, effect: Effect) {
         if self.on.get() {
-            if effect == Effect::Queued {
+            // An abort counts more than the wake that it comes after: the task is not polled.
+            let abort = by == Cause::Aborted && effect == Effect::AlreadyQueued;
+            if effect == Effect::Queued || abort {
                 self.causes.borrow_mut().insert(task, by);
             }
             self.tell(Event::Woken { task, by, effect });
+        }
+    }
+
+    /// Tells that an entry of the queue was of no use.
+    #[inline]
+    pub(crate) fn passed_over(&self, task: TaskId) {
+        if self.on.get() {
+            self.causes.borrow_mut().remove(&task);
+            self.tell(Event::PassedOver { task });
         }
     }
 
@@ -124,6 +151,19 @@ impl Tracer {
         match told {
             Ok(()) => self.on.set(true),
             Err(payload) => self.panic.set(Some(payload)),
+        }
+    }
+
+    pub(crate) fn long_poll(&self) -> Option<Duration> {
+        self.long_poll
+    }
+
+    /// Nothing more will be told. An observer's panic ends here: it comes out of a drop.
+    pub(crate) fn end(&self) {
+        if self.on.replace(false)
+            && let Some(observer) = &self.observer
+        {
+            contain(|| observer.end());
         }
     }
 
