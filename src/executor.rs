@@ -59,7 +59,7 @@ const MAX_TIMERS_A_TURN: usize = 64;
 /// these drops too. Handles then resolve to a cancellation. Closures that wait for a thread of the
 /// pool are dropped; those that run are left to finish, and nobody waits for them.
 pub struct Executor {
-    shared: Rc<Shared>,
+    pub(crate) shared: Rc<Shared>,
     /// How many more polls belong to this turn.
     turn_left: Cell<usize>,
     /// A waker that is not any task's yet. A task that never gives its waker away never has one of
@@ -300,15 +300,10 @@ impl Executor {
         let now_ns = shared.clock.now_ns();
         let mut fired = 0;
         while fired < MAX_TIMERS_A_TURN {
-            let mut moved = Vec::new();
-            let expired = shared.wheel.borrow_mut().pop(now_ns, &mut |key, place| {
-                if shared.tracer.is_on() {
-                    moved.push((timer_id(key), place));
-                }
-            });
-            for (timer, place) in moved {
-                shared.tracer.emit(|| Event::Cascaded { timer, place });
+            if shared.tracer.is_on() {
+                self.turn_wheel(now_ns);
             }
+            let expired = shared.wheel.borrow_mut().pop(now_ns, &mut |_, _| {});
             let Some(expired) = expired else {
                 break;
             };
@@ -324,6 +319,20 @@ impl Executor {
         fired
     }
 
+    /// Lets the timers cascade, and tells where each has gone. [`Wheel::pop`] would do it too, but
+    /// take one out before it can be told.
+    ///
+    /// [`Wheel::pop`]: crate::wheel::Wheel::pop
+    #[cold]
+    fn turn_wheel(&self, now_ns: u64) {
+        let mut moved = Vec::new();
+        let mut note = |key, place| moved.push((timer_id(key), place));
+        self.shared.wheel.borrow_mut().turn(now_ns, &mut note);
+        for (timer, place) in moved {
+            self.shared.tracer.emit(|| Event::Cascaded { timer, place });
+        }
+    }
+
     // ---- one poll
 
     /// Polls a task with its own waker, or with the spare one if it has none. A task that was
@@ -334,10 +343,11 @@ impl Executor {
         let id = popped.id;
         let mut task = popped.task.expect("a queued task is in its slot");
         if popped.aborted {
-            if shared.tracer.is_on() {
-                shared.tell_poll_started(id);
-            }
-            return shared.cancel(id, Some(task));
+            return shared.cancel(id, Some(task), || {
+                if shared.tracer.is_on() {
+                    shared.tell_poll_started(id);
+                }
+            });
         }
         if popped.has_waker {
             return self.poll_with_own_waker(id, task);
@@ -388,8 +398,11 @@ impl Executor {
                 .put_back(id, Some(task), shared.take_waits_at()),
             Ok(Poll::Ready(())) => shared.finish(id, Ok(task)),
             Err(payload) => {
-                shared.poll_ended();
+                // What is left of the future is dropped as a part of its poll: whomever that wakes
+                // was woken by this task.
+                shared.queue.set_running(Some(id));
                 drop_contained(task);
+                shared.poll_ended();
                 shared.finish(id, Err(JoinError::panicked(payload)));
             }
         }
@@ -492,13 +505,15 @@ impl Drop for Executor {
         loop {
             let unfinished = self.shared.queue.unfinished(|id, _| Some(id));
             if unfinished.is_empty() {
-                return;
+                return self.shared.tracer.end();
             }
             for id in unfinished {
                 // A drop before this one may have finished it by now.
                 if self.shared.queue.state(id).is_unfinished() {
                     let task = self.shared.queue.with_slot(id, |slot| slot.task.take());
-                    self.shared.cancel(id, task.flatten());
+                    self.shared.cancel(id, task.flatten(), || {
+                        self.shared.tracer.emit(|| Event::Dropping { task: id });
+                    });
                 }
             }
         }

@@ -11,6 +11,7 @@ mod queue;
 mod waker;
 mod pool;
 mod context;
+mod diagnosis;
 mod main_task;
 mod stalled;
 mod executor;
@@ -20,6 +21,9 @@ mod join_set;
 pub mod time;
 mod combine;
 mod blocking;
+#[cfg(feature = "view")]
+#[doc(hidden)]
+pub mod view;
 
 pub use blocking::spawn_blocking;
 pub use builder::Builder;

@@ -89,8 +89,8 @@ impl<'a> MainTask<'a> {
 
     fn end(&mut self, how: Event) {
         self.ended = true;
-        self.shared.tracer.emit(|| how);
         self.shared.queue.remove_main(self.id);
+        self.shared.tracer.emit(|| how);
         self.kept.set(self.waker.take());
     }
 }

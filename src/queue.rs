@@ -35,6 +35,36 @@ pub(crate) struct Popped {
     pub(crate) has_waker: bool,
 }
 
+impl Tasks {
+    /// Takes the next entry, and its task unless that has ended since it was queued.
+    #[inline(always)]
+    fn pop(
+        &mut self,
+        shuffle: Option<&Cell<u64>>,
+        among: usize,
+    ) -> Option<(TaskId, Option<Popped>)> {
+        if let Some(shuffle) = shuffle {
+            let among = among.min(self.ready.len());
+            if among > 1 {
+                let chosen = next_random(shuffle) % among as u64;
+                self.ready.swap(0, chosen as usize);
+            }
+        }
+        let id = self.ready.pop_front()?;
+        let queued = |slot: &&mut Slot| slot.state == State::Queued;
+        let popped = self.slots.get_mut(id).filter(queued).map(|slot| {
+            slot.state = State::Waiting;
+            Popped {
+                id,
+                task: slot.task.take(),
+                aborted: slot.aborted,
+                has_waker: slot.has_waker,
+            }
+        });
+        Some((id, popped))
+    }
+}
+
 impl Queue {
     pub(crate) fn new(seed: Option<u64>, tracer: Tracer) -> Self {
         Queue {
@@ -115,29 +145,14 @@ impl Queue {
     /// may have been the last one.
     #[inline(always)]
     pub(crate) fn pop(&self, turn_left: &Cell<usize>) -> Option<Popped> {
-        let tasks = &mut *self.tasks.borrow_mut();
         while turn_left.get() > 0 {
-            if let Some(shuffle) = &self.shuffle {
-                let among = turn_left.get().min(tasks.ready.len());
-                if among > 1 {
-                    let chosen = next_random(shuffle) % among as u64;
-                    tasks.ready.swap(0, chosen as usize);
-                }
+            let left = turn_left.get();
+            turn_left.set(left - 1);
+            let (id, popped) = self.tasks.borrow_mut().pop(self.shuffle.as_ref(), left)?;
+            if popped.is_some() {
+                return popped;
             }
-            turn_left.set(turn_left.get() - 1);
-            let id = tasks.ready.pop_front()?;
-            // What ended while it was queued is passed over, and was an entry of this turn too.
-            if let Some(slot) = tasks.slots.get_mut(id)
-                && slot.state == State::Queued
-            {
-                slot.state = State::Waiting;
-                return Some(Popped {
-                    id,
-                    task: slot.task.take(),
-                    aborted: slot.aborted,
-                    has_waker: slot.has_waker,
-                });
-            }
+            self.tracer.passed_over(id);
         }
         None
     }
@@ -226,6 +241,11 @@ impl Queue {
         self.tasks.borrow().ready.len()
     }
 
+    /// What is in the queue, in order, with those that have ended since they were queued.
+    pub(crate) fn ready(&self) -> Vec<TaskId> {
+        self.tasks.borrow().ready.iter().copied().collect()
+    }
+
     #[inline]
     pub(crate) fn running(&self) -> Option<TaskId> {
         self.running.get()
@@ -264,7 +284,7 @@ mod tests {
     use crate::clock::Clock;
 
     fn queue(seed: Option<u64>) -> Queue {
-        Queue::new(seed, Tracer::new(Rc::new(Clock::real()), None))
+        Queue::new(seed, Tracer::new(Rc::new(Clock::real()), None, None))
     }
 
     fn insert(queue: &Queue, tasks: usize) -> Vec<TaskId> {
