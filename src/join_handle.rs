@@ -113,8 +113,11 @@ impl<T: 'static> JoinHandle<T> {
         );
         let unfinished = !self.is_finished();
         if unfinished {
-            let joiner = Some(Joiner::Set(tell));
-            self.shared.with_slot(self.id, |slot| slot.joiner = joiner);
+            let joiner = Joiner::Set(tell);
+            let before = self
+                .shared
+                .with_slot(self.id, |slot| slot.joiner.replace(joiner));
+            drop(before);
         }
         unfinished
     }
