@@ -252,8 +252,8 @@ impl Meddling {
 #[test]
 #[rustfmt::skip]
 fn a_waker_may_call_back_when_it_is_cloned_woken_and_dropped() {
-    type Leaf = Pin<Box<dyn Future<Output = ()>>>;
-    let leaves: [(&str, fn() -> Leaf); 5] = [
+    type Leaf = fn() -> Pin<Box<dyn Future<Output = ()>>>;
+    let leaves: [(&str, Leaf); 5] = [
         ("sleep", || Box::pin(sleep(secs(1)))),
         ("timeout", || Box::pin(async {
             timeout(secs(1), pending::<()>()).await.unwrap_err();
@@ -297,7 +297,8 @@ fn wait<F: Future + 'static>(mut future: Pin<Box<F>>, waker: &Waker) -> Box<dyn 
 #[test]
 #[rustfmt::skip]
 fn a_waker_that_is_replaced_cancelled_or_left_behind_may_call_back() {
-    let waits: [(&str, fn(&Waker) -> Box<dyn Any>); 6] = [
+    type Wait = fn(&Waker) -> Box<dyn Any>;
+    let waits: [(&str, Wait); 6] = [
         ("sleep", |waker| wait(Box::pin(sleep(secs(1))), waker)),
         ("handle", |waker| wait(Box::pin(spawn(pending::<()>())), waker)),
         ("join_all", |waker| wait(Box::pin(join_all([pending::<()>()])), waker)),

@@ -37,7 +37,8 @@ fn many_wakes_poll_once() {
             wake_remotely(&waker);
         }
         waker.wake_by_ref();
-        waker.clone().wake();
+        let clone = waker.clone();
+        clone.wake();
         assert_eq!(probe.polls.get(), 1, "waking polls nothing by itself");
         yield_now().await;
         yield_now().await;
