@@ -17,10 +17,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::builder::Builder;
 use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
-use crate::join_handle::JoinHandle;
 use crate::main_task::{MainTask, MainWaker};
 use crate::stalled::{self, Stalled};
 use crate::task::{JoinError, Name, TaskId, short_name};
@@ -56,7 +54,7 @@ const MAX_TIMERS_A_TURN: usize = 64;
 /// these drops too. Handles then resolve to a cancellation. Closures that wait for a thread of the
 /// pool are dropped; those that run are left to finish, and nobody waits for them.
 pub struct Executor {
-    shared: Rc<Shared>,
+    pub(crate) shared: Rc<Shared>,
     /// How many more polls belong to this turn.
     turn_left: Cell<usize>,
     /// A waker that is not any task's yet. A task that never gives its waker away never has one of
@@ -97,16 +95,6 @@ impl Executor {
             main_waker: Cell::new(None),
             closed_world,
         }
-    }
-
-    /// An executor on the real clock, with first in, first out order and no observer.
-    pub fn new() -> Self {
-        Executor::builder().build()
-    }
-
-    /// A way to an executor that differs from [`new`](Executor::new).
-    pub fn builder() -> Builder {
-        Builder::default()
     }
 
     /// Polls `future`, and whatever else is ready, until `future` is done. While nothing is ready
@@ -170,17 +158,6 @@ impl Executor {
             }
             self.resume_observer_panic();
         }
-    }
-
-    /// Puts a future at the back of the ready queue. It is polled when the executor runs:
-    /// in [`block_on`](Executor::block_on), [`step`](Executor::step) or
-    /// [`run_until_idle`](Executor::run_until_idle).
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-    {
-        JoinHandle::spawn(&self.shared, future, None)
     }
 
     /// Does the next thing that can be seen, and nothing more: one poll, or one batch of timers, or
@@ -441,12 +418,6 @@ impl Executor {
                 },
             },
         });
-    }
-}
-
-impl Default for Executor {
-    fn default() -> Self {
-        Executor::new()
     }
 }
 

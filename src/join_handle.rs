@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::context::{Joiner, Shared};
+use crate::executor::Executor;
 use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
 use crate::trace::{Cause, TaskKind, WaitsOn};
 
@@ -36,6 +37,19 @@ where
     F: Future + 'static,
 {
     JoinHandle::spawn(&Shared::expect_current("spawn"), future, None)
+}
+
+impl Executor {
+    /// Puts a future at the back of the ready queue. It is polled when the executor runs:
+    /// in [`block_on`](Executor::block_on), [`step`](Executor::step) or
+    /// [`run_until_idle`](Executor::run_until_idle).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        JoinHandle::spawn(&self.shared, future, None)
+    }
 }
 
 /// Like [`spawn`], for a task that is to be called `name` in traces and messages.
