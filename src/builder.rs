@@ -9,6 +9,7 @@ use crate::context::Shared;
 use crate::executor::Executor;
 use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::slack;
 use crate::trace::{Observer, Tracer};
 
 /// From here on a poll is long, unless the builder is told otherwise. So asyncio's debug mode has it.
@@ -103,6 +104,7 @@ impl Builder {
 
     /// Makes the executor, on this thread.
     pub fn build(self) -> Executor {
+        slack::lower();
         let clock = Rc::new(match self.virtual_time {
             true => Clock::virtual_time(),
             false => Clock::real(),

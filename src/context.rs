@@ -208,12 +208,14 @@ impl Shared {
     }
 
     /// The task's own waker, if it has one.
+    #[inline]
     pub(crate) fn take_waker(&self, id: TaskId) -> Option<HeldWaker> {
         let mut wakers = self.wakers.borrow_mut();
         wakers.get_mut(id.slot() as usize)?.take()
     }
 
     /// Keeps the task's own waker until its next poll.
+    #[inline]
     pub(crate) fn keep_waker(&self, id: TaskId, waker: HeldWaker) {
         let slot = id.slot() as usize;
         let mut wakers = self.wakers.borrow_mut();

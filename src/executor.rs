@@ -233,8 +233,11 @@ impl Executor {
             if let Some(popped) = self.pop_within_turn() {
                 return Next::Poll(popped);
             }
-            self.take_inbox();
-            let fired = self.fire_timers();
+            if self.shared.home.has_mail() {
+                self.take_inbox();
+            }
+            let no_timers = self.shared.wheel.borrow().is_empty();
+            let fired = if no_timers { 0 } else { self.fire_timers() };
             let ready = self.shared.queue.len();
             self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
             if fired > 0 {
@@ -257,10 +260,8 @@ impl Executor {
 
     /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
     /// threads must not be able to keep the executor here.
+    #[cold]
     fn take_inbox(&self) {
-        if self.shared.inbox.is_empty() {
-            return;
-        }
         for _ in 0..self.shared.inbox.len() {
             if let Some(id) = self.shared.inbox.receive() {
                 self.shared.queue.wake(id, Cause::OtherThread);
@@ -272,9 +273,6 @@ impl Executor {
     /// in the order in which they were armed.
     fn fire_timers(&self) -> usize {
         let shared = &*self.shared;
-        if shared.wheel.borrow().is_empty() {
-            return 0;
-        }
         let now_ns = shared.clock.now_ns();
         let mut fired = 0;
         while fired < MAX_TIMERS_A_TURN {
@@ -443,6 +441,10 @@ impl Executor {
         let ended = shared.inbox.park(&shared.home, timeout, || {
             shared.home.blocking_jobs() != jobs
         });
+        if ended == ParkEnd::NotParked {
+            // The letter may be there before the mark that there is mail.
+            self.take_inbox();
+        }
         shared.tracer.emit(|| Event::Unparked {
             by: match ended {
                 ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,

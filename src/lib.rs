@@ -75,6 +75,7 @@
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
 //! | [waker.rs] | a task's waker; the inbox for wakes from other threads; the park |
 //! | [pool.rs] | the threads that run what blocks |
+//! | [slack.rs] | how late the operating system may wake the thread |
 //! | [context.rs] | what the running executor shares with its futures |
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
@@ -86,6 +87,15 @@
 //! | [time.rs] | `sleep`, `timeout`, `interval` |
 //! | [combine.rs] | `join`, `join_all`, `race`, `yield_now` |
 //! | [blocking.rs] | `spawn_blocking`: a closure on a thread of the pool, as a task |
+//!
+//! # Features
+//!
+//! Both are off unless they are asked for.
+//!
+//! - `view` shows what happened: see the module `view`.
+//! - `timer-slack` makes sleeps less late on Linux. The kernel ends a timed wait up to 50 us late
+//!   unless a thread asks for less; with this feature [`Builder::build`] asks for as little as there
+//!   is, for the thread that it is called on, for as long as that thread lives.
 //!
 //! # Tasks stay on their thread
 //!
@@ -104,6 +114,7 @@
 //! [queue.rs]: ../src/watchglass/queue.rs.html
 //! [waker.rs]: ../src/watchglass/waker.rs.html
 //! [pool.rs]: ../src/watchglass/pool.rs.html
+//! [slack.rs]: ../src/watchglass/slack.rs.html
 //! [context.rs]: ../src/watchglass/context.rs.html
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
@@ -126,6 +137,11 @@ mod slots;
 mod queue;
 mod waker;
 mod pool;
+#[cfg_attr(
+    all(feature = "timer-slack", target_os = "linux"),
+    path = "slack/lowered.rs"
+)]
+mod slack;
 mod context;
 mod diagnosis;
 mod main_task;

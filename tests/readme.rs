@@ -104,8 +104,8 @@ fn reading_order() -> Vec<Entry> {
 fn modules(text: &str) -> impl Iterator<Item = &str> {
     let mut is_optional = false;
     without_tests(text).lines().filter_map(move |line| {
-        if line.starts_with("#[") {
-            is_optional |= line.starts_with("#[cfg(");
+        if !line.starts_with("mod ") && !line.starts_with("pub mod ") {
+            is_optional = line.starts_with("#[cfg(") || is_optional && line.starts_with("#[");
             return None;
         }
         let skip = std::mem::take(&mut is_optional);
