@@ -46,6 +46,12 @@ impl Recording {
         self.records.take()
     }
 
+    /// Looks at what is recorded so far without copying it.
+    #[cfg(feature = "view")]
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&[Record]) -> R) -> R {
+        look(&self.records.borrow())
+    }
+
     /// How many events are recorded.
     pub fn len(&self) -> usize {
         self.records.borrow().len()
