@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::names::{Names, Seconds};
 use super::narrator::Narrator;
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Record, Stage, State, TimerId, WaitsOn};
+use crate::trace::{Cause, Event, Record, Stage, TimerId, Wait, WaitsOn};
 
 /// More timers of one task at once than this are not drawn.
 const TIMER_ROWS: usize = 8;
@@ -346,8 +346,7 @@ impl Drawing<'_> {
             self.open.insert(task, (x, Waiting::Queued, label));
             return;
         }
-        let state = self.narrator.state();
-        let (kind, label) = waits(state, task, &self.narrator);
+        let (kind, label) = waits(&self.narrator, task);
         self.open.insert(task, (x, kind, label));
     }
 
@@ -417,34 +416,20 @@ impl Drawing<'_> {
     }
 }
 
-/// What a task waits for after its last poll, as a short label.
-fn waits(state: &State, task: TaskId, narrator: &Narrator<'_>) -> (Waiting, String) {
-    let waits = state.task(task).map_or(&[][..], |task| &task.waits);
-    match waits {
-        [] => (
-            Waiting::Other,
-            "something that is not watchglass's".to_owned(),
-        ),
-        [.., last] if matches!(last.on, WaitsOn::Children(_)) => {
-            (Waiting::Other, last.on.to_string())
-        }
-        waits => {
-            let label = |on| match on {
-                WaitsOn::Timer(id) => match state.timer(id) {
-                    Some(timer) => format!("sleep until {}", Seconds(timer.deadline)),
-                    None => id.to_string(),
-                },
-                other => narrator.waited_for(other),
-            };
-            let labels: Vec<String> = waits.iter().map(|wait| label(wait.on)).collect();
-            let timer = |on| matches!(on, WaitsOn::Timer(_) | WaitsOn::Never);
-            let kind = match waits.iter().all(|wait| timer(wait.on)) {
-                true => Waiting::Timer,
-                false => Waiting::Other,
-            };
-            (kind, labels.join(" and "))
-        }
-    }
+/// What a task waits for after its last poll.
+fn waits(narrator: &Narrator<'_>, task: TaskId) -> (Waiting, String) {
+    let Some(task) = narrator.state().task(task) else {
+        return (Waiting::Other, String::new());
+    };
+    let is_timer = |wait: &Wait| matches!(wait.on, WaitsOn::Timer(_) | WaitsOn::Never);
+    let kind = match !task.waits.is_empty() && task.waits.iter().all(is_timer) {
+        true => Waiting::Timer,
+        false => Waiting::Other,
+    };
+    let text = narrator.waits(task);
+    // In a bar there is little room.
+    let text = text.replace("its timer for", "sleep until");
+    (kind, text)
 }
 
 #[cfg(test)]

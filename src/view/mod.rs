@@ -12,10 +12,12 @@
 //!   WATCHGLASS=story,svg:run.svg cargo run --example one_sleep
 //! ```
 
+mod chrome;
 mod json;
 mod lanes;
 mod names;
 mod narrator;
+mod player;
 #[cfg(target_os = "linux")]
 mod printed;
 #[cfg(not(target_os = "linux"))]
@@ -87,6 +89,38 @@ impl Recording {
         self.read(svg::picture)
     }
 
+    /// One page, to step through the run in a browser: each task, the ready queue and the wheel after
+    /// each event, and the source with the `.await` at which each task waits.
+    ///
+    /// The source files are read now, where they are found: under the directory that the program
+    /// runs in, or around its package.
+    ///
+    /// ```
+    /// # use watchglass::{Executor, trace::Recording};
+    /// # let recording = Recording::new();
+    /// # let executor = Executor::builder().virtual_time().observer(recording.clone()).build();
+    /// executor.block_on(async {});
+    /// assert!(recording.html("one task").starts_with("<!doctype html>"));
+    /// ```
+    pub fn html(&self, title: &str) -> String {
+        self.read(|records| player::page(title, records))
+    }
+
+    /// The run in Chrome's trace format, which [Perfetto](https://ui.perfetto.dev) and
+    /// chrome://tracing open: the polls on the executor's thread, a track for each task's life and
+    /// waits and for each thread of the pool, the wakes as arrows, the ready queue's length.
+    ///
+    /// ```
+    /// # use watchglass::{Executor, trace::Recording};
+    /// # let recording = Recording::new();
+    /// # let executor = Executor::builder().virtual_time().observer(recording.clone()).build();
+    /// executor.block_on(async {});
+    /// assert!(recording.chrome_json().contains("\"traceEvents\""));
+    /// ```
+    pub fn chrome_json(&self) -> String {
+        self.read(chrome::trace)
+    }
+
     /// The events as JSON, with the story's sentences: times in nanoseconds, ids as they are
     /// displayed.
     ///
@@ -100,13 +134,5 @@ impl Recording {
     /// ```
     pub fn json(&self) -> String {
         self.read(json::log)
-    }
-}
-impl Recording {
-    fn html(&self, _: &str) -> String {
-        String::new()
-    }
-    fn chrome_json(&self) -> String {
-        String::new()
     }
 }

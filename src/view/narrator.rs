@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::names::{Names, Seconds, Span};
 use crate::task::TaskId;
 use crate::trace::{
-    Cause, Effect, Event, Place, Record, State, TaskKind, TimerId, UnparkCause, WaitsOn,
+    Cause, Effect, Event, Place, Record, State, TaskKind, TaskState, TimerId, UnparkCause, WaitsOn,
 };
 
 pub(crate) struct Narrator<'a> {
@@ -299,11 +299,26 @@ impl<'a> Narrator<'a> {
     pub(crate) fn waited_for(&self, on: WaitsOn) -> String {
         match on {
             WaitsOn::Timer(id) => match self.state.timer(id) {
-                Some(timer) => format!("its timer for {} ({id})", Seconds(timer.deadline)),
+                Some(timer) => format!("its timer for {}", Seconds(timer.deadline)),
                 None => id.to_string(),
             },
             WaitsOn::Task(task) => format!("{} to end", self.name(task)),
             other => other.to_string(),
+        }
+    }
+
+    /// All that a task waits for after its last poll, in words that fit after "waits for".
+    ///
+    /// Some of a join's futures may not have been polled again: so a join of many says how many
+    /// there are.
+    pub(crate) fn waits(&self, task: &TaskState) -> String {
+        match task.waits.as_slice() {
+            [] => "something that is not watchglass's".to_owned(),
+            [.., last] if matches!(last.on, WaitsOn::Children(_)) => self.waited_for(last.on),
+            waits => {
+                let waits = waits.iter().map(|wait| self.waited_for(wait.on));
+                waits.collect::<Vec<String>>().join(" and ")
+            }
         }
     }
 

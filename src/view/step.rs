@@ -9,7 +9,7 @@ use super::names::{Names, Seconds};
 use super::narrator::{Narrator, lies};
 use super::sources::Sources;
 use crate::task::TaskId;
-use crate::trace::{Event, Record, Stage, State, TaskState};
+use crate::trace::{Event, Record, Stage, State, TaskState, Wait};
 
 const HELP: &str = "Enter: forward   b: back   p TASK: its next poll   w: the wake behind this poll   \
                     a number: that step   q: quit";
@@ -192,13 +192,20 @@ impl Walk<'_> {
         };
         match (task.stage, task.waits.last()) {
             (Stage::Running, _) => format!("running, poll {}{queued}", task.polls),
-            (Stage::Waiting, Some(wait)) => {
-                let on = narrator.waited_for(wait.on);
-                let code = self.sources.line(wait.at.file(), wait.at.line());
-                let code = code.map_or(String::new(), |code| format!("  `{code}`"));
-                format!("waiting for {on}{queued}, at {}{code}", wait.at)
+            (Stage::Waiting, last) => {
+                let on = narrator.waits(task);
+                let at = last.map_or(String::new(), |wait| self.place(wait));
+                format!("waiting for {on}{queued}{at}")
             }
             (stage, _) => format!("{stage}{queued}"),
+        }
+    }
+
+    /// The place of an `.await`, with the code if the file is found.
+    fn place(&self, wait: &Wait) -> String {
+        match self.sources.line(wait.at.file(), wait.at.line()) {
+            Some(code) => format!(", at {}  `{code}`", wait.at),
+            None => format!(", at {}", wait.at),
         }
     }
 
