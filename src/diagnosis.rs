@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use crate::context::Shared;
 use crate::slots::{Slot, State};
 use crate::task::TaskId;
-use crate::trace::Event;
+use crate::trace::{Event, LongPoll};
 
 /// So many polls in a row that a task brought about itself are told of.
 const SPINNING_POLLS: u32 = 1_000;
 
 impl Shared {
+    /// Tells that a poll begins, and says when, if it matters how long it takes.
     #[cold]
-    pub(crate) fn tell_poll_started(&self, task: TaskId) -> Instant {
+    pub(crate) fn tell_poll_started(&self, task: TaskId) -> Option<Instant> {
         self.registered.set(false);
         let why = self.tracer.take_cause(task);
         self.tracer.emit(|| Event::PollStarted { task, why });
@@ -25,7 +26,8 @@ impl Shared {
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer.emit(|| Event::Spinning { task, polls });
         }
-        Instant::now()
+        let is_timed = !self.clock.is_virtual() || self.tracer.long_poll().is_some();
+        is_timed.then(Instant::now)
     }
 
     /// Tells that a poll has ended that began at `started`, and what is wrong with it.
@@ -34,10 +36,10 @@ impl Shared {
         &self,
         task: TaskId,
         ready: bool,
-        started: Instant,
+        started: Option<Instant>,
         wakers: Option<usize>,
     ) {
-        let held = started.elapsed();
+        let held = started.map_or(Duration::ZERO, |started| started.elapsed());
         let until = self.waits_at();
         let put = |slot: &mut Slot| mem::replace(&mut slot.waits_at, until);
         let after = self.queue.with_slot(task, put).flatten();
@@ -58,14 +60,16 @@ impl Shared {
         }
         if self.tracer.long_poll().is_some_and(|long| held >= long) {
             let (delayed, timers, late) = self.delayed_by(task, held);
-            self.tracer.emit(|| Event::LongPoll {
-                task,
-                took: held,
-                after,
-                until: if ready { None } else { until },
-                delayed,
-                timers,
-                late,
+            self.tracer.emit(|| {
+                Event::LongPoll(Box::new(LongPoll {
+                    task,
+                    took: held,
+                    after,
+                    until: if ready { None } else { until },
+                    delayed,
+                    timers,
+                    late,
+                }))
             });
         }
     }

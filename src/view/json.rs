@@ -145,20 +145,12 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
             "BlockingDone",
             json!({"task": id(*task), "thread": thread, "queued_ns": ns(*queued), "took_ns": ns(*took)}),
         ),
-        Event::LongPoll {
-            task,
-            took,
-            after,
-            until,
-            delayed,
-            timers,
-            late,
-        } => (
+        Event::LongPoll(poll) => (
             "LongPoll",
             json!({
-                "task": id(*task), "took_ns": ns(*took),
-                "after": after.map(at_text), "until": until.map(at_text),
-                "delayed": ids(delayed), "timers": timers, "late_ns": ns(*late),
+                "task": id(poll.task), "took_ns": ns(poll.took),
+                "after": poll.after.map(at_text), "until": poll.until.map(at_text),
+                "delayed": ids(&poll.delayed), "timers": poll.timers, "late_ns": ns(poll.late),
             }),
         ),
         other => unreachable!("{other:?} is told above"),

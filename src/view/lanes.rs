@@ -230,8 +230,8 @@ impl Drawing<'_> {
                     self.opens_wait(*task, x);
                 }
             }
-            Event::LongPoll { task, .. } => {
-                if let Some(poll) = self.lane(*task).and_then(|lane| lane.polls.last_mut()) {
+            Event::LongPoll(poll) => {
+                if let Some(poll) = self.lane(poll.task).and_then(|lane| lane.polls.last_mut()) {
                     poll.long = true;
                 }
             }

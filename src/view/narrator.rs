@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::names::{Names, Seconds, Span};
 use crate::task::TaskId;
 use crate::trace::{
-    Cause, Effect, Event, Place, Record, State, TaskKind, TaskState, TimerId, UnparkCause, WaitsOn,
+    Cause, Effect, Event, LongPoll, Place, Record, State, TaskKind, TaskState, TimerId,
+    UnparkCause, WaitsOn,
 };
 
 pub(crate) struct Narrator<'a> {
@@ -131,7 +132,7 @@ impl<'a> Narrator<'a> {
                 thread_and_clock(&record.event)
             }
             Event::ForgottenWaker { .. }
-            | Event::LongPoll { .. }
+            | Event::LongPoll(_)
             | Event::Spinning { .. }
             | Event::Stalled { .. } => self.diagnosis(&record.event),
             _ => self.timer(&record.event),
@@ -205,38 +206,7 @@ impl<'a> Narrator<'a> {
                 self.name(*task),
                 self.spawned_at(*task)
             ),
-            Event::LongPoll {
-                task,
-                took,
-                after,
-                until,
-                delayed,
-                timers,
-                late,
-            } => {
-                let mut text = format!("{} held the thread {}", self.name(*task), Span(*took));
-                match (after, until) {
-                    (Some(after), Some(until)) => {
-                        text += &format!(", from the await at {after} to that at {until}");
-                    }
-                    (Some(after), None) => text += &format!(", from the await at {after} on"),
-                    (None, Some(until)) => {
-                        text += &format!(", from its start to the await at {until}");
-                    }
-                    (None, None) => {
-                        text += &format!(" (it was spawned at {})", self.spawned_at(*task));
-                    }
-                }
-                if !delayed.is_empty() {
-                    text += &format!("; it delayed {}", self.names.tasks(delayed));
-                }
-                match timers {
-                    0 => {}
-                    1 => text += &format!("; 1 timer was {} late", Span(*late)),
-                    many => text += &format!("; {many} timers were up to {} late", Span(*late)),
-                }
-                text
-            }
+            Event::LongPoll(poll) => self.long_poll(poll),
             Event::Spinning { task, polls } => format!(
                 "{}, spawned at {}, has been polled {polls} times in a row only because it woke \
                  itself: it may spin for ever",
@@ -254,6 +224,26 @@ impl<'a> Narrator<'a> {
                 text
             }
             other => other.to_string(),
+        }
+    }
+
+    fn long_poll(&self, poll: &LongPoll) -> String {
+        let name = self.name(poll.task);
+        let mut text = format!("{name} held the thread {}", Span(poll.took));
+        text += &match (poll.after, poll.until) {
+            (Some(after), Some(until)) => format!(", from the await at {after} to that at {until}"),
+            (Some(after), None) => format!(", from the await at {after} on"),
+            (None, Some(until)) => format!(", from its start to the await at {until}"),
+            (None, None) => format!(" (it was spawned at {})", self.spawned_at(poll.task)),
+        };
+        if !poll.delayed.is_empty() {
+            text += &format!("; it delayed {}", self.names.tasks(&poll.delayed));
+        }
+        let late = Span(poll.late);
+        match poll.timers {
+            0 => text,
+            1 => text + &format!("; 1 timer was {late} late"),
+            many => text + &format!("; {many} timers were up to {late} late"),
         }
     }
 

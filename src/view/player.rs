@@ -72,7 +72,7 @@ fn findings(records: &[Record], names: &Names) -> Vec<Value> {
         let is_finding = matches!(
             record.event,
             Event::ForgottenWaker { .. }
-                | Event::LongPoll { .. }
+                | Event::LongPoll(_)
                 | Event::Spinning { .. }
                 | Event::Stalled { .. }
                 | Event::Panicked { .. }
