@@ -20,14 +20,18 @@ impl Shared {
     pub(crate) fn tell_poll_started(&self, task: TaskId) -> Option<Instant> {
         self.registered.set(false);
         let why = self.tracer.take_cause(task);
-        self.tracer.emit(|| Event::PollStarted { task, why });
+        let is_timed = !self.clock.is_virtual() || self.tracer.long_poll().is_some();
+        let started = is_timed.then(Instant::now);
+        // To read the clock is the larger part of telling, so one reading serves for both.
+        let now_ns = self.clock.ns_at(started);
+        let event = || Event::PollStarted { task, why };
+        self.tracer.emit_at(now_ns, event);
         let polls = self.tracer.count_polls_by_itself(task, why);
         // Once a thousand polls, so that a loop which never ends is seen and does not fill the log.
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer.emit(|| Event::Spinning { task, polls });
         }
-        let is_timed = !self.clock.is_virtual() || self.tracer.long_poll().is_some();
-        is_timed.then(Instant::now)
+        started
     }
 
     /// Tells that a poll has ended that began at `started`, and what is wrong with it.
@@ -39,7 +43,10 @@ impl Shared {
         started: Option<Instant>,
         wakers: Option<usize>,
     ) {
-        let held = started.map_or(Duration::ZERO, |started| started.elapsed());
+        let ended = started.map(|_| Instant::now());
+        let held = ended
+            .zip(started)
+            .map_or(Duration::ZERO, |(ended, started)| ended - started);
         let until = self.waits_at();
         let put = |slot: &mut Slot| mem::replace(&mut slot.waits_at, until);
         let after = self.queue.with_slot(task, put).flatten();
@@ -48,12 +55,13 @@ impl Shared {
             true => Duration::ZERO,
             false => held,
         };
-        self.tracer.emit(|| Event::PollEnded {
+        let event = || Event::PollEnded {
             task,
             ready,
             took,
             wakers,
-        });
+        };
+        self.tracer.emit_at(self.clock.ns_at(ended), event);
         let queued = self.queue.state(task) == State::Queued;
         if !ready && !queued && wakers == Some(0) && !self.is_registered(task) {
             self.tracer.emit(|| Event::ForgottenWaker { task });

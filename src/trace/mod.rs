@@ -53,6 +53,12 @@ pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
 
+    /// Is given the record instead of shown it. This is what the executor calls; an observer that
+    /// keeps records writes it and spares a copy.
+    fn observe_owned(&self, record: Record) {
+        self.observe(&record);
+    }
+
     /// The executor has been dropped, with every task in it: nothing more will be told.
     fn end(&self) {}
 }
@@ -127,6 +133,14 @@ impl Tracer {
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(telling) = self.on() {
             telling.tell(event());
+        }
+    }
+
+    /// [`emit`](Tracer::emit), by whoever has read the clock just now.
+    #[inline]
+    pub(crate) fn emit_at(&self, now_ns: u64, event: impl FnOnce() -> Event) {
+        if let Some(telling) = self.on() {
+            telling.tell_at(now_ns, event());
         }
     }
 
@@ -223,14 +237,18 @@ impl Telling {
         change(known)
     }
 
-    #[cold]
     fn tell(&self, event: Event) {
+        self.tell_at(self.clock.now_ns(), event);
+    }
+
+    #[cold]
+    fn tell_at(&self, now_ns: u64, event: Event) {
         let seq = self.next_seq.get();
         self.next_seq.set(seq + 1);
-        let time = Duration::from_nanos(self.clock.now_ns());
+        let time = Duration::from_nanos(now_ns);
         let record = Record { seq, time, event };
         self.on.set(false);
-        let told = catch_unwind(AssertUnwindSafe(|| self.observer.observe(&record)));
+        let told = catch_unwind(AssertUnwindSafe(|| self.observer.observe_owned(record)));
         match told {
             Ok(()) => self.on.set(true),
             Err(payload) => self.panic.set(Some(payload)),

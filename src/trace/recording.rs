@@ -65,6 +65,10 @@ impl Recording {
 
 impl Observer for Recording {
     fn observe(&self, record: &Record) {
-        self.records.borrow_mut().push(record.clone());
+        self.observe_owned(record.clone());
+    }
+
+    fn observe_owned(&self, record: Record) {
+        self.records.borrow_mut().push(record);
     }
 }

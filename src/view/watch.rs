@@ -89,7 +89,7 @@ impl Watch {
     /// Numbers the record anew, for printed lines have numbers here too.
     fn record(&self, mut record: Record) {
         record.seq = self.recording.len() as u64;
-        self.recording.observe(&record);
+        self.recording.observe_owned(record);
     }
 
     fn show(&self, view: &View) -> io::Result<()> {
