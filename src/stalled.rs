@@ -90,8 +90,8 @@ impl fmt::Display for Stalled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "stalled: no task is ready, no timer is armed, no blocking call is out and nobody else \
-             holds a waker, so these can never finish:"
+            "stalled: no task is ready, no timer is armed, no blocking call is out and nobody \
+             outside will use a waker, so these can never finish:"
         )?;
         self.tasks
             .iter()
@@ -107,7 +107,10 @@ impl fmt::Display for StuckTask {
             (Some(task), Some(at)) => write!(f, "waits for {task} at {at}"),
             (Some(task), None) => write!(f, "waits for {task}"),
             (None, Some(at)) => write!(f, "waits at {at}"),
-            (None, None) => write!(f, "waits for something that is not watchglass's"),
+            (None, None) => write!(
+                f,
+                "waits for something that is not watchglass's (a lock or a channel, perhaps)"
+            ),
         }
     }
 }
