@@ -8,6 +8,10 @@
 //! is defined twice, Markdown takes the first.
 
 #[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/01-two-programs.md")]
+pub mod two_programs {}
+
+#[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/02-calling-does-nothing.md")]
 pub mod calling_does_nothing {}
 
