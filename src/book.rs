@@ -40,5 +40,9 @@ pub mod the_waker {}
 pub mod an_executor_in_a_hundred_lines {}
 
 #[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/10-join-spawn-race-cancel.md")]
+pub mod join_spawn_race_cancel {}
+
+#[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/13-in-a-debugger.md")]
 pub mod in_a_debugger {}
