@@ -44,5 +44,9 @@ pub mod an_executor_in_a_hundred_lines {}
 pub mod join_spawn_race_cancel {}
 
 #[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/11-when-it-goes-wrong.md")]
+pub mod when_it_goes_wrong {}
+
+#[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/13-in-a-debugger.md")]
 pub mod in_a_debugger {}
