@@ -40,6 +40,10 @@ pub mod the_waker {}
 pub mod an_executor_in_a_hundred_lines {}
 
 #[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/09-the-timer-wheel.md")]
+pub mod the_timer_wheel {}
+
+#[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/10-join-spawn-race-cancel.md")]
 pub mod join_spawn_race_cancel {}
 
