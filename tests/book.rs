@@ -26,10 +26,7 @@ use chapter::{Page, chapters, files_under, read, relative, root};
 
 /// Files that the book points to and that are still to be written. When one of them exists, it
 /// must leave this list, so the list cannot hide a broken link for longer than it has to.
-const NOT_YET_WRITTEN: &[&str] = &[
-    "docs/README.md",
-    "docs/12-back-to-python.md",
-];
+const NOT_YET_WRITTEN: &[&str] = &["docs/README.md", "docs/12-back-to-python.md"];
 
 /// Most commands only wait, so the chapters are run side by side.
 const CHAPTERS_AT_ONCE: usize = 4;
