@@ -24,10 +24,6 @@ mod chapter;
 
 use chapter::{Page, chapters, files_under, read, relative, root};
 
-/// Files that the book points to and that are still to be written. When one of them exists, it
-/// must leave this list, so the list cannot hide a broken link for longer than it has to.
-const NOT_YET_WRITTEN: &[&str] = &["docs/README.md", "docs/12-back-to-python.md"];
-
 /// Most commands only wait, so the chapters are run side by side.
 const CHAPTERS_AT_ONCE: usize = 4;
 
@@ -155,7 +151,7 @@ fn every_link_label_also_leads_somewhere_in_the_api_docs() {
     let mut meanings = BTreeMap::new();
     for chapter in chapters() {
         for (label, target) in labels(&read(&chapter)) {
-            if target.starts_with("https://") || is_awaited(&join(&chapter, &target)) {
+            if target.starts_with("https://") {
                 continue;
             }
             assert!(
@@ -165,16 +161,6 @@ fn every_link_label_also_leads_somewhere_in_the_api_docs() {
             let first = meanings.entry(label.clone()).or_insert(target.clone());
             assert_eq!(*first, target, "[{label}] means two things");
         }
-    }
-}
-
-#[test]
-fn what_is_still_to_be_written_is_still_missing() {
-    for path in NOT_YET_WRITTEN {
-        assert!(
-            !root().join(path).exists(),
-            "{path} exists: take it off NOT_YET_WRITTEN"
-        );
     }
 }
 
@@ -373,9 +359,6 @@ fn follow(page: &Path, link: &str) -> Result<(), String> {
     } else {
         join(page, path)
     };
-    if is_awaited(&target) {
-        return Ok(());
-    }
     if !target.exists() {
         return Err("no such file".to_string());
     }
@@ -399,11 +382,6 @@ fn join(page: &Path, link: &str) -> PathBuf {
         }
     }
     path
-}
-
-fn is_awaited(path: &Path) -> bool {
-    path.strip_prefix(root())
-        .is_ok_and(|path| NOT_YET_WRITTEN.iter().any(|p| Path::new(p) == path))
 }
 
 /// The anchors that GitHub makes from a page's headings.
