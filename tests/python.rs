@@ -3,6 +3,7 @@
 
 mod example;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -133,4 +134,27 @@ fn calling_runs_nothing() {
     };
     rust.lines.retain(|line| line != "the argument is computed");
     assert_eq!(python.lines, rust.lines);
+}
+
+/// Chapter 12 says what maps to what: the names on Python's side are names of asyncio.
+#[test]
+fn the_names_of_asyncio_in_the_book_exist() {
+    let chapter = include_str!("../docs/12-back-to-python.md");
+    let names = chapter.split("`asyncio.").skip(1);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let names: BTreeSet<&str> = names
+        .map(|rest| rest.split(|c| !is_name(c)).next().unwrap())
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    let missing = "print([n for n in sys.argv[1:] if not hasattr(asyncio, n)])";
+    let recent = "sys.version_info >= (3, 11) or sys.exit()";
+    let script = format!("import asyncio, sys; {recent}; {missing}");
+    let mut python = Command::new("python3");
+    let Ok(output) = python.args(["-c", &script]).args(names).output() else {
+        println!("skipped: there is no python3");
+        return;
+    };
+    let printed = String::from_utf8(output.stdout).unwrap();
+    // Nothing at all from a Python without asyncio.TaskGroup.
+    assert!(["[]", ""].contains(&printed.trim()), "no {printed}");
 }
