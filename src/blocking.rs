@@ -72,11 +72,9 @@ where
     held.target.set_task(id);
     let waker = held.target.clone();
     shared.keep_waker(id, held);
-    shared.queue.with_slot(id, |slot| {
-        slot.has_waker = true;
-        slot.waits_at = Some(at);
-    });
+    shared.queue.with_slot(id, |slot| slot.has_waker = true);
     shared.tracer.emit(|| Event::BlockingStarted { task: id });
+    shared.queue.with_slot(id, |slot| slot.waits_at = Some(at));
     shared.tracer.emit(|| Event::Waits {
         task: Some(id),
         on: WaitsOn::Blocking,
@@ -155,11 +153,13 @@ impl<T> Future for Blocking<T> {
         drop(place);
         let shared = Shared::expect_current("spawn_blocking");
         if let Some(task) = shared.queue.running() {
+            let is_virtual = shared.clock.is_virtual();
+            let on_the_clock = |time| if is_virtual { Duration::ZERO } else { time };
             shared.tracer.emit(|| Event::BlockingDone {
                 task,
                 thread: done.thread,
-                queued: done.queued,
-                took: done.took,
+                queued: on_the_clock(done.queued),
+                took: on_the_clock(done.took),
             });
         }
         match done.result {

@@ -2,13 +2,18 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::context::Shared;
 use crate::executor::Executor;
 use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::slack;
 use crate::trace::{Observer, Tracer};
+
+/// From here on a poll is long, unless the builder is told otherwise. So asyncio's debug mode has it.
+const LONG_POLL: Duration = Duration::from_millis(100);
 
 /// Makes an [`Executor`] that differs from the usual one.
 ///
@@ -21,6 +26,7 @@ pub struct Builder {
     closed_world: Option<bool>,
     seed: Option<u64>,
     observer: Option<Box<dyn Observer>>,
+    long_poll: Option<Duration>,
     blocking_threads: usize,
 }
 
@@ -31,6 +37,7 @@ impl Default for Builder {
             closed_world: None,
             seed: None,
             observer: None,
+            long_poll: None,
             blocking_threads: Pool::MAX_THREADS,
         }
     }
@@ -70,6 +77,15 @@ impl Builder {
         self
     }
 
+    /// A poll that holds the thread for at least `duration` is told to the observer as a
+    /// [`LongPoll`](crate::trace::Event::LongPoll), with whom it delayed. The default is 100 ms on
+    /// the real clock. On the virtual clock, which stands still meanwhile, it is never, so that every
+    /// run has the same events.
+    pub fn long_poll(mut self, duration: Duration) -> Self {
+        self.long_poll = Some(duration);
+        self
+    }
+
     /// At most this many threads for [`spawn_blocking`](crate::spawn_blocking); 512 unless told.
     /// Further closures wait for one.
     ///
@@ -88,15 +104,38 @@ impl Builder {
 
     /// Makes the executor, on this thread.
     pub fn build(self) -> Executor {
+        slack::lower();
         let clock = Rc::new(match self.virtual_time {
             true => Clock::virtual_time(),
             false => Clock::real(),
         });
-        let tracer = Tracer::new(clock.clone(), self.observer);
+        let long_poll = match self.virtual_time {
+            true => self.long_poll,
+            false => Some(self.long_poll.unwrap_or(LONG_POLL)),
+        };
+        let tracer = Tracer::new(clock.clone(), self.observer, long_poll);
         let queue = Queue::new(self.seed, tracer);
         let pool = Pool::new(self.blocking_threads, Pool::KEEP_ALIVE);
         let closed_world = self.closed_world.unwrap_or(self.virtual_time);
         Executor::with(Shared::new(clock, queue, pool), closed_world)
+    }
+}
+
+impl Executor {
+    /// An executor on the real clock, with first in, first out order and no observer.
+    pub fn new() -> Self {
+        Executor::builder().build()
+    }
+
+    /// A way to an executor that differs from [`new`](Executor::new).
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+impl Default for Executor {
+    fn default() -> Self {
+        Executor::new()
     }
 }
 
@@ -107,6 +146,7 @@ impl fmt::Debug for Builder {
             .field("closed_world", &self.closed_world)
             .field("seed", &self.seed)
             .field("observed", &self.observer.is_some())
+            .field("long_poll", &self.long_poll)
             .field("blocking_threads", &self.blocking_threads)
             .finish()
     }

@@ -15,7 +15,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::guard::{contain, drop_contained};
@@ -23,7 +23,7 @@ use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::slots::{Joiner, Slot, State, Waiter};
 use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId};
-use crate::trace::{Cause, Effect, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
+use crate::trace::{Cause, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
 use crate::waker::{HeldWaker, Here, Home, Inbox, set_here};
 use crate::wheel::{Key, Wheel};
 
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     waits_at: Cell<Option<&'static Location<'static>>>,
     /// True if the poll that runs now has left its task's id with a timer or a task. Kept only
     /// while tracing.
-    registered: Cell<bool>,
+    pub(crate) registered: Cell<bool>,
     last_held: Cell<usize>,
 }
 
@@ -108,13 +108,14 @@ impl Shared {
     /// Takes a task in and queues it.
     #[inline]
     pub(crate) fn insert(&self, task: BoxedTask, at: &'static Location<'static>) -> TaskId {
-        if self.tracer.is_on() {
-            let name = task.name();
-            let id = self.queue.insert(Some(task), State::Queued, at, true);
-            self.tell_spawned(id, name, TaskKind::Spawned, at);
-            return id;
+        if !self.tracer.is_on() {
+            return self.queue.insert(Some(task), State::Queued, at, true);
         }
-        self.queue.insert(Some(task), State::Queued, at, true)
+        let name = task.name();
+        let id = self.queue.insert(Some(task), State::Waiting, at, true);
+        self.tell_spawned(id, name, TaskKind::Spawned, at);
+        self.queue.wake(id, Cause::Spawned);
+        id
     }
 
     /// Takes in a task that is queued only when its closure has ended.
@@ -131,8 +132,9 @@ impl Shared {
 
     /// Queues `block_on`'s own future, which stays where it is.
     pub(crate) fn insert_main(&self, name: &Name, at: &'static Location<'static>) -> TaskId {
-        let id = self.queue.insert(None, State::Queued, at, false);
+        let id = self.queue.insert(None, State::Waiting, at, false);
         self.tell_spawned(id, name.clone(), TaskKind::Main, at);
+        self.queue.wake(id, Cause::Spawned);
         id
     }
 
@@ -149,15 +151,12 @@ impl Shared {
             kind,
             at,
         });
-        if kind != TaskKind::Blocking {
-            self.tracer.woken(task, Cause::Spawned, Effect::Queued);
-        }
     }
 
     /// A task has ended: its outcome waits for the handle, if there is one, and who awaits it is
     /// woken.
     pub(crate) fn finish(&self, id: TaskId, outcome: Result<BoxedTask, JoinError>) {
-        self.tracer.emit(|| match &outcome {
+        let ended = self.tracer.is_on().then(|| match &outcome {
             Ok(_) => Event::Completed { task: id },
             Err(error) if error.is_cancelled() => Event::Cancelled { task: id },
             Err(error) => Event::Panicked {
@@ -167,6 +166,9 @@ impl Shared {
         });
         let outcome = outcome.unwrap_or_else(|error| Box::pin(Failed(error)));
         let (unwanted, joiner) = self.queue.finish(id, outcome);
+        if let Some(ended) = ended {
+            self.tracer.emit(|| ended);
+        }
         if unwanted.is_some() {
             drop_contained(unwanted);
         }
@@ -189,9 +191,12 @@ impl Shared {
     }
 
     /// Drops an unfinished task's future and finishes it as cancelled, or as panicked if that drop
-    /// panics.
-    pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>) {
+    /// panics. `tell` says that the drop begins.
+    pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>, tell: impl FnOnce()) {
         let before = self.queue.set_running(Some(id));
+        let waits_at = self.queue.with_slot(id, |slot| slot.waits_at);
+        self.waits_at.set(waits_at.flatten());
+        tell();
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(task)));
         self.queue.set_running(before);
         let error = match dropped {
@@ -203,12 +208,14 @@ impl Shared {
     }
 
     /// The task's own waker, if it has one.
+    #[inline]
     pub(crate) fn take_waker(&self, id: TaskId) -> Option<HeldWaker> {
         let mut wakers = self.wakers.borrow_mut();
         wakers.get_mut(id.slot() as usize)?.take()
     }
 
     /// Keeps the task's own waker until its next poll.
+    #[inline]
     pub(crate) fn keep_waker(&self, id: TaskId, waker: HeldWaker) {
         let slot = id.slot() as usize;
         let mut wakers = self.wakers.borrow_mut();
@@ -232,14 +239,14 @@ impl Shared {
         clones: impl Fn() -> Option<usize>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        let started = self.tracer.is_on().then(|| self.tell_poll_started(id));
         self.waits_at.set(None);
         self.queue.set_running(Some(id));
         self.polled_with.set(waker);
+        let started = self.tracer.is_on().then(|| self.tell_poll_started(id));
         let polled = poll(&mut Context::from_waker(waker));
         self.poll_ended();
         if let Some(started) = started {
-            self.tell_poll_ended(id, polled.is_ready(), started.elapsed(), clones());
+            self.tell_poll_ended(id, polled.is_ready(), started, clones());
         }
         polled
     }
@@ -250,37 +257,20 @@ impl Shared {
         self.polled_with.set(ptr::null());
     }
 
+    /// Where the task that runs now, or ran last, last said that it waits.
+    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
+        self.waits_at.get()
+    }
+
     /// Where the last poll said that it waits.
     #[inline]
     pub(crate) fn take_waits_at(&self) -> Option<&'static Location<'static>> {
         self.waits_at.take()
     }
 
-    #[cold]
-    pub(crate) fn tell_poll_started(&self, task: TaskId) -> Instant {
-        self.registered.set(false);
-        let why = self.tracer.take_cause(task);
-        self.tracer.emit(|| Event::PollStarted { task, why });
-        Instant::now()
-    }
-
-    #[cold]
-    fn tell_poll_ended(&self, task: TaskId, ready: bool, took: Duration, wakers: Option<usize>) {
-        self.tracer.emit(|| Event::PollEnded {
-            task,
-            ready,
-            took,
-            wakers,
-        });
-        let queued = self.queue.state(task) == State::Queued;
-        if !ready && !queued && wakers == Some(0) && !self.is_registered(task) {
-            self.tracer.emit(|| Event::ForgottenWaker { task });
-        }
-    }
-
     /// True if a timer or another task's end will wake the task. It looks at all of them: it is
     /// asked only while tracing, of a task that nobody seems to know.
-    fn is_registered(&self, task: TaskId) -> bool {
+    pub(crate) fn is_registered(&self, task: TaskId) -> bool {
         self.registered.get()
             || self
                 .wheel
@@ -389,10 +379,15 @@ impl Shared {
         }
         // Cloned and dropped with nothing borrowed: both are the waker's own code.
         let waiter = self.waiter(waker);
+        let task = waiter.task();
         let before = match self.wheel.borrow_mut().get_mut(key) {
             Some(place) => mem::replace(place, waiter),
             None => waiter,
         };
+        let timer = timer_id(key);
+        if before.task() != task {
+            self.tracer.emit(|| Event::TimerHandedOver { timer, task });
+        }
         drop(before);
     }
 

@@ -15,20 +15,19 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::builder::Builder;
 use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
-use crate::join_handle::JoinHandle;
-use crate::main_task::{MainTask, MainWaker};
+use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::stalled::{Stalled, verdict};
 use crate::task::{BoxedTask, JoinError, Name, TaskId, short_name};
 use crate::trace::{Cause, Event, UnparkCause};
-use crate::waker::{HeldWaker, ParkEnd};
+use crate::waker::{HeldWaker, ParkEnd, TaskWaker};
 
 /// The longest turn. So often, at least, are timers and other threads served.
 const MAX_POLLS_A_TURN: usize = 64;
@@ -59,13 +58,13 @@ const MAX_TIMERS_A_TURN: usize = 64;
 /// these drops too. Handles then resolve to a cancellation. Closures that wait for a thread of the
 /// pool are dropped; those that run are left to finish, and nobody waits for them.
 pub struct Executor {
-    shared: Rc<Shared>,
+    pub(crate) shared: Rc<Shared>,
     /// How many more polls belong to this turn.
     turn_left: Cell<usize>,
     /// A waker that is not any task's yet. A task that never gives its waker away never has one of
     /// its own: it is polled with this.
     spare: Cell<Option<HeldWaker>>,
-    main_waker: Cell<Option<MainWaker>>,
+    main_waker: Cell<Option<Arc<TaskWaker>>>,
     /// Nobody outside will use a waker.
     closed_world: bool,
 }
@@ -100,16 +99,6 @@ impl Executor {
             main_waker: Cell::new(None),
             closed_world,
         }
-    }
-
-    /// An executor on the real clock, with first in, first out order and no observer.
-    pub fn new() -> Self {
-        Executor::builder().build()
-    }
-
-    /// A way to an executor that differs from [`new`](Executor::new).
-    pub fn builder() -> Builder {
-        Builder::default()
     }
 
     /// Polls `future`, and whatever else is ready, until `future` is done. While nothing is ready
@@ -175,17 +164,6 @@ impl Executor {
         };
         self.spare.set(Some(spare));
         result
-    }
-
-    /// Puts a future at the back of the ready queue. It is polled when the executor runs:
-    /// in [`block_on`](Executor::block_on), [`step`](Executor::step) or
-    /// [`run_until_idle`](Executor::run_until_idle).
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-    {
-        JoinHandle::spawn(self.shared.clone(), future, None)
     }
 
     /// Does the next thing that can be seen, and nothing more: one poll, or one batch of timers, or
@@ -255,8 +233,11 @@ impl Executor {
             if let Some(popped) = self.pop_within_turn() {
                 return Next::Poll(popped);
             }
-            self.take_inbox();
-            let fired = self.fire_timers();
+            if self.shared.home.has_mail() {
+                self.take_inbox();
+            }
+            let no_timers = self.shared.wheel.borrow().is_empty();
+            let fired = if no_timers { 0 } else { self.fire_timers() };
             let ready = self.shared.queue.len();
             self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
             if fired > 0 {
@@ -279,10 +260,8 @@ impl Executor {
 
     /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
     /// threads must not be able to keep the executor here.
+    #[cold]
     fn take_inbox(&self) {
-        if self.shared.inbox.is_empty() {
-            return;
-        }
         for _ in 0..self.shared.inbox.len() {
             if let Some(id) = self.shared.inbox.receive() {
                 self.shared.queue.wake(id, Cause::OtherThread);
@@ -294,21 +273,13 @@ impl Executor {
     /// in the order in which they were armed.
     fn fire_timers(&self) -> usize {
         let shared = &*self.shared;
-        if shared.wheel.borrow().is_empty() {
-            return 0;
-        }
         let now_ns = shared.clock.now_ns();
         let mut fired = 0;
         while fired < MAX_TIMERS_A_TURN {
-            let mut moved = Vec::new();
-            let expired = shared.wheel.borrow_mut().pop(now_ns, &mut |key, place| {
-                if shared.tracer.is_on() {
-                    moved.push((timer_id(key), place));
-                }
-            });
-            for (timer, place) in moved {
-                shared.tracer.emit(|| Event::Cascaded { timer, place });
+            if shared.tracer.is_on() {
+                self.turn_wheel(now_ns);
             }
+            let expired = shared.wheel.borrow_mut().pop(now_ns, &mut |_, _| {});
             let Some(expired) = expired else {
                 break;
             };
@@ -324,6 +295,20 @@ impl Executor {
         fired
     }
 
+    /// Lets the timers cascade, and tells where each has gone. [`Wheel::pop`] would do it too, but
+    /// take one out before it can be told.
+    ///
+    /// [`Wheel::pop`]: crate::wheel::Wheel::pop
+    #[cold]
+    fn turn_wheel(&self, now_ns: u64) {
+        let mut moved = Vec::new();
+        let mut note = |key, place| moved.push((timer_id(key), place));
+        self.shared.wheel.borrow_mut().turn(now_ns, &mut note);
+        for (timer, place) in moved {
+            self.shared.tracer.emit(|| Event::Cascaded { timer, place });
+        }
+    }
+
     // ---- one poll
 
     /// Polls a task with its own waker, or with the spare one if it has none. A task that was
@@ -334,10 +319,11 @@ impl Executor {
         let id = popped.id;
         let mut task = popped.task.expect("a queued task is in its slot");
         if popped.aborted {
-            if shared.tracer.is_on() {
-                shared.tell_poll_started(id);
-            }
-            return shared.cancel(id, Some(task));
+            return shared.cancel(id, Some(task), || {
+                if shared.tracer.is_on() {
+                    shared.tell_poll_started(id);
+                }
+            });
         }
         if popped.has_waker {
             return self.poll_with_own_waker(id, task);
@@ -388,8 +374,11 @@ impl Executor {
                 .put_back(id, Some(task), shared.take_waits_at()),
             Ok(Poll::Ready(())) => shared.finish(id, Ok(task)),
             Err(payload) => {
-                shared.poll_ended();
+                // What is left of the future is dropped as a part of its poll: whomever that wakes
+                // was woken by this task.
+                shared.queue.set_running(Some(id));
                 drop_contained(task);
+                shared.poll_ended();
                 shared.finish(id, Err(JoinError::panicked(payload)));
             }
         }
@@ -452,6 +441,10 @@ impl Executor {
         let ended = shared.inbox.park(&shared.home, timeout, || {
             shared.home.blocking_jobs() != jobs
         });
+        if ended == ParkEnd::NotParked {
+            // The letter may be there before the mark that there is mail.
+            self.take_inbox();
+        }
         shared.tracer.emit(|| Event::Unparked {
             by: match ended {
                 ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,
@@ -463,12 +456,6 @@ impl Executor {
                 },
             },
         });
-    }
-}
-
-impl Default for Executor {
-    fn default() -> Self {
-        Executor::new()
     }
 }
 
@@ -492,13 +479,15 @@ impl Drop for Executor {
         loop {
             let unfinished = self.shared.queue.unfinished(|id, _| Some(id));
             if unfinished.is_empty() {
-                return;
+                return self.shared.tracer.end();
             }
             for id in unfinished {
                 // A drop before this one may have finished it by now.
                 if self.shared.queue.state(id).is_unfinished() {
                     let task = self.shared.queue.with_slot(id, |slot| slot.task.take());
-                    self.shared.cancel(id, task.flatten());
+                    self.shared.cancel(id, task.flatten(), || {
+                        self.shared.tracer.emit(|| Event::Dropping { task: id });
+                    });
                 }
             }
         }

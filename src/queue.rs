@@ -35,6 +35,18 @@ pub(crate) struct Popped {
     pub(crate) has_waker: bool,
 }
 
+impl Tasks {
+    /// Puts one of the first so many entries at the front.
+    #[cold]
+    fn shuffle_front(&mut self, shuffle: &Cell<u64>, among: usize) {
+        let among = among.min(self.ready.len());
+        if among > 1 {
+            let chosen = next_random(shuffle) % among as u64;
+            self.ready.swap(0, chosen as usize);
+        }
+    }
+}
+
 impl Queue {
     pub(crate) fn new(seed: Option<u64>, tracer: Tracer) -> Self {
         Queue {
@@ -115,18 +127,13 @@ impl Queue {
     /// may have been the last one.
     #[inline(always)]
     pub(crate) fn pop(&self, turn_left: &Cell<usize>) -> Option<Popped> {
-        let tasks = &mut *self.tasks.borrow_mut();
         while turn_left.get() > 0 {
+            let mut tasks = self.tasks.borrow_mut();
             if let Some(shuffle) = &self.shuffle {
-                let among = turn_left.get().min(tasks.ready.len());
-                if among > 1 {
-                    let chosen = next_random(shuffle) % among as u64;
-                    tasks.ready.swap(0, chosen as usize);
-                }
+                tasks.shuffle_front(shuffle, turn_left.get());
             }
             turn_left.set(turn_left.get() - 1);
             let id = tasks.ready.pop_front()?;
-            // What ended while it was queued is passed over, and was an entry of this turn too.
             if let Some(slot) = tasks.slots.get_mut(id)
                 && slot.state == State::Queued
             {
@@ -138,6 +145,9 @@ impl Queue {
                     has_waker: slot.has_waker,
                 });
             }
+            // What ended while it was queued is passed over, and was an entry of this turn too.
+            drop(tasks);
+            self.tracer.passed_over(id);
         }
         None
     }
@@ -226,6 +236,11 @@ impl Queue {
         self.tasks.borrow().ready.len()
     }
 
+    /// What is in the queue, in order, with those that have ended since they were queued.
+    pub(crate) fn ready(&self) -> Vec<TaskId> {
+        self.tasks.borrow().ready.iter().copied().collect()
+    }
+
     #[inline]
     pub(crate) fn running(&self) -> Option<TaskId> {
         self.running.get()
@@ -264,7 +279,7 @@ mod tests {
     use crate::clock::Clock;
 
     fn queue(seed: Option<u64>) -> Queue {
-        Queue::new(seed, Tracer::new(Rc::new(Clock::real()), None))
+        Queue::new(seed, Tracer::new(Rc::new(Clock::real()), None, None))
     }
 
     fn insert(queue: &Queue, tasks: usize) -> Vec<TaskId> {

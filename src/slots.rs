@@ -36,7 +36,8 @@ impl State {
     }
 }
 
-/// One task. It fills one cache line, so that a poll touches one.
+/// One task, on one cache line: a poll finds all that it needs with a single miss.
+#[repr(align(64))]
 pub(crate) struct Slot {
     /// The future, or the outcome once it is finished. `None` while it is polled, and always for
     /// `block_on`'s own future.
@@ -77,7 +78,8 @@ pub(crate) enum Joiner {
     Set(Rc<dyn Fn(TaskId)>),
 }
 
-/// All slots, in one piece of memory: a large one grows by moving its pages, not its bytes.
+/// All slots, one after the other. Growing copies each slot once on average, 64 bytes, which costs less
+/// than a second look-up at every poll would: slots are found by their index alone.
 pub(crate) struct Slots {
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -221,5 +223,6 @@ mod tests {
     #[test]
     fn a_slot_is_one_cache_line() {
         assert_eq!(size_of::<Slot>(), 64);
+        assert_eq!(align_of::<Slot>(), 64);
     }
 }

@@ -1,12 +1,14 @@
 //! The verdict that nothing can ever happen again.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::iter::successors;
 use std::panic::Location;
 
 use crate::context::Shared;
 use crate::main_task::MainTask;
 use crate::task::TaskId;
-use crate::trace::Event;
+use crate::trace::{Circle, Event};
 
 /// The executor has nothing to do and nothing can ever give it something: no task is ready, no
 /// timer is armed, no closure is out on a thread, and nobody outside holds a waker (or the executor
@@ -73,13 +75,38 @@ pub(crate) fn verdict(
                 .map(|&(_, on)| on),
         })
     });
+    let stalled = Stalled { tasks };
     shared.tracer.emit(|| Event::Stalled {
-        tasks: tasks.iter().map(|task| task.id).collect(),
+        tasks: stalled.tasks.iter().map(|task| task.id).collect(),
+        cycle: stalled.cycle(),
     });
-    Some(Stalled { tasks })
+    Some(stalled)
 }
 
 impl Stalled {
+    /// The tasks that wait for each other in a circle, if some do: each awaits the end of the next,
+    /// and the last awaits that of the first.
+    pub fn cycle(&self) -> Vec<TaskId> {
+        let waits_for: HashMap<TaskId, TaskId> = self
+            .tasks
+            .iter()
+            .filter_map(|task| Some((task.id, task.waits_for?)))
+            .collect();
+        for start in self.tasks.iter().map(|task| task.id) {
+            let follow = |id: &TaskId| waits_for.get(id).copied();
+            // A way that comes back to its start does so within as many steps as there are tasks.
+            let way: Vec<TaskId> = successors(follow(&start), follow)
+                .take(self.tasks.len())
+                .collect();
+            if let Some(end) = way.iter().position(|&id| id == start) {
+                let mut cycle = vec![start];
+                cycle.extend(&way[..end]);
+                return cycle;
+            }
+        }
+        Vec::new()
+    }
+
     /// The stuck tasks, in the order of their slots.
     pub fn tasks(&self) -> &[StuckTask] {
         &self.tasks
@@ -95,7 +122,11 @@ impl fmt::Display for Stalled {
         )?;
         self.tasks
             .iter()
-            .try_for_each(|task| write!(f, "\n  {task}"))
+            .try_for_each(|task| write!(f, "\n  {task}"))?;
+        match self.cycle().as_slice() {
+            [] => Ok(()),
+            cycle => write!(f, "\nand they wait in a circle: {}", Circle(cycle)),
+        }
     }
 }
 

@@ -197,17 +197,8 @@ impl<T> Wheel<T> {
         now: u64,
         moved: &mut impl FnMut(Key, Place),
     ) -> Option<Expired<T>> {
-        while self.due == NONE {
-            let (level, slot) = self.lowest_slot()?;
-            let min = self.slots[level][slot].min;
-            // `elapsed` stays behind here. Moved up to `now`, it could enter the range of a slot that
-            // keeps its entries, and they would no longer be where `place_at` looks for them.
-            if min > now {
-                return None;
-            }
-            debug_assert!(min > self.elapsed, "slot {level}:{slot} lies in the past");
-            self.elapsed = min;
-            self.cascade(level, slot, moved);
+        if !self.turn(now, moved) {
+            return None;
         }
         let index = self.due;
         self.slab.unlink(&mut self.due, index);
@@ -220,6 +211,26 @@ impl<T> Wheel<T> {
             deadline,
             value,
         })
+    }
+
+    /// Cascades until there is something in `due`: the first half of [`pop`](Wheel::pop), for whoever
+    /// wants to look in between. False if nothing has a deadline up to `now`.
+    pub(crate) fn turn(&mut self, now: u64, moved: &mut impl FnMut(Key, Place)) -> bool {
+        while self.due == NONE {
+            let Some((level, slot)) = self.lowest_slot() else {
+                return false;
+            };
+            let min = self.slots[level][slot].min;
+            // `elapsed` stays behind here. Moved up to `now`, it could enter the range of a slot that
+            // keeps its entries, and they would no longer be where `place_at` looks for them.
+            if min > now {
+                return false;
+            }
+            debug_assert!(min > self.elapsed, "slot {level}:{slot} lies in the past");
+            self.elapsed = min;
+            self.cascade(level, slot, moved);
+        }
+        true
     }
 
     /// How many entries there are.

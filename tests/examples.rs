@@ -128,19 +128,25 @@ fn assert_seconds(seconds: &str, at_least: f64, below: f64) {
 
 #[test]
 fn every_example_is_named_in_a_test() {
-    let rust_files = |folder: &str| {
+    let files = |folder: &str, extension: &'static str| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let files = fs::read_dir(folder).unwrap();
         let paths = files.map(|file| file.unwrap().path());
-        paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        paths.filter(move |path| path.extension().is_some_and(|it| it == extension))
     };
-    let tests: String = rust_files("tests")
+    // `tests/book.rs` runs every command that stands in a chapter.
+    let runs: String = files("tests", "rs")
+        .chain(files("docs", "md"))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
-    for path in rust_files("examples") {
+    for path in files("examples", "rs") {
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let quoted = format!("\"{name}\"");
-        assert!(tests.contains(&quoted), "no test runs the example {name}");
+        let in_a_test = format!("\"{name}\"");
+        let in_the_book = format!("cargo run --quiet --example {name}");
+        assert!(
+            runs.contains(&in_a_test) || runs.contains(&in_the_book),
+            "no test runs the example {name}"
+        );
     }
 }
 

@@ -61,6 +61,12 @@ pub enum Event {
         /// The wake that put it in the queue.
         why: Cause,
     },
+    /// The ready queue had an entry for a task that has ended since it was queued: the entry is
+    /// thrown away.
+    PassedOver {
+        /// The task that is gone.
+        task: TaskId,
+    },
     /// Inside a poll, a future that belongs to the executor had to wait.
     Waits {
         /// The task that runs, unless the future is polled by something that is not a task.
@@ -76,7 +82,8 @@ pub enum Event {
         task: TaskId,
         /// True for `Poll::Ready`, false for `Poll::Pending`.
         ready: bool,
-        /// How long `poll` held the thread, by the operating system's clock.
+        /// How long `poll` held the thread: nothing on the virtual clock, which stands still
+        /// meanwhile.
         took: Duration,
         /// How many clones of the task's waker are held now, anywhere. Timers and handles that
         /// belong to the executor remember the task by its id and hold none. `None` for
@@ -108,6 +115,13 @@ pub enum Event {
         deadline: Duration,
         /// Where it lies now.
         place: Place,
+    },
+    /// A future that holds a timer was polled by another task, which the timer will wake instead.
+    TimerHandedOver {
+        /// The timer.
+        timer: TimerId,
+        /// Whom it will wake now: `None` for a waker that is not a task's own.
+        task: Option<TaskId>,
     },
     /// The wheel turned, and a timer moved to a finer level.
     Cascaded {
@@ -158,7 +172,8 @@ pub enum Event {
         task: TaskId,
         /// The name of the thread that ran it.
         thread: String,
-        /// How long it had waited for a thread.
+        /// How long it had waited for a thread. Like `took`, nothing on the virtual clock, which
+        /// stands still meanwhile.
         queued: Duration,
         /// How long it ran.
         took: Duration,
@@ -166,6 +181,11 @@ pub enum Event {
     /// The task is done and its output waits for the handle, if there is one.
     Completed {
         /// The task that is gone now.
+        task: TaskId,
+    },
+    /// The executor is dropped, and now this task's future with it.
+    Dropping {
+        /// The task whose future is dropped.
         task: TaskId,
     },
     /// The task was aborted, or dropped with its executor.
@@ -184,6 +204,44 @@ pub enum Event {
     Stalled {
         /// The tasks that will never finish.
         tasks: Vec<TaskId>,
+        /// Those among them that wait for each other: each for the end of the next, and the last for
+        /// that of the first. Empty if none do.
+        cycle: Vec<TaskId>,
+    },
+    /// A poll held the thread for long, and everyone else with it. See
+    /// [`Builder::long_poll`](crate::Builder::long_poll).
+    LongPoll {
+        /// The task that did not let go.
+        task: TaskId,
+        /// How long, by the operating system's clock.
+        took: Duration,
+        /// The `.await` from which the task went on; `None` in its first poll.
+        after: Option<&'static Location<'static>>,
+        /// The `.await` that it came to; `None` if it came to its end.
+        until: Option<&'static Location<'static>>,
+        /// The tasks that were ready meanwhile, or whose timer came due.
+        delayed: Vec<TaskId>,
+        /// How many timers came due meanwhile.
+        timers: usize,
+        /// How late the first of them is.
+        late: Duration,
+    },
+    /// A task has been polled many times in a row, each time only because it woke itself. It may be
+    /// waiting for something by asking again and again, and then the thread never parks, and virtual
+    /// time never moves.
+    Spinning {
+        /// The task.
+        task: TaskId,
+        /// How many polls in a row.
+        polls: u32,
+    },
+    /// The program printed something. Told only where standard output is watched, which the
+    /// environment variable `WATCHGLASS` asks for.
+    Printed {
+        /// The task that ran meanwhile, if one did.
+        task: Option<TaskId>,
+        /// What was printed.
+        text: String,
     },
 }
 
@@ -299,6 +357,12 @@ impl fmt::Display for Event {
             } => write!(f, "{task} `{name}` {kind} at {at}"),
             Event::Woken { task, by, effect } => write!(f, "{task} was woken: {by}; {effect}"),
             Event::PollStarted { task, why } => write!(f, "{task} is polled: {why}"),
+            Event::PassedOver { task } => {
+                write!(
+                    f,
+                    "{task} has ended while it was queued, and is passed over"
+                )
+            }
             Event::Waits { task, on, at } => match task {
                 Some(task) => write!(f, "{task} waits for {on} at {at}"),
                 None => write!(f, "a future outside of any task waits for {on} at {at}"),
@@ -354,6 +418,13 @@ impl fmt::Display for Event {
                     Seconds(*deadline)
                 )
             }
+            Event::TimerHandedOver {
+                timer,
+                task: Some(task),
+            } => write!(f, "{timer} will wake {task} instead"),
+            Event::TimerHandedOver { timer, task: None } => {
+                write!(f, "{timer} will use another waker instead")
+            }
             Event::Cascaded { timer, place } => write!(f, "{timer} moved {place}"),
             Event::TimerFired {
                 timer,
@@ -399,6 +470,9 @@ impl fmt::Display for Event {
                 "{task}'s closure has run for {took:?} on {thread}, after waiting for {queued:?}"
             ),
             Event::Completed { task } => write!(f, "{task} is done"),
+            Event::Dropping { task } => {
+                write!(f, "the executor is dropped, and {task}'s future with it")
+            }
             Event::Cancelled { task } => write!(f, "{task} is cancelled: its future was dropped"),
             Event::Panicked {
                 task,
@@ -410,13 +484,48 @@ impl fmt::Display for Event {
                 task,
                 message: None,
             } => write!(f, "{task} panicked"),
-            Event::Stalled { tasks } => {
+            Event::Stalled { tasks, cycle } => {
                 write!(
                     f,
                     "nothing can ever happen again, and these have not finished:"
                 )?;
-                tasks.iter().try_for_each(|task| write!(f, " {task}"))
+                tasks.iter().try_for_each(|task| write!(f, " {task}"))?;
+                match cycle.as_slice() {
+                    [] => Ok(()),
+                    cycle => write!(f, "; they wait in a circle: {}", Circle(cycle)),
+                }
             }
+            Event::LongPoll {
+                task,
+                took,
+                after,
+                until,
+                delayed,
+                timers,
+                late,
+            } => {
+                write!(f, "{task} held the thread for {took:?}")?;
+                match (after, until) {
+                    (None, None) => write!(f, ", from its start to its end")?,
+                    (None, Some(until)) => write!(f, ", from its start to {until}")?,
+                    (Some(after), None) => write!(f, ", from {after} on")?,
+                    (Some(after), Some(until)) => write!(f, ", from {after} to {until}")?,
+                }
+                if !delayed.is_empty() {
+                    write!(f, "; meanwhile others had to wait:")?;
+                    delayed.iter().try_for_each(|task| write!(f, " {task}"))?;
+                }
+                match timers {
+                    0 => Ok(()),
+                    1 => write!(f, "; 1 timer is up to {late:?} late"),
+                    many => write!(f, "; {many} timers are up to {late:?} late"),
+                }
+            }
+            Event::Spinning { task, polls } => write!(
+                f,
+                "{task} has been polled {polls} times in a row only because it woke itself"
+            ),
+            Event::Printed { text, .. } => write!(f, "printed: {}", text.trim_end().escape_debug()),
         }
     }
 }
@@ -487,6 +596,17 @@ impl fmt::Display for UnparkCause {
             UnparkCause::OtherThread => "another thread woke it",
             UnparkCause::Spurious => "for no reason of its own",
         })
+    }
+}
+
+/// Tasks that wait for each other: `#1 → #2 → #1`.
+pub(crate) struct Circle<'a>(pub(crate) &'a [TaskId]);
+
+impl fmt::Display for Circle<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let back_to = self.0.first();
+        self.0.iter().try_for_each(|task| write!(f, "{task} → "))?;
+        back_to.map_or(Ok(()), |first| write!(f, "{first}"))
     }
 }
 

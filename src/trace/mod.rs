@@ -10,6 +10,8 @@
 
 mod event;
 mod recording;
+#[cfg(feature = "view")]
+mod state;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -18,10 +20,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+pub(crate) use event::Circle;
 pub use event::{Cause, Effect, Event, Place, Record, TaskKind, TimerId, UnparkCause, WaitsOn};
 pub use recording::Recording;
+#[cfg(feature = "view")]
+pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 
 use crate::clock::Clock;
+use crate::guard::contain;
 use crate::task::TaskId;
 
 /// Is told everything that one executor does, on its thread, as it happens.
@@ -45,6 +51,9 @@ use crate::task::TaskId;
 pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
+
+    /// The executor has been dropped, with every task in it: nothing more will be told.
+    fn end(&self) {}
 }
 
 impl<F: Fn(&Record)> Observer for F {
@@ -67,17 +76,27 @@ struct Telling {
     next_seq: Cell<u64>,
     /// Why each queued task was queued. Kept here, so that nothing is kept without an observer.
     causes: RefCell<HashMap<TaskId, Cause>>,
+    /// How many polls in a row each task brought about itself.
+    polls_by_itself: RefCell<HashMap<TaskId, u32>>,
+    /// A poll that takes this long is told of as such.
+    long_poll: Option<Duration>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
 impl Tracer {
-    pub(crate) fn new(clock: Rc<Clock>, observer: Option<Box<dyn Observer>>) -> Self {
+    pub(crate) fn new(
+        clock: Rc<Clock>,
+        observer: Option<Box<dyn Observer>>,
+        long_poll: Option<Duration>,
+    ) -> Self {
         let telling = observer.map(|observer| Telling {
             clock,
             observer,
             on: Cell::new(true),
             next_seq: Cell::new(0),
             causes: RefCell::new(HashMap::new()),
+            polls_by_itself: RefCell::new(HashMap::new()),
+            long_poll,
             panic: Cell::new(None),
         });
         Tracer(telling.map(Rc::new))
@@ -107,10 +126,49 @@ impl Tracer {
     #[cold]
     pub(crate) fn woken(&self, task: TaskId, by: Cause, effect: Effect) {
         if let Some(telling) = self.on() {
-            if effect == Effect::Queued {
+            // An abort counts more than the wake that it comes after: the task is not polled.
+            let abort = by == Cause::Aborted && effect == Effect::AlreadyQueued;
+            if effect == Effect::Queued || abort {
                 telling.causes.borrow_mut().insert(task, by);
             }
             telling.tell(Event::Woken { task, by, effect });
+        }
+    }
+
+    /// Tells that an entry of the queue was of no use.
+    #[cold]
+    pub(crate) fn passed_over(&self, task: TaskId) {
+        if let Some(telling) = self.on() {
+            telling.causes.borrow_mut().remove(&task);
+            telling.tell(Event::PassedOver { task });
+        }
+    }
+
+    /// How many polls in a row the task has now brought about itself.
+    pub(crate) fn count_polls_by_itself(&self, task: TaskId, why: Cause) -> u32 {
+        let Some(telling) = &self.0 else {
+            return 0;
+        };
+        let mut counts = telling.polls_by_itself.borrow_mut();
+        if why != Cause::Itself {
+            counts.remove(&task);
+            return 0;
+        }
+        let count = counts.entry(task).or_insert(0);
+        *count += 1;
+        *count
+    }
+
+    pub(crate) fn long_poll(&self) -> Option<Duration> {
+        self.0.as_ref()?.long_poll
+    }
+
+    /// Nothing more will be told. An observer's panic ends here: it comes out of a drop.
+    pub(crate) fn end(&self) {
+        if let Some(telling) = &self.0
+            && telling.on.replace(false)
+        {
+            contain(|| telling.observer.end());
         }
     }
 

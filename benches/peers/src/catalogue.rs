@@ -1,0 +1,98 @@
+//! The catalogue: every workload's name, what it does and what its numbers are.
+
+/// What can be measured. `memory` is two of these, one for each kind of task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Workload {
+    SpawnJoin,
+    SpawnOneByOne,
+    YieldOne,
+    YieldMany,
+    PingPong,
+    FanIn,
+    RemoteWake,
+    RemoteFlood,
+    SleepCancel,
+    SleepFire,
+    SleepLate,
+    BusyWithTimers,
+    BlockOnReady,
+    MemoryWaiting,
+    MemorySleeping,
+}
+
+impl Workload {
+    /// In the order of the report.
+    pub const ALL: [Workload; 15] = [
+        Workload::SpawnJoin,
+        Workload::SpawnOneByOne,
+        Workload::YieldOne,
+        Workload::YieldMany,
+        Workload::PingPong,
+        Workload::FanIn,
+        Workload::RemoteWake,
+        Workload::RemoteFlood,
+        Workload::SleepCancel,
+        Workload::SleepFire,
+        Workload::SleepLate,
+        Workload::BusyWithTimers,
+        Workload::BlockOnReady,
+        Workload::MemoryWaiting,
+        Workload::MemorySleeping,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::SpawnJoin => "spawn_join",
+            Workload::SpawnOneByOne => "spawn_one_by_one",
+            Workload::YieldOne => "yield_one",
+            Workload::YieldMany => "yield_many",
+            Workload::PingPong => "ping_pong",
+            Workload::FanIn => "fan_in",
+            Workload::RemoteWake => "remote_wake",
+            Workload::RemoteFlood => "remote_flood",
+            Workload::SleepCancel => "sleep_cancel",
+            Workload::SleepFire => "sleep_fire",
+            Workload::SleepLate => "sleep_late",
+            Workload::BusyWithTimers => "busy_with_timers",
+            Workload::BlockOnReady => "block_on_ready",
+            Workload::MemoryWaiting => "memory_waiting",
+            Workload::MemorySleeping => "memory_sleeping",
+        }
+    }
+
+    pub fn about(self) -> &'static str {
+        match self {
+            Workload::SpawnJoin => "100,000 tasks spawned, then all awaited",
+            Workload::SpawnOneByOne => "a task spawned and awaited, 100,000 times",
+            Workload::YieldOne => "one task yields a million times",
+            Workload::YieldMany => "a thousand tasks yield a thousand times each",
+            Workload::PingPong => "two tasks wake each other 500,000 times",
+            Workload::FanIn => "join_all of 10,000 futures that yield ten times each",
+            Workload::RemoteWake => "a round trip with another thread, 10,000 times",
+            Workload::RemoteFlood => "another thread wakes a thousand tasks, 200 times",
+            Workload::SleepCancel => "100,000 long sleeps armed and dropped",
+            Workload::SleepFire => "100,000 tasks sleep to random instants within 200 ms",
+            Workload::SleepLate => "how late a lone sleep of 0.3 to 2.3 ms completes",
+            Workload::BusyWithTimers => "yield_many while 10,000 timers are armed",
+            Workload::BlockOnReady => "block_on of a ready future, 100,000 times",
+            Workload::MemoryWaiting => "what each of a million waiting tasks costs",
+            Workload::MemorySleeping => "what each of a million sleeping tasks costs",
+        }
+    }
+
+    /// What the numbers are.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Workload::SpawnJoin | Workload::SpawnOneByOne => "ns a task",
+            Workload::YieldOne | Workload::YieldMany | Workload::BusyWithTimers => "ns a poll",
+            Workload::PingPong | Workload::RemoteWake => "ns a round trip",
+            Workload::FanIn => "ns a poll",
+            Workload::RemoteFlood => "ns a wake",
+            Workload::SleepCancel => "ns a timer",
+            Workload::SleepFire => "ns of processor time a timer",
+            Workload::SleepLate => "us late",
+            Workload::BlockOnReady => "ns a call",
+            Workload::MemoryWaiting | Workload::MemorySleeping => "bytes a task",
+        }
+    }
+}

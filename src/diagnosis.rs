@@ -1,0 +1,93 @@
+//! What the trace says of a poll besides that it happened: who can never run again, who held the
+//! thread, and who only turns in a circle.
+//!
+//! All of it runs only while there is an observer, so it may take its time.
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+use crate::context::Shared;
+use crate::slots::{Slot, State};
+use crate::task::TaskId;
+use crate::trace::Event;
+
+/// So many polls in a row that a task brought about itself are told of.
+const SPINNING_POLLS: u32 = 1_000;
+
+impl Shared {
+    #[cold]
+    pub(crate) fn tell_poll_started(&self, task: TaskId) -> Instant {
+        self.registered.set(false);
+        let why = self.tracer.take_cause(task);
+        self.tracer.emit(|| Event::PollStarted { task, why });
+        let polls = self.tracer.count_polls_by_itself(task, why);
+        // Once a thousand polls, so that a loop which never ends is seen and does not fill the log.
+        if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
+            self.tracer.emit(|| Event::Spinning { task, polls });
+        }
+        Instant::now()
+    }
+
+    /// Tells that a poll has ended that began at `started`, and what is wrong with it.
+    #[cold]
+    pub(crate) fn tell_poll_ended(
+        &self,
+        task: TaskId,
+        ready: bool,
+        started: Instant,
+        wakers: Option<usize>,
+    ) {
+        let held = started.elapsed();
+        let until = self.waits_at();
+        let put = |slot: &mut Slot| mem::replace(&mut slot.waits_at, until);
+        let after = self.queue.with_slot(task, put).flatten();
+        // On the virtual clock no time goes by in a poll, and every run has the same events.
+        let took = match self.clock.is_virtual() {
+            true => Duration::ZERO,
+            false => held,
+        };
+        self.tracer.emit(|| Event::PollEnded {
+            task,
+            ready,
+            took,
+            wakers,
+        });
+        let queued = self.queue.state(task) == State::Queued;
+        if !ready && !queued && wakers == Some(0) && !self.is_registered(task) {
+            self.tracer.emit(|| Event::ForgottenWaker { task });
+        }
+        if self.tracer.long_poll().is_some_and(|long| held >= long) {
+            let (delayed, timers, late) = self.delayed_by(task, held);
+            self.tracer.emit(|| Event::LongPoll {
+                task,
+                took: held,
+                after,
+                until: if ready { None } else { until },
+                delayed,
+                timers,
+                late,
+            });
+        }
+    }
+
+    /// Who had to wait while `task` held the thread: the tasks that were ready or whose timer came
+    /// due, how many timers came due, and by how much the first of them is late.
+    fn delayed_by(&self, task: TaskId, held: Duration) -> (Vec<TaskId>, usize, Duration) {
+        let now_ns = self.clock.now_ns();
+        let held_ns = u64::try_from(held.as_nanos()).unwrap_or(u64::MAX);
+        let began_ns = now_ns.saturating_sub(held_ns);
+        let mut delayed = self.queue.ready();
+        let (mut timers, mut late_ns) = (0, 0);
+        for (_, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
+            if deadline_ns <= now_ns {
+                timers += 1;
+                late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
+                delayed.extend(waiter.task());
+            }
+        }
+        delayed.retain(|&other| other != task && self.queue.state(other).is_unfinished());
+        delayed.sort_unstable();
+        delayed.dedup();
+        (delayed, timers, Duration::from_nanos(late_ns))
+    }
+}
