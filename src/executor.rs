@@ -251,31 +251,30 @@ impl Executor {
     /// The next task of this turn; or a new turn, which begins with the inbox and the timers.
     #[inline]
     fn next(&self) -> Next {
-        if let Some(popped) = self.pop_within_turn() {
-            return Next::Poll(popped);
-        }
-        self.take_inbox();
-        let fired = self.fire_timers();
-        let ready = self.shared.queue.len();
-        self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
-        if fired > 0 {
-            return Next::TimersFired(fired);
-        }
-        match self.pop_within_turn() {
-            Some(popped) => Next::Poll(popped),
-            None => Next::Nothing,
+        loop {
+            if let Some(popped) = self.pop_within_turn() {
+                return Next::Poll(popped);
+            }
+            self.take_inbox();
+            let fired = self.fire_timers();
+            let ready = self.shared.queue.len();
+            self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
+            if fired > 0 {
+                return Next::TimersFired(fired);
+            }
+            if ready == 0 {
+                return Next::Nothing;
+            }
         }
     }
 
     /// Only what was in the queue when the turn began: what wakes itself is polled a turn later.
     #[inline]
     fn pop_within_turn(&self) -> Option<Popped> {
-        let left = self.turn_left.get();
-        if left == 0 {
-            return None;
+        match self.turn_left.get() {
+            0 => None,
+            _ => self.shared.queue.pop(&self.turn_left),
         }
-        self.turn_left.set(left - 1);
-        self.shared.queue.pop(left)
     }
 
     /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other

@@ -106,25 +106,27 @@ impl Queue {
         before
     }
 
-    /// Takes the next task, which the caller then polls. `within` is how many tasks at the front
-    /// belong to this turn: a shuffled order is shuffled among those, so nobody waits for ever.
+    /// Takes the next task, which the caller then polls. `turn_left` is how many entries at the
+    /// front belong to this turn, and is counted down: a shuffled order is shuffled among those, so
+    /// nobody waits for ever.
     ///
     /// The task is no longer queued *before* it is polled, so that a wake which comes during the
     /// poll queues it again. Were that noted after the poll, such a wake would be forgotten, and it
     /// may have been the last one.
     #[inline(always)]
-    pub(crate) fn pop(&self, within: usize) -> Option<Popped> {
+    pub(crate) fn pop(&self, turn_left: &Cell<usize>) -> Option<Popped> {
         let tasks = &mut *self.tasks.borrow_mut();
-        loop {
+        while turn_left.get() > 0 {
             if let Some(shuffle) = &self.shuffle {
-                let among = within.min(tasks.ready.len());
+                let among = turn_left.get().min(tasks.ready.len());
                 if among > 1 {
                     let chosen = next_random(shuffle) % among as u64;
                     tasks.ready.swap(0, chosen as usize);
                 }
             }
+            turn_left.set(turn_left.get() - 1);
             let id = tasks.ready.pop_front()?;
-            // What ended while it was queued is passed over.
+            // What ended while it was queued is passed over, and was an entry of this turn too.
             if let Some(slot) = tasks.slots.get_mut(id)
                 && slot.state == State::Queued
             {
@@ -137,6 +139,7 @@ impl Queue {
                 });
             }
         }
+        None
     }
 
     /// Puts a task back that has not finished.
@@ -270,17 +273,18 @@ mod tests {
         (0..tasks).map(insert).collect()
     }
 
-    /// The slots in the order in which they are popped in a turn of so many polls.
-    fn order(queue: &Queue, turn: usize) -> Vec<u32> {
-        let pop = |popped| queue.pop(turn - popped).unwrap().id.slot();
-        (0..turn).map(pop).collect()
+    /// The slots of what a turn of so many entries polls, in its order.
+    fn turn(queue: &Queue, entries: usize) -> Vec<u32> {
+        let left = Cell::new(entries);
+        let polled = std::iter::from_fn(|| queue.pop(&left));
+        polled.map(|popped| popped.id.slot()).collect()
     }
 
     #[test]
     fn first_in_first_out() {
         let queue = queue(None);
         insert(&queue, 5);
-        assert_eq!(order(&queue, 5), [0, 1, 2, 3, 4]);
+        assert_eq!(turn(&queue, 5), [0, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -288,7 +292,7 @@ mod tests {
         let shuffled = |seed| {
             let queue = queue(Some(seed));
             insert(&queue, 20);
-            order(&queue, 20)
+            turn(&queue, 20)
         };
         let first = shuffled(7);
         assert_eq!(first, shuffled(7));
@@ -303,8 +307,9 @@ mod tests {
     fn a_shuffle_stays_within_the_turn() {
         let queue = queue(Some(7));
         insert(&queue, 20);
-        let turn = order(&queue, 5);
-        assert!(turn.iter().all(|&slot| slot < 5), "{turn:?}");
+        let mut turn = turn(&queue, 5);
+        turn.sort_unstable();
+        assert_eq!(turn, [0, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -314,7 +319,7 @@ mod tests {
         let wake = || effect_of_wake(queue.push(id));
         assert_eq!(wake(), Effect::AlreadyQueued);
         assert_eq!(queue.len(), 1);
-        assert_eq!(queue.pop(1).unwrap().id, id);
+        assert_eq!(turn(&queue, 1), [id.slot()]);
         assert_eq!(wake(), Effect::Queued, "woken during its own poll");
         assert_eq!(wake(), Effect::AlreadyQueued);
     }
@@ -325,7 +330,8 @@ mod tests {
         let ids = insert(&queue, 2);
         queue.remove_main(ids[0]);
         assert_eq!(effect_of_wake(queue.push(ids[0])), Effect::Finished);
-        assert_eq!(queue.pop(2).unwrap().id, ids[1]);
-        assert!(queue.pop(2).is_none());
+        assert_eq!(turn(&queue, 1), [], "its entry was this turn's");
+        assert_eq!(turn(&queue, 1), [ids[1].slot()]);
+        assert_eq!(turn(&queue, 1), []);
     }
 }
