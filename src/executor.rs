@@ -15,6 +15,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,12 +24,12 @@ use crate::builder::Builder;
 use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
 use crate::join_handle::JoinHandle;
-use crate::main_task::{MainTask, MainWaker};
+use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::stalled::{Stalled, verdict};
 use crate::task::{BoxedTask, JoinError, Name, TaskId, short_name};
 use crate::trace::{Cause, Event, UnparkCause};
-use crate::waker::{HeldWaker, ParkEnd};
+use crate::waker::{HeldWaker, ParkEnd, TaskWaker};
 
 /// The longest turn. So often, at least, are timers and other threads served.
 const MAX_POLLS_A_TURN: usize = 64;
@@ -65,7 +66,7 @@ pub struct Executor {
     /// A waker that is not any task's yet. A task that never gives its waker away never has one of
     /// its own: it is polled with this.
     spare: Cell<Option<HeldWaker>>,
-    main_waker: Cell<Option<MainWaker>>,
+    main_waker: Cell<Option<Arc<TaskWaker>>>,
     /// Nobody outside will use a waker.
     closed_world: bool,
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::context::Shared;
-use crate::slots::Joiner;
+use crate::slots::{Joiner, Slot};
 use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
 use crate::trace::WaitsOn;
 
@@ -113,10 +113,10 @@ impl<T: 'static> JoinHandle<T> {
         );
         let unfinished = !self.is_finished();
         if unfinished {
-            let joiner = Some(Joiner::Set(tell));
-            self.shared
-                .queue
-                .with_slot(self.id, |slot| slot.joiner = joiner);
+            let joiner = Joiner::Set(tell);
+            let replace = |slot: &mut Slot| slot.joiner.replace(joiner);
+            let before = self.shared.queue.with_slot(self.id, replace);
+            drop(before);
         }
         unfinished
     }

@@ -23,14 +23,14 @@ pub(crate) struct MainTask<'a> {
     pub(crate) name: Name,
     shared: &'a Shared,
     waker: Option<MainWaker>,
-    /// Where the waker comes from and goes back to, for the next `block_on`.
-    kept: &'a Cell<Option<MainWaker>>,
+    /// Where the waker's target comes from and goes back to, for the next `block_on`.
+    kept: &'a Cell<Option<Arc<TaskWaker>>>,
     ended: bool,
 }
 
-/// `block_on`'s waker, for all calls on one executor. A clone that outlives its call can cause one
-/// poll too many in a later one, which every future must bear.
-pub(crate) struct MainWaker {
+/// `block_on`'s waker. The next call on the same executor uses the target again, unless somebody
+/// still holds a clone: that must wake nobody once its own call is over.
+struct MainWaker {
     target: Arc<TaskWaker>,
     waker: Waker,
 }
@@ -38,30 +38,26 @@ pub(crate) struct MainWaker {
 impl<'a> MainTask<'a> {
     pub(crate) fn start(
         shared: &'a Shared,
-        kept: &'a Cell<Option<MainWaker>>,
+        kept: &'a Cell<Option<Arc<TaskWaker>>>,
         name: Name,
         at: &'static Location<'static>,
     ) -> Self {
         let id = shared.insert_main(&name, at);
-        let fresh = || MainWaker::new(TaskWaker::new(shared.home.clone()));
-        let waker = kept.take().unwrap_or_else(fresh);
-        waker.target.set_task(id);
+        let fresh = || TaskWaker::new(shared.home.clone());
+        let target = kept.take().unwrap_or_else(fresh);
+        target.set_task(id);
         MainTask {
             id,
             name,
             shared,
-            waker: Some(waker),
+            waker: Some(MainWaker::new(target)),
             kept,
             ended: false,
         }
     }
 
     pub(crate) fn poll<F: Future>(&mut self, future: Pin<&mut F>) -> Poll<F::Output> {
-        let waker = &self
-            .waker
-            .as_ref()
-            .expect("given back only at the end")
-            .waker;
+        let waker = &self.waker.as_ref().expect("dropped only at the end").waker;
         let polled = self
             .shared
             .poll(self.id, waker, || None, |cx| future.poll(cx));
@@ -80,18 +76,25 @@ impl<'a> MainTask<'a> {
     /// The closure inside is dropped with the last clone. So the waker is dropped and made anew: if
     /// the closure is still there, somebody else keeps it.
     pub(crate) fn waker_is_cloned(&mut self) -> bool {
-        let MainWaker { target, waker } = self.waker.take().expect("given back only at the end");
-        drop(waker);
+        let target = self.drop_waker();
         let is_cloned = Arc::strong_count(&target) > 1;
         self.waker = Some(MainWaker::new(target));
         is_cloned
+    }
+
+    fn drop_waker(&mut self) -> Arc<TaskWaker> {
+        let MainWaker { target, .. } = self.waker.take().expect("dropped only at the end");
+        target
     }
 
     fn end(&mut self, how: Event) {
         self.ended = true;
         self.shared.tracer.emit(|| how);
         self.shared.queue.remove_main(self.id);
-        self.kept.set(self.waker.take());
+        let target = self.drop_waker();
+        if Arc::strong_count(&target) == 1 {
+            self.kept.set(Some(target));
+        }
     }
 }
 

@@ -1,0 +1,210 @@
+//! A waker queues its task once, from anywhere, and outlives everything without harm.
+
+mod common;
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+use std::thread;
+
+use common::{Log, Probe, no_hang, own_waker, recorded, secs, virtual_executor, wake_remotely};
+use watchglass::trace::{Cause, Effect, Event, Recording};
+use watchglass::{Executor, Step, TaskId, sleep, spawn, yield_now};
+
+/// By whom the task was woken since the recording was last taken, and with what effect.
+fn wakes(recording: &Recording, of: TaskId) -> Vec<(Cause, Effect)> {
+    let wake = |event| match event {
+        Event::Woken { task, by, effect } if task == of => Some((by, effect)),
+        _ => None,
+    };
+    let records = recording.take().into_iter();
+    records.filter_map(|record| wake(record.event)).collect()
+}
+
+#[test]
+fn many_wakes_poll_once() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let probe = Probe::new();
+    let task = executor.spawn(probe.run());
+    executor.run_until_idle();
+    recording.take();
+    let waker = probe.waker();
+    executor.block_on(async {
+        for _ in 0..3 {
+            wake_remotely(&waker);
+        }
+        waker.wake_by_ref();
+        let clone = waker.clone();
+        clone.wake();
+        assert_eq!(probe.polls.get(), 1, "waking polls nothing by itself");
+        yield_now().await;
+        yield_now().await;
+    });
+    assert_eq!(probe.polls.get(), 2);
+    let wakes = wakes(&recording, task.id());
+    let effects: Vec<Effect> = wakes.iter().map(|&(_, effect)| effect).collect();
+    // Two on this thread, and one letter from the other, which then found the task in the queue.
+    use Effect::{AlreadyQueued, Queued};
+    assert_eq!(effects, [Queued, AlreadyQueued, AlreadyQueued]);
+    assert_eq!(wakes[2].0, Cause::OtherThread);
+}
+
+#[test]
+fn a_wake_during_the_poll_queues_the_task_again_even_by_another_thread() {
+    type Wake = fn(&Waker);
+    let local: Wake = Waker::wake_by_ref;
+    for (wake, by) in [(local, Cause::Itself), (wake_remotely, Cause::OtherThread)] {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        let polls = Log::new();
+        let task = executor.spawn({
+            let polls = polls.clone();
+            poll_fn(move |cx| {
+                polls.push(());
+                wake(cx.waker());
+                Poll::<()>::Pending
+            })
+        });
+        for _ in 0..3 {
+            assert_eq!(executor.step(), Step::Polled(task.id()));
+        }
+        assert_eq!(polls.take().len(), 3);
+        let expected = [(by, Effect::Queued); 3];
+        let wakes = wakes(&recording, task.id());
+        assert!(expected.starts_with(&wakes[1..]), "{wakes:?}");
+    }
+}
+
+#[test]
+fn a_wake_by_each_is_told_with_its_cause() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let probe = Probe::new();
+    let task = executor.spawn(probe.run());
+    executor.run_until_idle();
+    assert_eq!(
+        wakes(&recording, task.id()),
+        [(Cause::Spawned, Effect::Queued)]
+    );
+    let waker = probe.waker();
+    let other = executor.spawn(async move { waker.wake() });
+    executor.run_until_idle();
+    let by_other = (Cause::Task(other.id()), Effect::Queued);
+    assert_eq!(wakes(&recording, task.id()), [by_other]);
+    probe.done.set(true);
+    wake_remotely(&probe.waker());
+    executor.run_until_idle();
+    let by_thread = (Cause::OtherThread, Effect::Queued);
+    assert_eq!(wakes(&recording, task.id()), [by_thread]);
+    wake_remotely(&probe.waker());
+    executor.run_until_idle();
+    let too_late = (Cause::OtherThread, Effect::Finished);
+    assert_eq!(wakes(&recording, task.id()), [too_late]);
+}
+
+#[test]
+fn a_waker_that_outlives_its_task_wakes_nobody_not_even_the_next_in_its_slot() {
+    let executor = virtual_executor();
+    let stale = executor.block_on(async { spawn(own_waker()).await.unwrap() });
+    let probes: Vec<_> = (0..4).map(|_| Probe::new()).collect();
+    let tasks: Vec<_> = probes.iter().map(|p| executor.spawn(p.run())).collect();
+    assert!(
+        tasks.iter().any(|task| task.id().generation() > 0),
+        "a slot is reused"
+    );
+    executor.run_until_idle();
+    wake_remotely(&stale);
+    stale.wake_by_ref();
+    let _local = executor.spawn(async move { stale.wake() });
+    executor.run_until_idle();
+    for probe in probes {
+        assert_eq!(probe.polls.get(), 1);
+    }
+}
+
+#[test]
+fn a_waker_of_block_on_that_outlives_the_call_does_not_wake_the_next_call() {
+    let executor = virtual_executor();
+    let stale = executor.block_on(own_waker());
+    let polls = Cell::new(0);
+    executor.block_on(async {
+        let _task = spawn(async move {
+            stale.wake_by_ref();
+            wake_remotely(&stale);
+        });
+        let mut sleep = pin!(sleep(secs(1)));
+        poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            sleep.as_mut().poll(cx)
+        })
+        .await;
+    });
+    assert_eq!(polls.get(), 2, "at first, and when the time is up");
+}
+
+#[test]
+fn a_waker_that_outlives_its_executor_does_nothing() {
+    let executor = virtual_executor();
+    let probe = Probe::new();
+    drop(executor.spawn(probe.run()));
+    let main = executor.block_on(own_waker());
+    executor.run_until_idle();
+    let task = probe.waker();
+    drop(executor);
+    for waker in [task, main] {
+        waker.wake_by_ref();
+        wake_remotely(&waker);
+        let clone = waker.clone();
+        thread::spawn(move || clone.wake()).join().unwrap();
+        virtual_executor().block_on(async { waker.wake() });
+    }
+    assert_eq!(probe.polls.get(), 1);
+}
+
+#[test]
+fn a_waker_of_one_executor_works_inside_another() {
+    let (first, second) = (virtual_executor(), virtual_executor());
+    let probe = Probe::new();
+    let _task = first.spawn(probe.run());
+    first.run_until_idle();
+    let waker = probe.waker();
+    second.block_on(async {
+        waker.wake_by_ref();
+        waker.wake_by_ref();
+    });
+    assert_eq!(probe.polls.get(), 1, "each executor polls its own tasks");
+    first.run_until_idle();
+    assert_eq!(probe.polls.get(), 2);
+}
+
+#[test]
+fn waking_never_waits_for_the_executor() {
+    no_hang(|| {
+        let executor = virtual_executor();
+        let probes: Vec<_> = (0..100).map(|_| Probe::new()).collect();
+        let _tasks: Vec<_> = probes.iter().map(|p| executor.spawn(p.run())).collect();
+        executor.run_until_idle();
+        let wakers: Vec<Waker> = probes.iter().map(|probe| probe.waker()).collect();
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counted = wakes.clone();
+        executor.block_on(async {
+            let waking = thread::spawn(move || {
+                for _ in 0..100 {
+                    for waker in &wakers {
+                        waker.wake_by_ref();
+                        counted.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+            // The executor's thread does nothing else until all the wakes are over.
+            waking.join().unwrap();
+        });
+        assert_eq!(wakes.load(Ordering::Relaxed), 10_000);
+        executor.run_until_idle();
+        assert!(
+            probes.iter().all(|probe| probe.polls.get() == 2),
+            "once for a hundred wakes"
+        );
+    });
+}
