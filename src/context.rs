@@ -18,10 +18,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::guard::{contain, drop_contained};
+use crate::guard::drop_contained;
 use crate::pool::Pool;
 use crate::queue::Queue;
-use crate::slots::{Joiner, Slot, State, Waiter};
+use crate::slots::{ForeignWaker, Joiner, Slot, State, Waiter};
 use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId};
 use crate::trace::{Cause, Effect, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
 use crate::waker::{HeldWaker, Here, Home, Inbox, set_here};
@@ -334,7 +334,7 @@ impl Shared {
     pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
         match self.queue.running() {
             Some(id) if self.is_polled_by_id(id, waker) => Waiter::Task(id),
-            _ => Waiter::Waker(waker.clone()),
+            _ => Waiter::Waker(ForeignWaker::clone_of(waker)),
         }
     }
 
@@ -367,8 +367,7 @@ impl Shared {
     pub(crate) fn wake_waiter(&self, waiter: Waiter, by: Cause) {
         match waiter {
             Waiter::Task(id) => self.queue.wake(id, by),
-            // A waker that panics has done what it does; whoever is woken next must not suffer.
-            Waiter::Waker(waker) => contain(|| waker.wake()),
+            Waiter::Waker(waker) => waker.wake(),
         }
     }
 

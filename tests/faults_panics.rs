@@ -103,6 +103,49 @@ fn poll_with_bomb<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     polled
 }
 
+#[test]
+fn a_waker_may_panic_in_its_drop_wherever_the_executor_keeps_it() {
+    type Leaf = Pin<Box<dyn Future<Output = ()>>>;
+    let leaves: [(&str, fn() -> Leaf); 4] = [
+        ("sleep", || Box::pin(sleep(secs(1)))),
+        ("timeout", || {
+            Box::pin(async { assert!(timeout(secs(1), pending::<()>()).await.is_err()) })
+        }),
+        ("handle", || {
+            Box::pin(async { spawn(sleep(secs(1))).await.unwrap() })
+        }),
+        ("set", || {
+            Box::pin(async {
+                let mut set = JoinSet::new();
+                set.spawn(sleep(secs(1)));
+                set.join_next().await.unwrap().unwrap();
+            })
+        }),
+    ];
+    for (name, leaf) in leaves {
+        for end in ["replaced", "dropped", "woken", "left behind"] {
+            let executor = virtual_executor();
+            let mut kept: Option<Leaf> = None;
+            executor.block_on(async {
+                let mut leaf = leaf();
+                assert!(poll_with_bomb(leaf.as_mut()).is_pending(), "{name}");
+                match end {
+                    "replaced" => {
+                        let noop = &mut Context::from_waker(Waker::noop());
+                        assert!(leaf.as_mut().poll(noop).is_pending(), "{name}");
+                    }
+                    "dropped" => drop(leaf),
+                    "woken" => sleep(secs(2)).await,
+                    _ => kept = Some(leaf),
+                }
+            });
+            assert_works(&executor);
+            drop(executor);
+            drop(kept);
+        }
+    }
+}
+
 /// Much of what an executor does, in one virtual run.
 async fn a_bit_of_everything() {
     let aborted = spawn(sleep(secs(60)));
