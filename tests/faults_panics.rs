@@ -162,6 +162,60 @@ async fn a_bit_of_everything() {
 }
 
 #[test]
+fn an_observer_s_panic_at_any_event_goes_to_the_caller_and_nowhere_else() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let _survivor = executor.spawn(async { 7 });
+    executor.block_on(a_bit_of_everything());
+    let events = recording.events();
+    assert!(matches!(events.last(), Some(Event::Completed { .. })));
+    for (seq, event) in (0..).zip(&events) {
+        let observer = move |record: &Record| assert!(record.seq != seq, "at event {seq}");
+        let executor = Executor::builder()
+            .virtual_time()
+            .observer(observer)
+            .build();
+        let survivor = executor.spawn(async { 7 });
+        let message = panic_message(|| {
+            executor.block_on(a_bit_of_everything());
+            panic!("nobody was told of the panic at {event}");
+        });
+        assert_eq!(message, format!("at event {seq}"));
+        assert_works(&executor);
+        assert_eq!(executor.block_on(survivor).unwrap(), 7);
+    }
+}
+
+#[test]
+fn an_observer_s_panic_goes_to_the_caller_of_a_block_on_that_stalls() {
+    let observer =
+        |record: &Record| assert!(!matches!(record.event, Event::Stalled { .. }), "told");
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(observer)
+        .build();
+    let message = panic_message(|| drop(executor.try_block_on(pending::<()>())));
+    assert_eq!(message, "told");
+    assert_works(&executor);
+}
+
+#[test]
+fn an_observer_s_panic_in_the_executor_s_drop_stays_there() {
+    let observer = |record: &Record| {
+        if matches!(record.event, Event::Cancelled { .. }) {
+            panic_any(Bomb);
+        }
+    };
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(observer)
+        .build();
+    let left = executor.spawn(pending::<()>());
+    executor.run_until_idle();
+    drop(executor);
+    assert!(left.is_finished());
+}
+
+#[test]
 fn a_blocking_closure_may_panic_in_every_way_and_its_thread_goes_on() {
     no_hang(|| {
         let executor = Executor::builder().blocking_threads(1).build();
@@ -221,3 +275,86 @@ fn while_unwinding(code: impl FnOnce()) {
     assert_eq!(message, "the first panic");
 }
 
+#[test]
+fn while_another_panic_unwinds_everything_works_as_ever() {
+    // An unwanted output, a whole executor of bombs, a block_on with a panic in a task.
+    let executor = virtual_executor();
+    let unread = executor.spawn(async { Bomb });
+    let payload: JoinHandle<()> = executor.spawn(async { panic_any(Bomb) });
+    executor.run_until_idle();
+    while_unwinding(|| drop((unread, payload)));
+    while_unwinding(|| {
+        for abort in [false, true] {
+            let bomb = Bomb;
+            let task = executor.spawn(async move {
+                let _bomb = bomb;
+                pending::<()>().await;
+            });
+            executor.run_until_idle();
+            if abort {
+                task.abort();
+            }
+        }
+        executor.run_until_idle();
+        assert_works(&executor);
+    });
+    while_unwinding(|| drop(executor));
+    while_unwinding(|| {
+        let error = block_on(async { spawn(async { panic!("the second") }).await.unwrap_err() });
+        assert_eq!(error.panic_message().as_deref(), Some("the second"));
+    });
+    while_unwinding(|| {
+        let second = panic_message(|| block_on(async { panic!("the second") }));
+        assert_eq!(second, "the second");
+    });
+    while_unwinding(|| {
+        let executor = virtual_executor();
+        executor.block_on(async {
+            let mut leaf = Box::pin(sleep(secs(1)));
+            assert!(poll_with_bomb(leaf.as_mut()).is_pending());
+        });
+    });
+}
+
+#[test]
+fn a_stall_while_another_panic_unwinds_is_told_as_a_stall() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    while_unwinding(|| assert!(executor.try_block_on(pending::<()>()).is_err()));
+    let last = recording.events().pop();
+    assert!(matches!(last, Some(Event::Cancelled { .. })), "{last:?}");
+}
+
+#[test]
+fn the_future_of_block_on_may_panic_in_its_poll_and_again_in_its_drop() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let bomb = Bomb;
+    let message = panic_message(|| {
+        executor.block_on(poll_fn(move |_| -> Poll<()> {
+            let _bomb = &bomb;
+            panic!("in poll");
+        }));
+    });
+    assert_eq!(message, "in poll");
+    let told = recording.events().pop().unwrap().to_string();
+    assert_eq!(told, "#0 panicked: in poll");
+    assert_works(&executor);
+}
+
+#[test]
+fn the_future_of_block_on_may_panic_in_its_drop_after_an_observer_s_panic() {
+    let observer =
+        |record: &Record| assert!(!matches!(record.event, Event::PollEnded { .. }), "told");
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(observer)
+        .build();
+    let bomb = Bomb;
+    let message = panic_message(|| {
+        executor.block_on(async move {
+            let _bomb = bomb;
+            sleep(secs(1)).await;
+        });
+    });
+    assert_eq!(message, "told");
+    assert_works(&executor);
+}
