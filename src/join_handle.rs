@@ -104,6 +104,10 @@ impl<T: 'static> JoinHandle<T> {
         }
     }
 
+    pub(crate) fn executor(&self) -> &Rc<Shared> {
+        &self.shared
+    }
+
     /// Has `tell` called when the task ends. False, if it has ended.
     #[track_caller]
     pub(crate) fn tell(&self, tell: Rc<dyn Fn(TaskId)>) -> bool {
