@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::builder::Builder;
 use crate::context::{Entered, Shared, timer_id};
-use crate::guard::{contain, drop_contained};
+use crate::guard::drop_contained;
 use crate::join_handle::JoinHandle;
 use crate::main_task::MainTask;
 use crate::queue::Popped;
@@ -160,13 +160,24 @@ impl Executor {
             let future = future.as_mut().as_pin_mut();
             self.run(&mut main, future.expect("it is dropped only below"))
         };
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
-            main.panicked(&*payload);
-            // The future is dropped before the panic goes on, not by it: a second panic, in that
-            // drop, would end the process.
-            contain(|| future.set(None));
-            resume_unwind(payload)
-        })
+        let ran = catch_unwind(AssertUnwindSafe(run));
+        if let Err(payload) = &ran {
+            main.panicked(&**payload);
+        }
+        // The future is dropped here, and not by a panic that unwinds: a second panic, in its own
+        // drop or the output's, would end the process.
+        let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
+        match (ran, dropped) {
+            (Ok(result), Ok(())) => result,
+            (Ok(unwanted), Err(payload)) => {
+                drop_contained(unwanted);
+                resume_unwind(payload)
+            }
+            (Err(payload), dropped) => {
+                drop_contained(dropped);
+                resume_unwind(payload)
+            }
+        }
     }
 
     /// Turn after turn, until `block_on`'s own future is done, or never will be.
