@@ -119,6 +119,24 @@ impl Builder {
     }
 }
 
+impl Executor {
+    /// An executor on the real clock, with first in, first out order and no observer.
+    pub fn new() -> Self {
+        Executor::builder().build()
+    }
+
+    /// A way to an executor that differs from [`new`](Executor::new).
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+impl Default for Executor {
+    fn default() -> Self {
+        Executor::new()
+    }
+}
+
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")

@@ -20,10 +20,8 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::builder::Builder;
 use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
-use crate::join_handle::JoinHandle;
 use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::stalled::{Stalled, verdict};
@@ -103,16 +101,6 @@ impl Executor {
         }
     }
 
-    /// An executor on the real clock, with first in, first out order and no observer.
-    pub fn new() -> Self {
-        Executor::builder().build()
-    }
-
-    /// A way to an executor that differs from [`new`](Executor::new).
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     /// Polls `future`, and whatever else is ready, until `future` is done. While nothing is ready
     /// the thread is parked.
     ///
@@ -176,17 +164,6 @@ impl Executor {
         };
         self.spare.set(Some(spare));
         result
-    }
-
-    /// Puts a future at the back of the ready queue. It is polled when the executor runs:
-    /// in [`block_on`](Executor::block_on), [`step`](Executor::step) or
-    /// [`run_until_idle`](Executor::run_until_idle).
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-    {
-        JoinHandle::spawn(self.shared.clone(), future, None)
     }
 
     /// Does the next thing that can be seen, and nothing more: one poll, or one batch of timers, or
@@ -477,12 +454,6 @@ impl Executor {
                 },
             },
         });
-    }
-}
-
-impl Default for Executor {
-    fn default() -> Self {
-        Executor::new()
     }
 }
 

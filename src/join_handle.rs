@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::context::Shared;
+use crate::executor::Executor;
 use crate::slots::{Joiner, Slot};
 use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
 use crate::trace::WaitsOn;
@@ -37,6 +38,19 @@ where
     F: Future + 'static,
 {
     JoinHandle::spawn(Shared::expect_current("spawn"), future, None)
+}
+
+impl Executor {
+    /// Puts a future at the back of the ready queue. It is polled when the executor runs:
+    /// in [`block_on`](Executor::block_on), [`step`](Executor::step) or
+    /// [`run_until_idle`](Executor::run_until_idle).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        JoinHandle::spawn(self.shared.clone(), future, None)
+    }
 }
 
 /// Like [`spawn`], for a task that is to be called `name` in traces and messages.
@@ -75,7 +89,6 @@ where
 ///
 /// Polling a handle panics after it has given its output, and inside the very task that it is the
 /// handle of, which would wait for itself for ever.
-#[must_use = "dropping a handle detaches its task; `.await` the handle to wait for it"]
 pub struct JoinHandle<T> {
     shared: Rc<Shared>,
     id: TaskId,

@@ -1,4 +1,120 @@
 //! A single-threaded async executor that you can see through: a watch with a glass back.
+//!
+//! An `async fn` does nothing by itself. It compiles to a value, a [`Future`], which somebody has to
+//! poll until it is ready, and who polls it, when, and on which thread is up to a library: the
+//! executor. This is one to be read, and to be watched at work: a queue of tasks, a timer wheel for
+//! those that sleep, a thread pool for what blocks, and an [event](trace::Event) for each thing that
+//! it does.
+//!
+//! # A first program
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use watchglass::{block_on, join, sleep};
+//!
+//! async fn task_async(name: &str, delay_ms: u64) {
+//!     println!("{name} starting");
+//!     sleep(Duration::from_millis(delay_ms)).await;
+//!     println!("{name} done");
+//! }
+//!
+//! let start = Instant::now();
+//! block_on(join(task_async("Task A", 200), task_async("Task B", 100)));
+//! assert!(start.elapsed() >= Duration::from_millis(200)); // and not 300
+//! ```
+//!
+//! It prints `Task A starting`, `Task B starting`, `Task B done`, `Task A done`. The folder
+//! `examples/` has this program and others, each with a line on what to watch.
+//!
+//! # Where to find what
+//!
+//! - To run futures: [`block_on`], [`spawn`], [`JoinHandle`], [`JoinSet`], and [`Executor`] with its
+//!   [`Builder`] for more.
+//! - To wait: [`sleep`], [`sleep_until`], [`timeout`], [`interval`], [`yield_now`].
+//! - To wait for several at the same time: [`join`], [`join_all`], [`race`].
+//! - To call what blocks: [`spawn_blocking`].
+//! - To test with time: [`Builder::virtual_time`], [`Builder::seed`], [`Executor::step`].
+//! - To see what happens: [`Builder::observer`] and the module [`trace`].
+//!
+//! # The life of one sleep
+//!
+//! `cargo run --example one_sleep` prints these steps as they happen, and in the source they are
+//! found in this order.
+//!
+//! 1. [`block_on`] makes an [`Executor`] the one that runs on this thread, and its future the main
+//!    task, which is polled like every other ([main_task.rs], [executor.rs]).
+//! 2. [`spawn`] puts a future in the table of tasks and its [`TaskId`] at the back of the ready queue
+//!    ([slots.rs], [queue.rs]).
+//! 3. The executor takes the id from the queue and polls the future with that task's waker
+//!    ([waker.rs]).
+//! 4. A [`Sleep`](time::Sleep) that is polled leaves its deadline in the timer wheel, and whom to
+//!    wake: the task. It answers `Pending` ([time.rs], [wheel.rs]).
+//! 5. Nothing is ready, so the executor parks the thread until the next deadline in the wheel, or
+//!    until another thread sends a wake to its inbox: in one function, the only one in which the
+//!    thread ever waits ([waker.rs]).
+//! 6. The deadline passes. The wheel hands the timer out, and its task is queued again
+//!    ([executor.rs]).
+//! 7. The second poll is `Ready`. The future is dropped, and its output waits for the
+//!    [`JoinHandle`] ([task.rs], [context.rs]).
+//! 8. Whoever awaits the handle is queued, and takes the output ([join_handle.rs]).
+//!
+//! # The reading order
+//!
+//! Each file uses only files above it.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [guard.rs] | keeps a panic of the user's code from going where it does not belong |
+//! | [task.rs] | what a task is: its id, and the box that it lives in |
+//! | [clock.rs] | real time, or a virtual time that jumps |
+//! | [wheel.rs] | the timer wheel: what was put in it comes out in the order of its deadlines |
+//! | [trace/mod.rs] | what happened, told to an observer |
+//! | [trace/event.rs] | every event, and the sentence that it is printed as |
+//! | [trace/recording.rs] | an observer that keeps every event |
+//! | [slots.rs] | the table of tasks, and the states that a task goes through |
+//! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
+//! | [waker.rs] | a task's waker; the inbox for wakes from other threads; the park |
+//! | [pool.rs] | the threads that run what blocks |
+//! | [context.rs] | what the running executor shares with its futures |
+//! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
+//! | [main_task.rs] | the future given to `block_on`, as a task |
+//! | [stalled.rs] | the verdict that nothing can ever happen again |
+//! | [executor.rs] | the loop that polls what is ready, and parks when nothing is |
+//! | [builder.rs] | the choices that an executor offers |
+//! | [join_handle.rs] | awaiting the end of a task |
+//! | [join_set.rs] | awaiting many, in the order in which they end |
+//! | [time.rs] | `sleep`, `timeout`, `interval` |
+//! | [combine.rs] | `join`, `join_all`, `race`, `yield_now` |
+//! | [blocking.rs] | `spawn_blocking`: a closure on a thread of the pool, as a task |
+//!
+//! # Tasks stay on their thread
+//!
+//! An executor polls on one thread, so neither futures nor their outputs need to be `Send`, and a
+//! task that computes for long keeps all others waiting. Wakers are `Send` and `Sync`: any thread may
+//! wake a task. Nothing is global: each thread may have its executor, or several one after another.
+//!
+//! [guard.rs]: ../src/watchglass/guard.rs.html
+//! [task.rs]: ../src/watchglass/task.rs.html
+//! [clock.rs]: ../src/watchglass/clock.rs.html
+//! [wheel.rs]: ../src/watchglass/wheel.rs.html
+//! [trace/mod.rs]: ../src/watchglass/trace/mod.rs.html
+//! [trace/event.rs]: ../src/watchglass/trace/event.rs.html
+//! [trace/recording.rs]: ../src/watchglass/trace/recording.rs.html
+//! [slots.rs]: ../src/watchglass/slots.rs.html
+//! [queue.rs]: ../src/watchglass/queue.rs.html
+//! [waker.rs]: ../src/watchglass/waker.rs.html
+//! [pool.rs]: ../src/watchglass/pool.rs.html
+//! [context.rs]: ../src/watchglass/context.rs.html
+//! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
+//! [main_task.rs]: ../src/watchglass/main_task.rs.html
+//! [stalled.rs]: ../src/watchglass/stalled.rs.html
+//! [executor.rs]: ../src/watchglass/executor.rs.html
+//! [builder.rs]: ../src/watchglass/builder.rs.html
+//! [join_handle.rs]: ../src/watchglass/join_handle.rs.html
+//! [join_set.rs]: ../src/watchglass/join_set.rs.html
+//! [time.rs]: ../src/watchglass/time.rs.html
+//! [combine.rs]: ../src/watchglass/combine.rs.html
+//! [blocking.rs]: ../src/watchglass/blocking.rs.html
 #![forbid(unsafe_code)]
 
 mod guard;
@@ -37,3 +153,8 @@ pub use time::{interval, now, sleep, sleep_until, timeout};
 
 #[cfg(any(doc, doctest))]
 pub mod book;
+
+/// The programs in the README, compiled and run with the tests of the docs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
