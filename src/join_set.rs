@@ -1,7 +1,7 @@
 //! A set of tasks that is awaited task by task, in the order in which they end.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -39,11 +39,12 @@ use crate::trace::{Cause, WaitsOn};
 ///
 /// # Dropping
 ///
-/// Dropping the set aborts every task in it.
+/// Dropping the set aborts every task in it, in the order of their ids.
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {
-    handles: HashMap<TaskId, JoinHandle<T>>,
+    /// In an order that is the same in every run, for they are aborted and dropped in it.
+    handles: BTreeMap<TaskId, JoinHandle<T>>,
     /// Whose tasks they are, if there are any: an id names a task only within one executor.
     executor: Option<Rc<Shared>>,
     ended: Rc<Ended>,
@@ -73,7 +74,7 @@ impl<T: 'static> JoinSet<T> {
     pub fn new() -> Self {
         let ended = Rc::new(Ended::default());
         JoinSet {
-            handles: HashMap::new(),
+            handles: BTreeMap::new(),
             executor: None,
             tell: Rc::new({
                 let ended = ended.clone();
@@ -139,7 +140,8 @@ impl<T: 'static> JoinSet<T> {
 }
 
 impl<T> JoinSet<T> {
-    /// [Aborts](JoinHandle::abort) every task. They stay in the set until they are joined.
+    /// [Aborts](JoinHandle::abort) every task, in the order of their ids. They stay in the set until
+    /// they are joined.
     pub fn abort_all(&self) {
         self.handles.values().for_each(JoinHandle::abort);
     }
@@ -211,5 +213,39 @@ impl<T> fmt::Debug for JoinSet<T> {
 impl<T> fmt::Debug for JoinNext<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinNext").field("set", &self.set).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Executor;
+
+    #[test]
+    fn a_set_that_is_dropped_drops_its_tasks_in_the_order_of_their_ids() {
+        let executor = Executor::builder().virtual_time().build();
+        let dropped = Rc::new(RefCell::new(Vec::new()));
+        executor.block_on(async {
+            let mut set = JoinSet::new();
+            for number in 0..20 {
+                let note = OnDrop(dropped.clone(), number);
+                set.spawn(async move {
+                    let _note = note;
+                    std::future::pending::<()>().await;
+                });
+            }
+            crate::yield_now().await;
+            drop(set);
+            crate::yield_now().await;
+        });
+        assert_eq!(*dropped.borrow(), (0..20).collect::<Vec<_>>());
+    }
+
+    struct OnDrop(Rc<RefCell<Vec<u32>>>, u32);
+
+    impl Drop for OnDrop {
+        fn drop(&mut self) {
+            self.0.borrow_mut().push(self.1);
+        }
     }
 }
