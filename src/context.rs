@@ -346,7 +346,11 @@ impl Shared {
         match waiter {
             Waiter::Task(id) => self.queue.wake(id, by),
             // A waker that panics has done what it does; whoever is woken next must not suffer.
-            Waiter::Waker(waker) => contain(|| waker.wake()),
+            Waiter::Waker(waker) => {
+                let before = self.queue.set_waking_by(Some(by));
+                contain(|| waker.wake());
+                self.queue.set_waking_by(before);
+            }
         }
     }
 
