@@ -357,7 +357,11 @@ impl Shared {
     pub(crate) fn wake_waiter(&self, waiter: Waiter, by: Cause) {
         match waiter {
             Waiter::Task(id) => self.queue.wake(id, by),
-            Waiter::Waker(waker) => waker.wake(),
+            Waiter::Waker(waker) => {
+                let before = self.queue.set_waking_by(Some(by));
+                waker.wake();
+                self.queue.set_waking_by(before);
+            }
         }
     }
 

@@ -16,6 +16,9 @@ pub(crate) struct Queue {
     tasks: RefCell<Tasks>,
     /// The task whose future is being polled or dropped at this moment.
     running: Cell<Option<TaskId>>,
+    /// Why a waker is used at this moment that the executor keeps for somebody: a timer of a future
+    /// in a `join_all` has fired, say. Whomever that wakes was woken by the same cause.
+    waking_by: Cell<Option<Cause>>,
     /// The state of the shuffle, if the order is to be shuffled.
     shuffle: Option<Cell<u64>>,
     pub(crate) tracer: Tracer,
@@ -55,6 +58,7 @@ impl Queue {
                 ready: VecDeque::new(),
             }),
             running: Cell::new(None),
+            waking_by: Cell::new(None),
             shuffle: seed.map(Cell::new),
             tracer,
         }
@@ -95,10 +99,11 @@ impl Queue {
             self.push(id);
             return;
         }
-        let by = match self.running.get() {
-            Some(running) if running == id => Cause::Itself,
-            Some(running) => Cause::Task(running),
-            None => Cause::Outside,
+        let by = match (self.waking_by.get(), self.running.get()) {
+            (Some(by), _) => by,
+            (None, Some(running)) if running == id => Cause::Itself,
+            (None, Some(running)) => Cause::Task(running),
+            (None, None) => Cause::Outside,
         };
         self.wake(id, by);
     }
@@ -239,6 +244,11 @@ impl Queue {
     /// What is in the queue, in order, with those that have ended since they were queued.
     pub(crate) fn ready(&self) -> Vec<TaskId> {
         self.tasks.borrow().ready.iter().copied().collect()
+    }
+
+    /// Says why the waker is used that is used next, and returns what was said before.
+    pub(crate) fn set_waking_by(&self, by: Option<Cause>) -> Option<Cause> {
+        self.waking_by.replace(by)
     }
 
     #[inline]
