@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -141,9 +141,39 @@ impl Executor {
     pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Stalled> {
         let _entered = self.enter("block_on");
         let name = Name::Borrowed(short_name(std::any::type_name::<F>()));
-        let mut future = pin!(future);
+        let mut future = pin!(Some(future));
         let at = Location::caller();
         let mut main = MainTask::start(&self.shared, &self.main_waker, name, at);
+        let run = || {
+            let future = future.as_mut().as_pin_mut();
+            self.run(&mut main, future.expect("it is dropped only below"))
+        };
+        let ran = catch_unwind(AssertUnwindSafe(run));
+        if let Err(payload) = &ran {
+            main.panicked(&**payload);
+        }
+        // The future is dropped here, and not by a panic that unwinds: a second panic, in its own
+        // drop or the output's, would end the process.
+        let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
+        match (ran, dropped) {
+            (Ok(result), Ok(())) => result,
+            (Ok(unwanted), Err(payload)) => {
+                drop_contained(unwanted);
+                resume_unwind(payload)
+            }
+            (Err(payload), dropped) => {
+                drop_contained(dropped);
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    /// Turn after turn, until `block_on`'s own future is done, or never will be.
+    fn run<F: Future>(
+        &self,
+        main: &mut MainTask<'_>,
+        mut future: Pin<&mut F>,
+    ) -> Result<F::Output, Stalled> {
         let mut spare = self.take_spare();
         let result = loop {
             match self.next() {
@@ -155,14 +185,21 @@ impl Executor {
                 Next::Poll(popped) => self.poll_task(popped, &mut spare),
                 Next::TimersFired(_) => {}
                 Next::Nothing if self.advance_clock().is_some() => {}
-                Next::Nothing => match verdict(&self.shared, &mut main, self.closed_world) {
-                    Some(stalled) => break Err(stalled),
+                Next::Nothing => match verdict(&self.shared, main, self.closed_world) {
+                    Some(stalled) => {
+                        main.cancelled();
+                        break Err(stalled);
+                    }
                     None => self.park(),
                 },
             }
             self.resume_observer_panic();
         };
         self.spare.set(Some(spare));
+        if let Some(payload) = self.shared.tracer.take_panic() {
+            drop_contained(result);
+            resume_unwind(payload);
+        }
         result
     }
 
@@ -479,7 +516,9 @@ impl Drop for Executor {
         loop {
             let unfinished = self.shared.queue.unfinished(|id, _| Some(id));
             if unfinished.is_empty() {
-                return self.shared.tracer.end();
+                self.shared.tracer.end();
+                // An observer's panic has no caller to go to any more.
+                return drop_contained(self.shared.tracer.take_panic());
             }
             for id in unfinished {
                 // A drop before this one may have finished it by now.

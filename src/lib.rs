@@ -157,6 +157,9 @@ mod blocking;
 #[cfg(feature = "view")]
 #[doc(hidden)]
 pub mod view;
+#[cfg(not(feature = "view"))]
+#[path = "no_view.rs"]
+mod view;
 
 pub use blocking::spawn_blocking;
 pub use builder::Builder;

@@ -12,11 +12,13 @@
 //!      └────────────── the handle takes the output, or there is no handle ────────────────────┘
 //! ```
 
+use std::mem;
 use std::num::NonZeroU32;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 
+use crate::guard::{contain, drop_contained};
 use crate::task::{BoxedTask, TaskId};
 
 /// Where a task is in its life. `Running` is not among them: the one task that runs is known to the
@@ -59,7 +61,7 @@ pub(crate) struct Slot {
 /// A future may also be polled with another waker (that of a combinator, of another executor).
 pub(crate) enum Waiter {
     Task(TaskId),
-    Waker(Waker),
+    Waker(ForeignWaker),
 }
 
 impl Waiter {
@@ -68,6 +70,35 @@ impl Waiter {
             Waiter::Task(id) => Some(*id),
             Waiter::Waker(_) => None,
         }
+    }
+}
+
+/// A waker whose code is not ours. Wherever the executor uses it or lets go of it, a panic ends there:
+/// whoever is woken next must not suffer, and whoever cancels a sleep must not either.
+pub(crate) struct ForeignWaker(Waker);
+
+impl ForeignWaker {
+    pub(crate) fn clone_of(waker: &Waker) -> Self {
+        ForeignWaker(waker.clone())
+    }
+
+    pub(crate) fn will_wake(&self, other: &Waker) -> bool {
+        self.0.will_wake(other)
+    }
+
+    pub(crate) fn wake(mut self) {
+        let waker = self.take();
+        contain(|| waker.wake());
+    }
+
+    fn take(&mut self) -> Waker {
+        mem::replace(&mut self.0, Waker::noop().clone())
+    }
+}
+
+impl Drop for ForeignWaker {
+    fn drop(&mut self) {
+        drop_contained(self.take());
     }
 }
 

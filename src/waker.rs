@@ -25,6 +25,7 @@
 //! `unpark` that comes before the `park` makes that `park` return at once.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,8 +40,10 @@ use crate::queue::Queue;
 use crate::task::TaskId;
 
 thread_local! {
-    /// The executor that runs on this thread at this moment.
-    static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
+    /// The executor that runs on this thread at this moment. Like `CURRENT` in `context.rs` it has
+    /// nothing to drop, and so is there until the very end of its thread.
+    static HERE: RefCell<ManuallyDrop<Option<Here>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// An executor, as its own thread's wakers see it.
@@ -50,10 +53,9 @@ pub(crate) struct Here {
     pub(crate) home: *const Home,
 }
 
-/// Makes `here` the executor of this thread and returns the one before it. `None` if the thread is
-/// ending and has no thread-locals any more: then every wake takes the way through the inbox.
+/// Makes `here` the executor of this thread and returns the one before it.
 pub(crate) fn set_here(here: Option<Here>) -> Option<Here> {
-    HERE.try_with(|place| place.replace(here)).ok().flatten()
+    ManuallyDrop::into_inner(HERE.with(|place| place.replace(ManuallyDrop::new(here))))
 }
 
 /// What threads know of an executor. It outlives the executor as long as there are wakers.
@@ -212,7 +214,7 @@ impl TaskWaker {
         let Some(task) = self.task() else {
             return true;
         };
-        let traced = HERE.try_with(|here| match &*here.borrow() {
+        let traced = HERE.with(|here| match &**here.borrow() {
             Some(here) if ptr::eq(here.home, Arc::as_ptr(&self.home)) => {
                 if here.queue.tracer.is_on() {
                     return Some(Some(here.queue.clone()));
@@ -223,13 +225,13 @@ impl TaskWaker {
             _ => None,
         });
         match traced {
-            Ok(Some(None)) => true,
+            Some(None) => true,
             // An observer is the user's code: it must not find `HERE` borrowed.
-            Ok(Some(Some(queue))) => {
+            Some(Some(queue)) => {
                 queue.wake_from_here(task);
                 true
             }
-            _ => false,
+            None => false,
         }
     }
 }
