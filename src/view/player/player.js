@@ -312,7 +312,7 @@ function showSource(now) {
     line.className = "line";
     while (line.childNodes.length > 2) line.lastChild.remove();
   }
-  for (const task of state.tasks.values()) if (!isOver(task)) markTask(task);
+  markTasks();
   const line = focus && focus.file === shownFile && lines[focus.line - 1];
   if (line) {
     const code = document.getElementById("code");
@@ -323,23 +323,33 @@ function showSource(now) {
   }
 }
 
-// Marks each line where the task is: a join can wait in several places.
-function markTask(task) {
-  const places = task.waits.map((wait) => wait.at);
-  if (places.length === 0) places.push(task.seen_at);
-  for (const place of new Set(places)) markLine(task, place);
+// Marks the lines where the tasks are; a join can wait in several places.
+function markTasks() {
+  const marks = new Map();
+  for (const task of state.tasks.values()) {
+    if (isOver(task)) continue;
+    const places = task.waits.map((wait) => wait.at);
+    if (places.length === 0) places.push(task.seen_at);
+    for (const place of new Set(places)) {
+      const { file, line: number } = placeOf(place);
+      if (file !== shownFile || !lines[number - 1]) continue;
+      if (!marks.has(number)) marks.set(number, { running: [], waiting: [] });
+      marks.get(number)[task.stage === "running" ? "running" : "waiting"].push(label(task.id));
+    }
+  }
+  for (const [number, { running, waiting }] of marks) {
+    const line = lines[number - 1];
+    line.classList.add(running.length > 0 ? "runs" : "waits");
+    const said = [];
+    if (running.length > 0) said.push(running.join(", ") + " runs on from here");
+    if (waiting.length > 0) said.push(shortList(waiting) + (waiting.length > 1 ? " are here" : " is here"));
+    line.append(element("span", "◀ " + said.join("; "), "who"));
+  }
 }
 
-function markLine(task, place) {
-  const { file, line: number } = placeOf(place);
-  const line = file === shownFile && lines[number - 1];
-  if (!line) return;
-  const runs = task.stage === "running";
-  line.classList.add(runs ? "runs" : "waits");
-  const marks = line.querySelectorAll(".who").length;
-  if (marks > 3) return;
-  const what = marks === 3 ? "…" : "◀ " + label(task.id) + (runs ? " runs on from here" : task.waits.length > 0 ? " waits here" : " is here");
-  line.append(element("span", what, "who"));
+function shortList(names) {
+  const shown = names.slice(0, 4).join(", ");
+  return names.length > 4 ? shown + " and " + (names.length - 4) + " more" : shown;
 }
 
 // ---- beginning
