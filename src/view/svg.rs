@@ -20,7 +20,7 @@ const LEGEND: f64 = 34.0;
 const LINE: f64 = 18.0;
 const FINDINGS: usize = 6;
 /// About the width of a letter at 12 units.
-const LETTER: f64 = 6.6;
+const LETTER: f64 = 7.25;
 
 /// Colours by what they mean. Text on a bar has at least 4.5:1 to it, in both schemes.
 const STYLE: &str = "\
