@@ -358,9 +358,8 @@ impl Shared {
         match waiter {
             Waiter::Task(id) => self.queue.wake(id, by),
             Waiter::Waker(waker) => {
-                let before = self.queue.set_waking_by(Some(by));
+                let _by = self.queue.wakes_because(by);
                 waker.wake();
-                self.queue.set_waking_by(before);
             }
         }
     }

@@ -246,9 +246,13 @@ impl Queue {
         self.tasks.borrow().ready.iter().copied().collect()
     }
 
-    /// Says why the waker is used that is used next, and returns what was said before.
-    pub(crate) fn set_waking_by(&self, by: Option<Cause>) -> Option<Cause> {
-        self.waking_by.replace(by)
+    /// Until the guard is dropped, whoever is woken is woken for this cause. The waker that is used
+    /// meanwhile may panic.
+    pub(crate) fn wakes_because(&self, by: Cause) -> WakesBecause<'_> {
+        WakesBecause {
+            queue: self,
+            before: self.waking_by.replace(Some(by)),
+        }
     }
 
     #[inline]
@@ -260,6 +264,17 @@ impl Queue {
     #[inline]
     pub(crate) fn set_running(&self, id: Option<TaskId>) -> Option<TaskId> {
         self.running.replace(id)
+    }
+}
+
+pub(crate) struct WakesBecause<'a> {
+    queue: &'a Queue,
+    before: Option<Cause>,
+}
+
+impl Drop for WakesBecause<'_> {
+    fn drop(&mut self) {
+        self.queue.waking_by.set(self.before);
     }
 }
 

@@ -90,13 +90,23 @@ function waitsFor(on) {
   }
 }
 
-// All that a task waits for. Some of a join's futures may not have been polled again: so the join
-// itself says how many there are.
+// The waits that go on. One may have been given up in the same poll: that of a timeout that was up.
+function waitsOf(task) {
+  return task.waits.filter(({ on }) => {
+    if (on.kind === "Timer") return state.timers.has(on.timer);
+    if (on.kind === "Task") return state.tasks.has(on.task) && !isOver(state.tasks.get(on.task));
+    return true;
+  });
+}
+
+// All that a task waits for, in words. Some of a join's futures may not have been polled again: so a
+// join of many says how many there are.
 function waits(task) {
-  const last = task.waits[task.waits.length - 1];
+  const all = waitsOf(task);
+  const last = all[all.length - 1];
   if (!last) return "something that is not watchglass's";
   if (last.on.kind === "Children") return waitsFor(last.on);
-  return task.waits.map((wait) => waitsFor(wait.on)).join(" and ");
+  return all.map((wait) => waitsFor(wait.on)).join(" and ");
 }
 
 function isOver(task) {
@@ -328,7 +338,7 @@ function markTasks() {
   const marks = new Map();
   for (const task of state.tasks.values()) {
     if (isOver(task)) continue;
-    const places = task.waits.map((wait) => wait.at);
+    const places = waitsOf(task).map((wait) => wait.at);
     if (places.length === 0) places.push(task.seen_at);
     for (const place of new Set(places)) {
       const { file, line: number } = placeOf(place);
