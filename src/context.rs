@@ -427,13 +427,14 @@ impl Shared {
         });
     }
 
-    /// Takes a timer out of the wheel, if it is still there.
-    pub(crate) fn cancel_timer(&self, key: Key) {
+    /// Takes a timer out of the wheel, if it is still there, and gives whom it would have woken.
+    pub(crate) fn cancel_timer(&self, key: Key) -> Option<Waiter> {
         let waiter = self.wheel.borrow_mut().cancel(key);
         if waiter.is_some() {
             let timer = timer_id(key);
             self.tracer.emit(|| Event::TimerCancelled { timer });
         }
+        waiter
     }
 
     fn place(&self, key: Key) -> Place {

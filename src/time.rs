@@ -4,6 +4,8 @@
 //! when the wheel has handed that out again. No thread waits for it.
 
 use std::fmt;
+use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -13,6 +15,7 @@ use pin_project_lite::pin_project;
 
 use crate::context::{Shared, timer_id};
 use crate::trace::WaitsOn;
+use crate::waker::Waiter;
 use crate::wheel::Key;
 
 /// The time on the clock of the executor that runs on this thread: virtual time, if it is virtual.
@@ -82,8 +85,8 @@ enum State {
     For(Duration),
     /// Not polled yet.
     Until(Instant),
-    /// It will never be ready.
-    Never,
+    /// It will never be ready, unless it is reset: then whoever awaits it is to be woken in time.
+    Never(Option<(Rc<Shared>, Waiter)>),
     /// In the wheel, or just handed out by it.
     Armed(Timer),
     /// It was ready.
@@ -99,7 +102,27 @@ struct Timer {
 
 impl State {
     fn until(deadline: Option<Instant>) -> State {
-        deadline.map_or(State::Never, State::Until)
+        deadline.map_or(State::Never(None), State::Until)
+    }
+
+    /// In the wheel; or nowhere, if the clock cannot say `deadline`.
+    fn armed(shared: Rc<Shared>, deadline: Instant, waiter: Waiter) -> State {
+        match shared.clock.ns_of(deadline) {
+            Some(deadline_ns) => State::Armed(Timer {
+                key: shared.arm(deadline_ns, waiter),
+                shared,
+                deadline_ns,
+            }),
+            None => State::Never(Some((shared, waiter))),
+        }
+    }
+
+    fn tell_wait(&self, at: &'static Location<'static>) {
+        match self {
+            State::Armed(timer) => timer.shared.waits(WaitsOn::Timer(timer_id(timer.key)), at),
+            State::Never(Some((shared, _))) => shared.waits(WaitsOn::Never, at),
+            _ => {}
+        }
     }
 }
 
@@ -108,7 +131,7 @@ impl Sleep {
     /// executor, and for one that never ends.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::For(_) | State::Never => None,
+            State::For(_) | State::Never(_) => None,
             State::Until(deadline) | State::Elapsed(deadline) => Some(*deadline),
             State::Armed(timer) => timer.shared.clock.instant_of(timer.deadline_ns),
         }
@@ -119,28 +142,34 @@ impl Sleep {
         match &self.state {
             State::Elapsed(_) => true,
             State::Armed(timer) => timer.has_fired(),
-            State::For(_) | State::Until(_) | State::Never => false,
+            State::For(_) | State::Until(_) | State::Never(_) => false,
         }
     }
 
     /// Gives it another deadline, whether it is waiting or done. Whoever awaits it need not poll it
     /// again for that.
     pub fn reset(&mut self, deadline: Instant) {
-        if let State::Armed(timer) = &mut self.state
-            && !timer.has_fired()
-            && let Some(deadline_ns) = timer.shared.clock.ns_of(deadline)
-        {
-            timer.deadline_ns = deadline_ns;
-            timer.shared.reset_timer(timer.key, deadline_ns);
-        } else {
-            self.state = State::Until(deadline);
-        }
+        self.state = match mem::replace(&mut self.state, State::Never(None)) {
+            State::Armed(timer) if !timer.has_fired() => timer.reset(deadline),
+            State::Never(Some((shared, waiter))) => State::armed(shared, deadline, waiter),
+            _ => State::Until(deadline),
+        };
     }
 }
 
 impl Timer {
     fn has_fired(&self) -> bool {
         self.shared.wheel.borrow().place(self.key).is_none()
+    }
+
+    fn reset(mut self, deadline: Instant) -> State {
+        if let Some(deadline_ns) = self.shared.clock.ns_of(deadline) {
+            self.deadline_ns = deadline_ns;
+            self.shared.reset_timer(self.key, deadline_ns);
+            return State::Armed(self);
+        }
+        let waiter = self.shared.cancel_timer(self.key);
+        State::Never(waiter.map(|waiter| (self.shared.clone(), waiter)))
     }
 }
 
@@ -150,7 +179,7 @@ impl Future for Sleep {
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let shared = Shared::expect_current("sleep");
-        let at = std::panic::Location::caller();
+        let at = Location::caller();
         if let State::For(duration) = self.state {
             self.state = State::until(shared.clock.now().checked_add(duration));
         }
@@ -165,28 +194,20 @@ impl Future for Sleep {
                     self.state = State::Elapsed(self.deadline().expect("an armed deadline"));
                     return Poll::Ready(());
                 }
-                shared.waits(WaitsOn::Timer(timer_id(timer.key)), at);
                 shared.set_timer_waiter(timer.key, cx.waker());
             }
-            State::Until(deadline) => match shared.clock.ns_of(*deadline) {
-                Some(deadline_ns) => {
-                    let key = shared.arm(deadline_ns, shared.waiter(cx.waker()));
-                    shared.waits(WaitsOn::Timer(timer_id(key)), at);
-                    self.state = State::Armed(Timer {
-                        shared,
-                        key,
-                        deadline_ns,
-                    });
-                }
-                None => {
-                    self.state = State::Never;
-                    shared.waits(WaitsOn::Never, at);
-                }
-            },
-            State::Never => shared.waits(WaitsOn::Never, at),
+            State::Until(deadline) => {
+                let (deadline, waiter) = (*deadline, shared.waiter(cx.waker()));
+                self.state = State::armed(shared, deadline, waiter);
+            }
+            State::Never(_) => {
+                let waiter = shared.waiter(cx.waker());
+                self.state = State::Never(Some((shared, waiter)));
+            }
             State::Elapsed(_) => return Poll::Ready(()),
             State::For(_) => unreachable!("it has begun"),
         }
+        self.state.tell_wait(at);
         Poll::Pending
     }
 }
@@ -356,7 +377,7 @@ impl Future for Tick<'_> {
                     Some(next) => sleep.reset(next),
                     None => {
                         *sleep = Sleep {
-                            state: State::Never,
+                            state: State::Never(None),
                         }
                     }
                 }
