@@ -1,7 +1,7 @@
 //! A set of tasks that is awaited task by task, in the order in which they end.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -43,7 +43,8 @@ use crate::waker::Waiter;
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {
-    handles: HashMap<TaskId, JoinHandle<T>>,
+    /// Sorted, so that they are aborted in the same order in every run.
+    handles: BTreeMap<TaskId, JoinHandle<T>>,
     ended: Rc<Ended>,
     /// `ended.push`, as the executor calls it.
     tell: Rc<dyn Fn(TaskId)>,
@@ -71,7 +72,7 @@ impl<T: 'static> JoinSet<T> {
     pub fn new() -> Self {
         let ended = Rc::new(Ended::default());
         JoinSet {
-            handles: HashMap::new(),
+            handles: BTreeMap::new(),
             tell: Rc::new({
                 let ended = ended.clone();
                 move |id| ended.push(id)
@@ -128,7 +129,8 @@ impl<T: 'static> JoinSet<T> {
 }
 
 impl<T> JoinSet<T> {
-    /// [Aborts](JoinHandle::abort) every task. They stay in the set until they are joined.
+    /// [Aborts](JoinHandle::abort) every task, in the order of their ids. They stay in the set until
+    /// they are joined.
     pub fn abort_all(&self) {
         self.handles.values().for_each(JoinHandle::abort);
     }
