@@ -153,11 +153,11 @@ impl Executor {
         let mut future = pin!(future);
         let at = Location::caller();
         let mut main = MainTask::start(&self.shared, &self.main_waker, name, at);
-        loop {
+        let outcome = loop {
             match self.next() {
                 Next::Poll(id) if id == main.id => {
                     if let Poll::Ready(output) = main.poll(future.as_mut()) {
-                        return Ok(output);
+                        break Ok(output);
                     }
                 }
                 Next::Poll(id) => self.poll_task(id),
@@ -165,12 +165,16 @@ impl Executor {
                 Next::Nothing if self.advance_clock().is_some() => {}
                 Next::Nothing => match stalled::verdict(&self.shared, &mut main, self.closed_world)
                 {
-                    Some(stalled) => return Err(stalled),
+                    Some(stalled) => break Err(stalled),
                     None => self.park(),
                 },
             }
             self.resume_observer_panic();
-        }
+        };
+        // Its end is an event too, and so may be the observer's last.
+        drop(main);
+        self.resume_observer_panic();
+        outcome
     }
 
     /// Puts a future at the back of the ready queue. It is polled when the executor runs:
