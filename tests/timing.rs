@@ -2,11 +2,18 @@
 
 mod common;
 
+use std::cell::Cell;
+use std::panic::resume_unwind;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{LONG, Log, ms, no_hang, recorded, secs, virtual_executor, wake_remotely};
+use common::{
+    LONG, Log, OnDrop, Probe, ms, no_hang, own_waker, recorded, secs, virtual_executor,
+    wake_remotely,
+};
 use proptest::prelude::*;
-use watchglass::trace::Event;
+use watchglass::trace::{Effect, Event, Record};
 use watchglass::{
     Executor, Step, interval, join, join_all, now, sleep, sleep_until, spawn, spawn_blocking,
     yield_now,
@@ -138,7 +145,7 @@ fn virtual_time_moves_exactly_to_the_next_deadline_and_only_when_nothing_is_read
             assert_eq!(now(), start, "something was ready all the time");
         }
     });
-    std::thread::sleep(ms(2));
+    thread::sleep(ms(2));
     assert_eq!(moved(), Duration::ZERO, "real time does not count");
     let steps = std::iter::repeat_with(|| executor.step()).take_while(|step| *step != Step::Idle);
     let jumps: Vec<_> = steps
@@ -153,7 +160,7 @@ fn virtual_time_moves_exactly_to_the_next_deadline_and_only_when_nothing_is_read
 
 #[test]
 fn virtual_time_stands_still_while_a_closure_is_out_on_a_thread() {
-    let closure = || std::thread::sleep(ms(50));
+    let closure = || thread::sleep(ms(50));
     let executor = virtual_executor();
     executor.block_on(async {
         let start = now();
@@ -168,7 +175,7 @@ fn virtual_time_stands_still_while_a_closure_is_out_on_a_thread() {
         // Nor does the end of the task count, if the closure goes on.
         let aborted = spawn_blocking(closure);
         let begun = Instant::now();
-        std::thread::sleep(ms(5));
+        thread::sleep(ms(5));
         aborted.abort();
         aborted.await.unwrap_err();
         sleep(secs(1)).await;
@@ -181,29 +188,72 @@ fn virtual_time_stands_still_while_a_closure_is_out_on_a_thread() {
 }
 
 #[test]
-fn a_wake_from_another_thread_comes_before_time_moves() {
+fn a_wake_that_comes_after_the_turn_began_comes_before_time_moves() {
+    let probe = Probe::new();
+    // Told of a wake that changes nothing, so the turn is empty but for what comes just now.
+    let observer = {
+        let probe = probe.clone();
+        move |record: &Record| {
+            if let Event::Woken {
+                effect: Effect::Finished,
+                ..
+            } = record.event
+            {
+                probe.done.set(true);
+                wake_remotely(&probe.waker());
+            }
+        }
+    };
     let executor = Executor::builder()
         .virtual_time()
-        .closed_world(false)
+        .observer(observer)
         .build();
-    let probe = common::Probe::new();
-    executor.block_on(async {
-        let start = now();
-        let _probe = spawn(probe.run());
-        let sleeper = spawn(sleep(secs(1)));
-        yield_now().await;
-        let watched = {
-            let probe = probe.clone();
-            spawn(async move {
-                while probe.polls.get() < 2 {
-                    yield_now().await;
-                }
-                now() - start
-            })
+    let start = executor.block_on(async { now() });
+    let stale = executor.block_on(async { spawn(own_waker()).await.unwrap() });
+    let woken = executor.spawn({
+        let probe = probe.run();
+        async move {
+            probe.await;
+            now()
+        }
+    });
+    let _sleeper = executor.spawn(sleep(secs(1)));
+    executor.step();
+    executor.step();
+    wake_remotely(&stale);
+    assert_eq!(executor.block_on(woken).unwrap(), start);
+}
+
+#[test]
+fn time_moves_on_when_a_closure_ends_just_before_the_executor_parks() {
+    no_hang(|| {
+        let (go, wait) = mpsc::channel();
+        let armed = Cell::new(false);
+        let observer = move |record: &Record| match record.event {
+            Event::TimerArmed { .. } => armed.set(true),
+            Event::Parked { .. } if armed.get() => {
+                // Nothing tells when the closure's end is counted, but this is long enough.
+                let _ = go.send(());
+                thread::sleep(ms(50));
+            }
+            _ => {}
         };
-        wake_remotely(&probe.waker());
-        assert_eq!(watched.await.unwrap(), Duration::ZERO);
-        sleeper.await.unwrap();
+        let builder = Executor::builder().virtual_time().blocking_threads(1);
+        let executor = builder.observer(observer).build();
+        executor.block_on(async {
+            let (first_may_end, first_waits) = mpsc::channel::<()>();
+            let first = spawn_blocking(move || first_waits.recv().unwrap());
+            // Aborted before it runs, it is dropped; and as it panics then, it wakes nobody.
+            let guard = OnDrop(move || {
+                wait.recv().unwrap();
+                resume_unwind(Box::new("on purpose"));
+            });
+            spawn_blocking(move || drop(guard)).abort();
+            yield_now().await;
+            first_may_end.send(()).unwrap();
+            first.await.unwrap();
+            sleep(secs(1)).await;
+        });
     });
 }
 
@@ -239,8 +289,8 @@ fn a_wake_from_another_thread_cuts_a_park_short() {
     let waited = no_hang(|| {
         let executor = Executor::new();
         let (send, receive) = async_channel::bounded::<()>(1);
-        let waking = std::thread::spawn(move || {
-            std::thread::sleep(ms(10));
+        let waking = thread::spawn(move || {
+            thread::sleep(ms(10));
             send.send_blocking(()).unwrap();
         });
         let begun = Instant::now();
