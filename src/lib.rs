@@ -160,6 +160,8 @@ pub mod view;
 #[cfg(not(feature = "view"))]
 #[path = "no_view.rs"]
 mod view;
+#[cfg(test)]
+mod faults;
 
 pub use blocking::spawn_blocking;
 pub use builder::Builder;

@@ -211,7 +211,7 @@ fn a_closure_on_a_thread_is_told_in_order() {
         Event::BlockingStarted { task: id } if *id == task => Some("started".to_owned()),
         Event::BlockingDone {
             task: id, thread, ..
-        } if *id == task => Some(thread.clone()),
+        } if *id == task => Some(thread.to_string()),
         Event::Completed { task: id } if *id == task => Some("completed".to_owned()),
         _ => None,
     };

@@ -201,6 +201,14 @@ impl Tracer {
         cause.unwrap_or(Cause::Outside)
     }
 
+    /// Of how many tasks something is kept.
+    #[cfg(test)]
+    pub(crate) fn tasks_known(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |telling| telling.known.borrow().len())
+    }
+
     /// The panic of an observer that panicked, once.
     #[inline]
     pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
