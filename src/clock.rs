@@ -27,6 +27,15 @@ impl Clock {
         }
     }
 
+    /// A real clock on which no time ever goes by.
+    #[cfg(test)]
+    pub(crate) fn that_stands_still() -> Self {
+        Clock {
+            start: Instant::now() + Duration::from_secs(1 << 32),
+            virtual_ns: None,
+        }
+    }
+
     pub(crate) fn is_virtual(&self) -> bool {
         self.virtual_ns.is_some()
     }
@@ -41,7 +50,8 @@ impl Clock {
     pub(crate) fn now(&self) -> Instant {
         match &self.virtual_ns {
             Some(now_ns) => self.start + Duration::from_nanos(now_ns.get()),
-            None => Instant::now(),
+            // A clock that goes back is one that stands still: see `saturating_duration_since`.
+            None => Instant::now().max(self.start),
         }
     }
 

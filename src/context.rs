@@ -177,6 +177,7 @@ impl Shared {
         });
         let outcome = outcome.unwrap_or_else(|error| Box::pin(Failed(error)));
         let (unwanted, joiner) = self.queue.finish(id, outcome);
+        self.tracer.ended(id);
         if unwanted.is_some() {
             drop_contained(unwanted);
         }

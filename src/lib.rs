@@ -20,6 +20,8 @@ mod join_set;
 pub mod time;
 mod combine;
 mod blocking;
+#[cfg(test)]
+mod faults;
 
 pub use blocking::spawn_blocking;
 pub use builder::Builder;

@@ -105,6 +105,7 @@ impl<'a> MainTask<'a> {
     fn end(&mut self, how: Event) {
         self.shared.tracer.emit(|| how);
         self.shared.queue.remove_main(self.id);
+        self.shared.tracer.ended(self.id);
         let target = self.drop_waker();
         if Arc::strong_count(&target) == 1 {
             self.kept.set(Some(target));

@@ -65,6 +65,15 @@ impl Pool {
         }
     }
 
+    /// A pool that starts its threads in another way.
+    #[cfg(test)]
+    pub(crate) fn starting_with(start_thread: StartThread) -> Self {
+        Pool {
+            start_thread,
+            ..Pool::new(Pool::MAX_THREADS, Pool::KEEP_ALIVE)
+        }
+    }
+
     /// Queues a closure. It runs as soon as a thread is free.
     ///
     /// # Errors

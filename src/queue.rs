@@ -220,6 +220,11 @@ impl Queue {
         tasks.slots.get(id).map_or(State::Vacant, |slot| slot.state)
     }
 
+    #[cfg(test)]
+    pub(crate) fn set_last_generation(&self, last: u32) {
+        self.tasks.borrow_mut().slots.set_last_generation(last);
+    }
+
     /// How many entries the queue has.
     #[inline]
     pub(crate) fn len(&self) -> usize {

@@ -125,6 +125,11 @@ impl Slots {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn set_last_generation(&mut self, last: u32) {
+        self.last_generation = NonZeroU32::new(last).expect("generations are counted from 1");
+    }
+
     /// Gives a task its id.
     #[inline]
     pub(crate) fn insert(
@@ -235,7 +240,7 @@ mod tests {
     #[test]
     fn a_slot_retires_when_its_generations_are_used_up() {
         let mut slots = Slots::new();
-        slots.last_generation = NonZeroU32::new(3).unwrap();
+        slots.set_last_generation(3);
         let ids: Vec<TaskId> = (0..9)
             .map(|_| {
                 let id = insert(&mut slots);

@@ -124,6 +124,21 @@ impl Tracer {
         cause.unwrap_or(Cause::Outside)
     }
 
+    /// Forgets why a task was queued: it has ended, and will not be polled for that.
+    #[inline]
+    pub(crate) fn ended(&self, task: TaskId) {
+        if let Some(telling) = &self.0 {
+            telling.causes.borrow_mut().remove(&task);
+        }
+    }
+
+    /// For how many tasks a cause is kept.
+    #[cfg(test)]
+    pub(crate) fn causes_kept(&self) -> usize {
+        let telling = self.0.as_ref();
+        telling.map_or(0, |telling| telling.causes.borrow().len())
+    }
+
     /// The panic of an observer that panicked, once.
     #[inline]
     pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
