@@ -417,7 +417,7 @@ impl Shared {
         });
     }
 
-    /// Takes a timer out of the wheel, if it is still there, and gives back whom it would wake.
+    /// Takes a timer out of the wheel, if it is still there, and gives whom it would have woken.
     pub(crate) fn cancel_timer(&self, key: Key) -> Option<Waiter> {
         let waiter = self.wheel.borrow_mut().cancel(key);
         if waiter.is_some() {

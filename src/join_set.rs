@@ -1,7 +1,7 @@
 //! A set of tasks that is awaited task by task, in the order in which they end.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -43,9 +43,8 @@ use crate::trace::{Cause, WaitsOn};
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {
-    handles: HashMap<TaskId, JoinHandle<T>>,
-    /// Whose tasks they are, if there are any: an id names a task only within one executor.
-    executor: Option<Rc<Shared>>,
+    /// Sorted, so that they are aborted in the same order in every run.
+    handles: BTreeMap<TaskId, JoinHandle<T>>,
     ended: Rc<Ended>,
     /// `ended.push`, as the executor calls it.
     tell: Rc<dyn Fn(TaskId)>,
@@ -73,8 +72,7 @@ impl<T: 'static> JoinSet<T> {
     pub fn new() -> Self {
         let ended = Rc::new(Ended::default());
         JoinSet {
-            handles: HashMap::new(),
-            executor: None,
+            handles: BTreeMap::new(),
             tell: Rc::new({
                 let ended = ended.clone();
                 move |id| ended.push(id)
@@ -104,13 +102,12 @@ impl<T: 'static> JoinSet<T> {
     #[track_caller]
     pub fn insert(&mut self, handle: JoinHandle<T>) -> TaskId {
         let id = handle.id();
-        let executor = handle.executor();
-        match &self.executor {
-            Some(other) if !self.is_empty() => assert!(
-                Rc::ptr_eq(other, executor),
+        // An id names a task only within one executor.
+        if let Some(other) = self.handles.values().next() {
+            assert!(
+                Rc::ptr_eq(other.executor(), handle.executor()),
                 "{id} is a task of another executor than those in the JoinSet; use a set for each"
-            ),
-            _ => self.executor = Some(executor.clone()),
+            );
         }
         if !handle.tell(self.tell.clone()) {
             self.ended.push(id);
@@ -139,7 +136,8 @@ impl<T: 'static> JoinSet<T> {
 }
 
 impl<T> JoinSet<T> {
-    /// [Aborts](JoinHandle::abort) every task. They stay in the set until they are joined.
+    /// [Aborts](JoinHandle::abort) every task, in the order of their ids. They stay in the set until
+    /// they are joined.
     pub fn abort_all(&self) {
         self.handles.values().for_each(JoinHandle::abort);
     }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -84,7 +85,7 @@ enum State {
     For(Duration),
     /// Not polled yet.
     Until(Instant),
-    /// It will never be ready, unless it is reset: whom to wake then, if it was polled.
+    /// It will never be ready, unless it is reset: then whoever awaits it is to be woken in time.
     Never(Option<(Rc<Shared>, Waiter)>),
     /// In the wheel, or just handed out by it.
     Armed(Timer),
@@ -103,6 +104,26 @@ struct Timer {
 impl State {
     fn until(deadline: Option<Instant>) -> State {
         deadline.map_or(State::Never(None), State::Until)
+    }
+
+    /// In the wheel; or nowhere, if the clock cannot say `deadline`.
+    fn armed(shared: Rc<Shared>, deadline: Instant, waiter: Waiter) -> State {
+        match shared.clock.ns_of(deadline) {
+            Some(deadline_ns) => State::Armed(Timer {
+                key: shared.arm(deadline_ns, waiter),
+                shared,
+                deadline,
+            }),
+            None => State::Never(Some((shared, waiter))),
+        }
+    }
+
+    fn tell_wait(&self, at: &'static Location<'static>) {
+        match self {
+            State::Armed(timer) => timer.shared.waits(WaitsOn::Timer(timer_id(timer.key)), at),
+            State::Never(Some((shared, _))) => shared.waits(WaitsOn::Never, at),
+            _ => {}
+        }
     }
 }
 
@@ -129,42 +150,27 @@ impl Sleep {
     /// Gives it another deadline, whether it is waiting or done. Whoever awaits it need not poll it
     /// again for that.
     pub fn reset(&mut self, deadline: Instant) {
-        let state = mem::replace(&mut self.state, State::Until(deadline));
-        self.state = match state {
+        self.state = match mem::replace(&mut self.state, State::Never(None)) {
             State::Armed(timer) if !timer.has_fired() => timer.reset(deadline),
-            State::Never(Some((shared, waiter))) => Timer::arm(shared, deadline, waiter),
+            State::Never(Some((shared, waiter))) => State::armed(shared, deadline, waiter),
             _ => State::Until(deadline),
         };
     }
 }
 
 impl Timer {
-    /// Puts the deadline in the wheel, or keeps whom to wake if it can never come.
-    fn arm(shared: Rc<Shared>, deadline: Instant, waiter: Waiter) -> State {
-        let Some(deadline_ns) = shared.clock.ns_of(deadline) else {
-            return State::Never(Some((shared, waiter)));
-        };
-        let key = shared.arm(deadline_ns, waiter);
-        State::Armed(Timer {
-            shared,
-            key,
-            deadline,
-        })
-    }
-
-    /// Moves it to another deadline, and keeps whom to wake.
-    fn reset(mut self, deadline: Instant) -> State {
-        let Some(deadline_ns) = self.shared.clock.ns_of(deadline) else {
-            let waiter = self.shared.cancel_timer(self.key);
-            return State::Never(waiter.map(|waiter| (self.shared.clone(), waiter)));
-        };
-        self.shared.reset_timer(self.key, deadline_ns);
-        self.deadline = deadline;
-        State::Armed(self)
-    }
-
     fn has_fired(&self) -> bool {
         self.shared.wheel.borrow().place(self.key).is_none()
+    }
+
+    fn reset(mut self, deadline: Instant) -> State {
+        if let Some(deadline_ns) = self.shared.clock.ns_of(deadline) {
+            self.deadline = deadline;
+            self.shared.reset_timer(self.key, deadline_ns);
+            return State::Armed(self);
+        }
+        let waiter = self.shared.cancel_timer(self.key);
+        State::Never(waiter.map(|waiter| (self.shared.clone(), waiter)))
     }
 }
 
@@ -174,7 +180,7 @@ impl Future for Sleep {
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let shared = Shared::expect_current("sleep");
-        let at = std::panic::Location::caller();
+        let at = Location::caller();
         if let State::For(duration) = self.state {
             self.state = State::until(shared.clock.now().checked_add(duration));
         }
@@ -189,33 +195,27 @@ impl Future for Sleep {
                     self.state = State::Elapsed(timer.deadline);
                     return Poll::Ready(());
                 }
-                shared.waits(WaitsOn::Timer(timer_id(timer.key)), at);
                 shared.set_timer_waiter(timer.key, cx.waker());
             }
             State::Until(deadline) => {
-                let waiter = shared.waiter(cx.waker());
-                self.state = Timer::arm(shared.clone(), *deadline, waiter);
-                let on = match &self.state {
-                    State::Armed(timer) => WaitsOn::Timer(timer_id(timer.key)),
-                    _ => WaitsOn::Never,
-                };
-                shared.waits(on, at);
+                let (deadline, waiter) = (*deadline, shared.waiter(cx.waker()));
+                self.state = State::armed(shared, deadline, waiter);
             }
             State::Never(_) => {
                 let waiter = shared.waiter(cx.waker());
-                shared.waits(WaitsOn::Never, at);
                 self.state = State::Never(Some((shared, waiter)));
             }
             State::Elapsed(_) => return Poll::Ready(()),
             State::For(_) => unreachable!("it has begun"),
         }
+        self.state.tell_wait(at);
         Poll::Pending
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        drop(self.shared.cancel_timer(self.key));
+        self.shared.cancel_timer(self.key);
     }
 }
 
