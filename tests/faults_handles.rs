@@ -126,18 +126,24 @@ fn futures_that_hold_each_other_s_handles_are_freed() {
     }
 }
 
+/// A task whose output is the handle of another.
+fn spawns<F: Future + 'static>(future: F) -> impl Future<Output = JoinHandle<F::Output>> {
+    let mut future = Some(future);
+    poll_fn(move |_| Poll::Ready(spawn(future.take().unwrap())))
+}
+
 #[test]
 fn an_output_may_be_the_handle_of_another_task() {
     let drops = Rc::new(Cell::new(0));
     let executor = virtual_executor();
     let guard = counted(&drops);
-    let outer = executor.spawn(async move { spawn(async move { guard }) });
+    let outer = executor.spawn(spawns(async move { guard }));
     let inner = executor.block_on(outer).unwrap();
     drop(executor.block_on(inner).unwrap());
     assert_eq!(drops.get(), 1);
     // And nobody takes either.
     let guard = counted(&drops);
-    let outer = executor.spawn(async move { spawn(async move { guard }) });
+    let outer = executor.spawn(spawns(async move { guard }));
     executor.run_until_idle();
     drop(outer);
     assert_eq!(drops.get(), 2);
@@ -220,7 +226,8 @@ fn what_was_ready_panics_when_it_is_polled_again_and_says_what_it_is() {
         let mut future = Box::pin(future);
         Box::pin(poll_fn(move |cx| future.as_mut().poll(cx).map(drop)))
     }
-    let leaves: [(fn() -> Leaf, &str); 4] = [
+    type Case = (fn() -> Leaf, &'static str);
+    let leaves: [Case; 4] = [
         (
             || leaf(spawn(async {})),
             "was polled after it gave its output",
@@ -342,7 +349,8 @@ fn a_long_chain_of_joins_is_aborted_on_a_small_stack() {
 #[test]
 fn a_handle_may_be_dropped_by_the_very_task_that_it_is_of() {
     let executor = virtual_executor();
-    let own: Rc<RefCell<Option<JoinHandle<Box<dyn Any>>>>> = Rc::default();
+    type Handle = JoinHandle<Box<dyn Any>>;
+    let own: Rc<RefCell<Option<Handle>>> = Rc::default();
     let drops = Rc::new(Cell::new(0));
     let task = executor.spawn({
         let (own, guard) = (own.clone(), counted(&drops));

@@ -106,7 +106,8 @@ fn poll_with_bomb<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
 #[test]
 fn a_waker_may_panic_in_its_drop_wherever_the_executor_keeps_it() {
     type Leaf = Pin<Box<dyn Future<Output = ()>>>;
-    let leaves: [(&str, fn() -> Leaf); 4] = [
+    type Named = (&'static str, fn() -> Leaf);
+    let leaves: [Named; 4] = [
         ("sleep", || Box::pin(sleep(secs(1)))),
         ("timeout", || {
             Box::pin(async { assert!(timeout(secs(1), pending::<()>()).await.is_err()) })

@@ -164,7 +164,8 @@ fn many_wakes_inside_one_s_own_poll_are_exactly_one_more_poll() {
             if polls.replace(polls.get() + 1) == 0 {
                 wake_remotely(cx.waker());
                 cx.waker().wake_by_ref();
-                cx.waker().clone().wake();
+                let clone = cx.waker().clone();
+                clone.wake();
                 wake_remotely(cx.waker());
             }
             Poll::<()>::Pending
@@ -195,7 +196,8 @@ fn a_waker_s_drop_may_wake_another_task() {
     executor.run_until_idle();
     // Each leaf keeps the waker, and drops it when it is dropped itself, or when it is done.
     type Leaf = Pin<Box<dyn Future<Output = ()>>>;
-    let leaves: [(&str, fn() -> Leaf); 3] = [
+    type Named = (&'static str, fn() -> Leaf);
+    let leaves: [Named; 3] = [
         ("a sleep that is dropped", || Box::pin(sleep(secs(60)))),
         ("a sleep that fires", || Box::pin(sleep(Duration::ZERO))),
         ("a handle that is dropped", || {
@@ -550,7 +552,8 @@ fn fifty_threads_may_each_have_an_executor() {
 
 #[test]
 fn a_thread_local_guard_is_told_of_a_wake_from_a_thread_that_ends() {
-    thread_local!(static GUARD: RefCell<Option<OnDrop<Box<dyn FnMut()>>>> = const { RefCell::new(None) });
+    type Guard = OnDrop<Box<dyn FnMut()>>;
+    thread_local!(static GUARD: RefCell<Option<Guard>> = const { RefCell::new(None) });
     no_hang(|| {
         let executor = Executor::new();
         let probe = Probe::new();
