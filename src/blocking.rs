@@ -110,7 +110,7 @@ struct Job<T> {
 
 struct Done<T> {
     result: thread::Result<T>,
-    thread: String,
+    thread: Box<str>,
     queued: Duration,
     took: Duration,
 }
@@ -128,7 +128,7 @@ impl<T> Job<T> {
     fn finish(&self, result: thread::Result<T>, queued_at: Instant, started_at: Instant) {
         let done = Done {
             result,
-            thread: thread::current().name().unwrap_or("a thread").to_owned(),
+            thread: thread::current().name().unwrap_or("a thread").into(),
             queued: started_at - queued_at,
             took: started_at.elapsed(),
         };

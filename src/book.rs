@@ -1,11 +1,16 @@
-//! The book: from two programs that take 3 s and 2 s to an executor of one's own.
-//!
 //! These are the chapters of `docs/`. `cargo test --doc` compiles and runs every program in them.
 //! The example programs that they name lie in `examples/` and `docs/listings/` of the repository.
 //!
 //! A chapter links to others by path, as its readers on a forge need it. `book_links.md` stands
 //! above each chapter and gives the same labels their meaning inside the API docs: where a label
 //! is defined twice, Markdown takes the first.
+//!
+#![doc = include_str!("book_links.md")]
+#![doc = include_str!("../docs/README.md")]
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/01-two-programs.md")]
+pub mod two_programs {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/02-calling-does-nothing.md")]
@@ -34,6 +39,22 @@ pub mod the_waker {}
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/08-an-executor-in-a-hundred-lines.md")]
 pub mod an_executor_in_a_hundred_lines {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/09-the-timer-wheel.md")]
+pub mod the_timer_wheel {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/10-join-spawn-race-cancel.md")]
+pub mod join_spawn_race_cancel {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/11-when-it-goes-wrong.md")]
+pub mod when_it_goes_wrong {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/12-back-to-python.md")]
+pub mod back_to_python {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/13-in-a-debugger.md")]

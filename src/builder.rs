@@ -9,7 +9,9 @@ use crate::context::Shared;
 use crate::executor::Executor;
 use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::slack;
 use crate::trace::{Observer, Tracer};
+use crate::view;
 
 /// From here on a poll is long, unless the builder is told otherwise. So asyncio's debug mode has it.
 const LONG_POLL: Duration = Duration::from_millis(100);
@@ -21,10 +23,10 @@ const LONG_POLL: Duration = Duration::from_millis(100);
 /// ```
 #[must_use = "nothing is made before `build`"]
 pub struct Builder {
-    virtual_time: bool,
+    pub(crate) virtual_time: bool,
     closed_world: Option<bool>,
     seed: Option<u64>,
-    observer: Option<Box<dyn Observer>>,
+    pub(crate) observer: Option<Box<dyn Observer>>,
     long_poll: Option<Duration>,
     blocking_threads: usize,
 }
@@ -102,7 +104,14 @@ impl Builder {
     }
 
     /// Makes the executor, on this thread.
+    #[track_caller]
     pub fn build(self) -> Executor {
+        let this = view::watched(self);
+        this.build_unwatched()
+    }
+
+    fn build_unwatched(self) -> Executor {
+        slack::lower();
         let clock = Rc::new(match self.virtual_time {
             true => Clock::virtual_time(),
             false => Clock::real(),

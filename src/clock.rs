@@ -38,6 +38,14 @@ impl Clock {
         }
     }
 
+    /// What [`now_ns`](Clock::now_ns) was when the operating system's clock was read, if it was.
+    pub(crate) fn ns_at(&self, read: Option<Instant>) -> u64 {
+        match (&self.virtual_ns, read) {
+            (None, Some(read)) => saturating_ns(read - self.start),
+            _ => self.now_ns(),
+        }
+    }
+
     pub(crate) fn now(&self) -> Instant {
         match &self.virtual_ns {
             Some(now_ns) => self.start + Duration::from_nanos(now_ns.get()),

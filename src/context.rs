@@ -9,7 +9,7 @@
 //! out first, and dropped when the borrow has ended.
 
 use std::cell::{Cell, RefCell};
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
@@ -18,18 +18,29 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::guard::{contain, drop_contained};
+use crate::guard::drop_contained;
 use crate::inbox::{Home, Inbox};
 use crate::pool::Pool;
 use crate::queue::Queue;
-use crate::slots::{Joiner, Slot, State, Waiter};
+use crate::slots::{ForeignWaker, Joiner, Slot, State, Waiter};
 use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId};
 use crate::trace::{Cause, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
 use crate::waker::{HeldWaker, Here, set_here};
 use crate::wheel::{Key, Wheel};
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Shared>>> = const { RefCell::new(None) };
+    /// The executor that runs on this thread at this moment.
+    ///
+    /// What has nothing to drop is there until the very end of its thread. So the executor works in
+    /// the drops of other thread-locals too. [`Entered`] sees to it that nothing is left in here.
+    static CURRENT: RefCell<ManuallyDrop<Option<Rc<Shared>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
+}
+
+/// Makes `shared` the executor of this thread and returns the one before it.
+fn set_current(shared: Option<Rc<Shared>>) -> Option<Rc<Shared>> {
+    let before = CURRENT.with(|current| current.replace(ManuallyDrop::new(shared)));
+    ManuallyDrop::into_inner(before)
 }
 
 /// Everything that one executor has, except for the loop that drives it.
@@ -75,7 +86,7 @@ impl Shared {
     /// The executor that runs on this thread now.
     #[inline]
     pub(crate) fn current() -> Option<Rc<Shared>> {
-        CURRENT.try_with(|current| current.borrow().clone()).ok()?
+        CURRENT.with(|current| Option::clone(&current.borrow()))
     }
 
     /// Like [`current`](Shared::current), for what only works inside an executor.
@@ -97,9 +108,8 @@ impl Shared {
             queue: self.queue.clone(),
             home: Arc::as_ptr(&self.home),
         };
-        let current = CURRENT.try_with(|current| current.replace(Some(self.clone())));
         Entered {
-            previous: current.ok().flatten(),
+            previous: set_current(Some(self.clone())),
             previous_here: set_here(Some(here)),
         }
     }
@@ -209,12 +219,14 @@ impl Shared {
     }
 
     /// The task's own waker, if it has one.
+    #[inline]
     pub(crate) fn take_waker(&self, id: TaskId) -> Option<HeldWaker> {
         let mut wakers = self.wakers.borrow_mut();
         wakers.get_mut(id.slot() as usize)?.take()
     }
 
     /// Keeps the task's own waker until its next poll.
+    #[inline]
     pub(crate) fn keep_waker(&self, id: TaskId, waker: HeldWaker) {
         let slot = id.slot() as usize;
         let mut wakers = self.wakers.borrow_mut();
@@ -313,7 +325,7 @@ impl Shared {
     pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
         match self.queue.running() {
             Some(id) if self.is_polled_by_id(id, waker) => Waiter::Task(id),
-            _ => Waiter::Waker(waker.clone()),
+            _ => Waiter::Waker(ForeignWaker::clone_of(waker)),
         }
     }
 
@@ -346,8 +358,7 @@ impl Shared {
     pub(crate) fn wake_waiter(&self, waiter: Waiter, by: Cause) {
         match waiter {
             Waiter::Task(id) => self.queue.wake(id, by),
-            // A waker that panics has done what it does; whoever is woken next must not suffer.
-            Waiter::Waker(waker) => contain(|| waker.wake()),
+            Waiter::Waker(waker) => waker.wake(),
         }
     }
 
@@ -401,13 +412,14 @@ impl Shared {
         });
     }
 
-    /// Takes a timer out of the wheel, if it is still there.
-    pub(crate) fn cancel_timer(&self, key: Key) {
+    /// Takes a timer out of the wheel, if it is still there, and gives back whom it would wake.
+    pub(crate) fn cancel_timer(&self, key: Key) -> Option<Waiter> {
         let waiter = self.wheel.borrow_mut().cancel(key);
         if waiter.is_some() {
             let timer = timer_id(key);
             self.tracer.emit(|| Event::TimerCancelled { timer });
         }
+        waiter
     }
 
     fn place(&self, key: Key) -> Place {
@@ -432,8 +444,6 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         set_here(self.previous_here.take());
-        let previous = self.previous.take();
-        let ended = CURRENT.try_with(|current| current.replace(previous));
-        drop(ended);
+        drop(set_current(self.previous.take()));
     }
 }

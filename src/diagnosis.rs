@@ -9,23 +9,29 @@ use std::time::{Duration, Instant};
 use crate::context::Shared;
 use crate::slots::{Slot, State};
 use crate::task::TaskId;
-use crate::trace::Event;
+use crate::trace::{Event, LongPoll};
 
 /// So many polls in a row that a task brought about itself are told of.
 const SPINNING_POLLS: u32 = 1_000;
 
 impl Shared {
+    /// Tells that a poll begins, and says when, if it matters how long it takes.
     #[cold]
-    pub(crate) fn tell_poll_started(&self, task: TaskId) -> Instant {
+    pub(crate) fn tell_poll_started(&self, task: TaskId) -> Option<Instant> {
         self.registered.set(false);
         let why = self.tracer.take_cause(task);
-        self.tracer.emit(|| Event::PollStarted { task, why });
+        let is_timed = !self.clock.is_virtual() || self.tracer.long_poll().is_some();
+        let started = is_timed.then(Instant::now);
+        // To read the clock is the larger part of telling, so one reading serves for both.
+        let now_ns = self.clock.ns_at(started);
+        let event = || Event::PollStarted { task, why };
+        self.tracer.emit_at(now_ns, event);
         let polls = self.tracer.count_polls_by_itself(task, why);
         // Once a thousand polls, so that a loop which never ends is seen and does not fill the log.
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer.emit(|| Event::Spinning { task, polls });
         }
-        Instant::now()
+        started
     }
 
     /// Tells that a poll has ended that began at `started`, and what is wrong with it.
@@ -34,10 +40,13 @@ impl Shared {
         &self,
         task: TaskId,
         ready: bool,
-        started: Instant,
+        started: Option<Instant>,
         wakers: Option<usize>,
     ) {
-        let held = started.elapsed();
+        let ended = started.map(|_| Instant::now());
+        let held = ended
+            .zip(started)
+            .map_or(Duration::ZERO, |(ended, started)| ended - started);
         let until = self.waits_at();
         let put = |slot: &mut Slot| mem::replace(&mut slot.waits_at, until);
         let after = self.queue.with_slot(task, put).flatten();
@@ -46,26 +55,29 @@ impl Shared {
             true => Duration::ZERO,
             false => held,
         };
-        self.tracer.emit(|| Event::PollEnded {
+        let event = || Event::PollEnded {
             task,
             ready,
             took,
             wakers,
-        });
+        };
+        self.tracer.emit_at(self.clock.ns_at(ended), event);
         let queued = self.queue.state(task) == State::Queued;
         if !ready && !queued && wakers == Some(0) && !self.is_registered(task) {
             self.tracer.emit(|| Event::ForgottenWaker { task });
         }
         if self.tracer.long_poll().is_some_and(|long| held >= long) {
             let (delayed, timers, late) = self.delayed_by(task, held);
-            self.tracer.emit(|| Event::LongPoll {
-                task,
-                took: held,
-                after,
-                until: if ready { None } else { until },
-                delayed,
-                timers,
-                late,
+            self.tracer.emit(|| {
+                Event::LongPoll(Box::new(LongPoll {
+                    task,
+                    took: held,
+                    after,
+                    until: if ready { None } else { until },
+                    delayed,
+                    timers,
+                    late,
+                }))
             });
         }
     }

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -142,9 +142,39 @@ impl Executor {
     pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Stalled> {
         let _entered = self.enter("block_on");
         let name = Name::Borrowed(short_name(std::any::type_name::<F>()));
-        let mut future = pin!(future);
+        let mut future = pin!(Some(future));
         let at = Location::caller();
         let mut main = MainTask::start(&self.shared, &self.main_waker, name, at);
+        let run = || {
+            let future = future.as_mut().as_pin_mut();
+            self.run(&mut main, future.expect("it is dropped only below"))
+        };
+        let ran = catch_unwind(AssertUnwindSafe(run));
+        if let Err(payload) = &ran {
+            main.panicked(&**payload);
+        }
+        // The future is dropped here, and not by a panic that unwinds: a second panic, in its own
+        // drop or the output's, would end the process.
+        let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
+        match (ran, dropped) {
+            (Ok(result), Ok(())) => result,
+            (Ok(unwanted), Err(payload)) => {
+                drop_contained(unwanted);
+                resume_unwind(payload)
+            }
+            (Err(payload), dropped) => {
+                drop_contained(dropped);
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    /// Turn after turn, until `block_on`'s own future is done, or never will be.
+    fn run<F: Future>(
+        &self,
+        main: &mut MainTask<'_>,
+        mut future: Pin<&mut F>,
+    ) -> Result<F::Output, Stalled> {
         let mut spare = self.take_spare();
         let result = loop {
             match self.next() {
@@ -156,14 +186,21 @@ impl Executor {
                 Next::Poll(popped) => self.poll_task(popped, &mut spare),
                 Next::TimersFired(_) => {}
                 Next::Nothing if self.advance_clock().is_some() => {}
-                Next::Nothing => match verdict(&self.shared, &mut main, self.closed_world) {
-                    Some(stalled) => break Err(stalled),
+                Next::Nothing => match verdict(&self.shared, main, self.closed_world) {
+                    Some(stalled) => {
+                        main.cancelled();
+                        break Err(stalled);
+                    }
                     None => self.park(),
                 },
             }
             self.resume_observer_panic();
         };
         self.spare.set(Some(spare));
+        if let Some(payload) = self.shared.tracer.take_panic() {
+            drop_contained(result);
+            resume_unwind(payload);
+        }
         result
     }
 
@@ -234,8 +271,11 @@ impl Executor {
             if let Some(popped) = self.pop_within_turn() {
                 return Next::Poll(popped);
             }
-            self.take_inbox();
-            let fired = self.fire_timers();
+            if self.shared.home.has_mail() {
+                self.take_inbox();
+            }
+            let no_timers = self.shared.wheel.borrow().is_empty();
+            let fired = if no_timers { 0 } else { self.fire_timers() };
             let ready = self.shared.queue.len();
             self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
             if fired > 0 {
@@ -258,10 +298,8 @@ impl Executor {
 
     /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
     /// threads must not be able to keep the executor here.
+    #[cold]
     fn take_inbox(&self) {
-        if self.shared.inbox.is_empty() {
-            return;
-        }
         for _ in 0..self.shared.inbox.len() {
             if let Some(id) = self.shared.inbox.receive() {
                 self.shared.queue.wake(id, Cause::OtherThread);
@@ -273,9 +311,6 @@ impl Executor {
     /// in the order in which they were armed.
     fn fire_timers(&self) -> usize {
         let shared = &*self.shared;
-        if shared.wheel.borrow().is_empty() {
-            return 0;
-        }
         let now_ns = shared.clock.now_ns();
         let mut fired = 0;
         while fired < MAX_TIMERS_A_TURN {
@@ -444,6 +479,10 @@ impl Executor {
         let ended = shared.inbox.park(&shared.home, timeout, || {
             shared.home.blocking_jobs() != jobs
         });
+        if ended == ParkEnd::NotParked {
+            // The letter may be there before the mark that there is mail.
+            self.take_inbox();
+        }
         shared.tracer.emit(|| Event::Unparked {
             by: match ended {
                 ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,
@@ -478,7 +517,9 @@ impl Drop for Executor {
         loop {
             let unfinished = self.shared.queue.unfinished(|id, _| Some(id));
             if unfinished.is_empty() {
-                return self.shared.tracer.end();
+                self.shared.tracer.end();
+                // An observer's panic has no caller to go to any more.
+                return drop_contained(self.shared.tracer.take_panic());
             }
             for id in unfinished {
                 // A drop before this one may have finished it by now.

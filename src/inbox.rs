@@ -13,6 +13,10 @@
 //! raised sends nothing, but whatever that thread wrote before is seen by the poll, for the
 //! executor clears the flag with a swap that reads what that thread's swap wrote.
 //!
+//! *Between the inbox and a busy executor.* Every turn asks only whether `mail` is raised, one plain
+//! load. It is raised after the letter was put in, and taken down, by a swap again, before the
+//! letters are taken out: so one that was not taken out raises it once more.
+//!
 //! *Between the inbox and the park.* The executor says "I am parked", then looks at the inbox once
 //! more, then parks. A waker puts its letter in the inbox, then asks whether the executor is
 //! parked. With a fence between the two steps on each side, at least one sees the other: either the
@@ -36,6 +40,8 @@ use crate::task::TaskId;
 /// What threads know of an executor. It outlives the executor as long as there are wakers.
 pub(crate) struct Home {
     inbox: Sender<Arc<TaskWaker>>,
+    /// Raised when there may be something in the inbox.
+    mail: AtomicBool,
     thread: Thread,
     parked: AtomicBool,
     /// How many closures are out on the thread pool.
@@ -62,6 +68,7 @@ impl Home {
         let (sender, letters) = unbounded();
         let home = Home {
             inbox: sender,
+            mail: AtomicBool::new(false),
             thread: thread::current(),
             parked: AtomicBool::new(false),
             blocking_jobs: AtomicUsize::new(0),
@@ -72,6 +79,7 @@ impl Home {
     fn send(&self, letter: Arc<TaskWaker>) {
         // An error means that the executor is gone, and then a wake does nothing.
         if self.inbox.send(letter).is_ok() {
+            self.mail.store(true, Ordering::Release);
             self.unpark();
         }
     }
@@ -81,6 +89,12 @@ impl Home {
         if self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::Release) {
             self.thread.unpark();
         }
+    }
+
+    /// True if the executor should look into its inbox.
+    #[inline]
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mail.load(Ordering::Relaxed) && self.mail.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn blocking_jobs(&self) -> usize {
@@ -100,13 +114,11 @@ impl Home {
 }
 
 impl Inbox {
-    /// How many letters there are: two plain loads, cheap enough for every turn.
-    #[inline]
+    /// How many letters there are.
     pub(crate) fn len(&self) -> usize {
         self.letters.len()
     }
 
-    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.letters.is_empty()
     }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use crate::context::Shared;
 use crate::executor::Executor;
+use crate::guard::drop_contained;
 use crate::slots::{Joiner, Slot};
 use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
 use crate::trace::WaitsOn;
@@ -83,7 +84,7 @@ where
 ///
 /// Dropping the handle detaches the task: it goes on, and its output is dropped when it is done.
 /// To stop it, [`abort`](JoinHandle::abort) it. A handle that is dropped after its task has
-/// finished drops the output.
+/// finished drops the output. A panic in the drop of an output that nobody took ends there.
 ///
 /// # Panics
 ///
@@ -114,6 +115,10 @@ impl<T: 'static> JoinHandle<T> {
             taken: false,
             output: PhantomData,
         }
+    }
+
+    pub(crate) fn executor(&self) -> &Rc<Shared> {
+        &self.shared
     }
 
     /// Has `tell` called when the task ends. False, if it has ended.
@@ -198,14 +203,14 @@ impl<T> Drop for JoinHandle<T> {
             return;
         }
         // Moved out first, and dropped with nothing borrowed: an output's drop is the user's code.
-        let outcome = self.shared.queue.take_finished(self.id);
-        if outcome.is_none() {
-            let joiner = self.shared.queue.with_slot(self.id, |slot| {
-                slot.has_handle = false;
-                slot.joiner.take()
-            });
-            drop(joiner);
+        if let Some(outcome) = self.shared.queue.take_finished(self.id) {
+            return drop_contained(outcome);
         }
+        let joiner = self.shared.queue.with_slot(self.id, |slot| {
+            slot.has_handle = false;
+            slot.joiner.take()
+        });
+        drop(joiner);
     }
 }
 

@@ -45,6 +45,8 @@ use crate::trace::{Cause, WaitsOn};
 pub struct JoinSet<T> {
     /// In an order that is the same in every run, for they are aborted and dropped in it.
     handles: BTreeMap<TaskId, JoinHandle<T>>,
+    /// Whose tasks they are, if there are any: an id names a task only within one executor.
+    executor: Option<Rc<Shared>>,
     ended: Rc<Ended>,
     /// `ended.push`, as the executor calls it.
     tell: Rc<dyn Fn(TaskId)>,
@@ -73,6 +75,7 @@ impl<T: 'static> JoinSet<T> {
         let ended = Rc::new(Ended::default());
         JoinSet {
             handles: BTreeMap::new(),
+            executor: None,
             tell: Rc::new({
                 let ended = ended.clone();
                 move |id| ended.push(id)
@@ -98,10 +101,18 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Panics
     ///
-    /// If the handle has given its output already.
+    /// If the handle has given its output already, or if the set has tasks of another executor.
     #[track_caller]
     pub fn insert(&mut self, handle: JoinHandle<T>) -> TaskId {
         let id = handle.id();
+        let executor = handle.executor();
+        match &self.executor {
+            Some(other) if !self.is_empty() => assert!(
+                Rc::ptr_eq(other, executor),
+                "{id} is a task of another executor than those in the JoinSet; use a set for each"
+            ),
+            _ => self.executor = Some(executor.clone()),
+        }
         if !handle.tell(self.tell.clone()) {
             self.ended.push(id);
         }

@@ -76,6 +76,7 @@
 //! | [inbox.rs] | how other threads reach the executor, and why no wake is lost; the park |
 //! | [waker.rs] | a task's waker: to the queue from here, to the inbox from elsewhere |
 //! | [pool.rs] | the threads that run what blocks |
+//! | [slack.rs] | how late the operating system may wake the thread |
 //! | [context.rs] | what the running executor shares with its futures |
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
@@ -87,6 +88,15 @@
 //! | [time.rs] | `sleep`, `timeout`, `interval` |
 //! | [combine.rs] | `join`, `join_all`, `race`, `yield_now` |
 //! | [blocking.rs] | `spawn_blocking`: a closure on a thread of the pool, as a task |
+//!
+//! # Features
+//!
+//! Both are off unless they are asked for.
+//!
+//! - `view` shows what happened: see the module `view`.
+//! - `timer-slack` makes sleeps less late on Linux. The kernel ends a timed wait up to 50 us late
+//!   unless a thread asks for less; with this feature [`Builder::build`] asks for as little as there
+//!   is, for the thread that it is called on, for as long as that thread lives.
 //!
 //! # Tasks stay on their thread
 //!
@@ -106,6 +116,7 @@
 //! [inbox.rs]: ../src/watchglass/inbox.rs.html
 //! [waker.rs]: ../src/watchglass/waker.rs.html
 //! [pool.rs]: ../src/watchglass/pool.rs.html
+//! [slack.rs]: ../src/watchglass/slack.rs.html
 //! [context.rs]: ../src/watchglass/context.rs.html
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
@@ -129,6 +140,11 @@ mod queue;
 mod inbox;
 mod waker;
 mod pool;
+#[cfg_attr(
+    all(feature = "timer-slack", target_os = "linux"),
+    path = "slack/lowered.rs"
+)]
+mod slack;
 mod context;
 mod diagnosis;
 mod main_task;
@@ -143,6 +159,9 @@ mod blocking;
 #[cfg(feature = "view")]
 #[doc(hidden)]
 pub mod view;
+#[cfg(not(feature = "view"))]
+#[path = "no_view.rs"]
+mod view;
 
 pub use blocking::spawn_blocking;
 pub use builder::Builder;

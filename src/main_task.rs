@@ -4,28 +4,28 @@
 //! other task. But it may borrow from its caller's stack, so it stays there and is never boxed; and
 //! its waker is made by `waker_fn` from a closure, the simplest way to make one.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
-use std::thread;
 
 use waker_fn::waker_fn;
 
 use crate::context::Shared;
 use crate::inbox::TaskWaker;
-use crate::task::{Name, TaskId};
+use crate::task::{Name, TaskId, message_of};
 use crate::trace::Event;
 
 pub(crate) struct MainTask<'a> {
     pub(crate) id: TaskId,
     pub(crate) name: Name,
     shared: &'a Shared,
+    /// `None` once the future has ended.
     waker: Option<MainWaker>,
     /// Where the waker's target comes from and goes back to, for the next `block_on`.
     kept: &'a Cell<Option<Arc<TaskWaker>>>,
-    ended: bool,
 }
 
 /// `block_on`'s waker. The next call on the same executor uses the target again, unless somebody
@@ -52,7 +52,6 @@ impl<'a> MainTask<'a> {
             shared,
             waker: Some(MainWaker::new(target)),
             kept,
-            ended: false,
         }
     }
 
@@ -87,30 +86,28 @@ impl<'a> MainTask<'a> {
         target
     }
 
+    /// The future will never be done.
+    pub(crate) fn cancelled(&mut self) {
+        self.end(Event::Cancelled { task: self.id });
+    }
+
+    /// The future has panicked, or else an observer has: then the future may have ended already.
+    pub(crate) fn panicked(&mut self, payload: &(dyn Any + Send)) {
+        if self.waker.is_some() {
+            self.shared.poll_ended();
+            self.end(Event::Panicked {
+                task: self.id,
+                message: message_of(payload).map(str::to_owned),
+            });
+        }
+    }
+
     fn end(&mut self, how: Event) {
-        self.ended = true;
         self.shared.queue.remove_main(self.id);
         self.shared.tracer.emit(|| how);
         let target = self.drop_waker();
         if Arc::strong_count(&target) == 1 {
             self.kept.set(Some(target));
-        }
-    }
-}
-
-impl Drop for MainTask<'_> {
-    /// The future has panicked, or will never be done.
-    fn drop(&mut self) {
-        if !self.ended {
-            self.shared.poll_ended();
-            let task = self.id;
-            self.end(match thread::panicking() {
-                true => Event::Panicked {
-                    task,
-                    message: None,
-                },
-                false => Event::Cancelled { task },
-            });
         }
     }
 }

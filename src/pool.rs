@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::guard::contain;
+use crate::guard::{contain, drop_contained};
 
 /// A closure to be run on some thread.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -91,7 +91,7 @@ impl Pool {
             Err(error) => {
                 counts.queued -= 1;
                 drop(counts);
-                drop(self.workers.jobs.try_recv());
+                drop_contained(self.workers.jobs.try_recv());
                 Err(error)
             }
         }
@@ -138,6 +138,7 @@ fn start_os_thread(name: String, work: Job) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use std::mem;
     use std::sync::Barrier;
     use std::sync::mpsc;
     use std::time::Instant;
@@ -246,6 +247,21 @@ mod tests {
         assert_eq!(error.to_string(), "no more threads");
         assert_eq!(Arc::strong_count(&token), 1);
         assert_eq!(pool.workers.lock().queued, 0);
+    }
+
+    #[test]
+    fn a_refused_closure_may_panic_in_its_drop() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("on purpose");
+            }
+        }
+        let mut pool = Pool::new(8, LONG);
+        pool.start_thread = |_, _| Err(io::Error::other("no more threads"));
+        let bomb = Bomb;
+        let refused = pool.submit(Box::new(move || mem::forget(bomb)));
+        assert_eq!(refused.unwrap_err().to_string(), "no more threads");
     }
 
     #[test]

@@ -36,32 +36,14 @@ pub(crate) struct Popped {
 }
 
 impl Tasks {
-    /// Takes the next entry, and its task unless that has ended since it was queued.
-    #[inline(always)]
-    fn pop(
-        &mut self,
-        shuffle: Option<&Cell<u64>>,
-        among: usize,
-    ) -> Option<(TaskId, Option<Popped>)> {
-        if let Some(shuffle) = shuffle {
-            let among = among.min(self.ready.len());
-            if among > 1 {
-                let chosen = next_random(shuffle) % among as u64;
-                self.ready.swap(0, chosen as usize);
-            }
+    /// Puts one of the first so many entries at the front.
+    #[cold]
+    fn shuffle_front(&mut self, shuffle: &Cell<u64>, among: usize) {
+        let among = among.min(self.ready.len());
+        if among > 1 {
+            let chosen = next_random(shuffle) % among as u64;
+            self.ready.swap(0, chosen as usize);
         }
-        let id = self.ready.pop_front()?;
-        let queued = |slot: &&mut Slot| slot.state == State::Queued;
-        let popped = self.slots.get_mut(id).filter(queued).map(|slot| {
-            slot.state = State::Waiting;
-            Popped {
-                id,
-                task: slot.task.take(),
-                aborted: slot.aborted,
-                has_waker: slot.has_waker,
-            }
-        });
-        Some((id, popped))
     }
 }
 
@@ -146,12 +128,25 @@ impl Queue {
     #[inline(always)]
     pub(crate) fn pop(&self, turn_left: &Cell<usize>) -> Option<Popped> {
         while turn_left.get() > 0 {
-            let left = turn_left.get();
-            turn_left.set(left - 1);
-            let (id, popped) = self.tasks.borrow_mut().pop(self.shuffle.as_ref(), left)?;
-            if popped.is_some() {
-                return popped;
+            let mut tasks = self.tasks.borrow_mut();
+            if let Some(shuffle) = &self.shuffle {
+                tasks.shuffle_front(shuffle, turn_left.get());
             }
+            turn_left.set(turn_left.get() - 1);
+            let id = tasks.ready.pop_front()?;
+            if let Some(slot) = tasks.slots.get_mut(id)
+                && slot.state == State::Queued
+            {
+                slot.state = State::Waiting;
+                return Some(Popped {
+                    id,
+                    task: slot.task.take(),
+                    aborted: slot.aborted,
+                    has_waker: slot.has_waker,
+                });
+            }
+            // What ended while it was queued is passed over, and was an entry of this turn too.
+            drop(tasks);
             self.tracer.passed_over(id);
         }
         None
@@ -350,8 +345,8 @@ mod tests {
         let ids = insert(&queue, 2);
         queue.remove_main(ids[0]);
         assert_eq!(effect_of_wake(queue.push(ids[0])), Effect::Finished);
-        assert_eq!(turn(&queue, 1), []);
+        assert_eq!(turn(&queue, 1), [0; 0]);
         assert_eq!(turn(&queue, 1), [ids[1].slot()]);
-        assert_eq!(turn(&queue, 1), []);
+        assert_eq!(turn(&queue, 1), [0; 0]);
     }
 }

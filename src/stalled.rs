@@ -1,8 +1,7 @@
 //! The verdict that nothing can ever happen again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::iter::successors;
 use std::panic::Location;
 
 use crate::context::Shared;
@@ -92,16 +91,19 @@ impl Stalled {
             .iter()
             .filter_map(|task| Some((task.id, task.waits_for?)))
             .collect();
+        // Each task is passed once: a way ends where an earlier one went.
+        let mut passed = HashSet::new();
         for start in self.tasks.iter().map(|task| task.id) {
-            let follow = |id: &TaskId| waits_for.get(id).copied();
-            // A way that comes back to its start does so within as many steps as there are tasks.
-            let way: Vec<TaskId> = successors(follow(&start), follow)
-                .take(self.tasks.len())
-                .collect();
-            if let Some(end) = way.iter().position(|&id| id == start) {
-                let mut cycle = vec![start];
-                cycle.extend(&way[..end]);
-                return cycle;
+            let mut way = Vec::new();
+            let mut next = Some(start);
+            while let Some(id) = next
+                && passed.insert(id)
+            {
+                way.push(id);
+                next = waits_for.get(&id).copied();
+            }
+            if let Some(begin) = way.iter().position(|&id| Some(id) == next) {
+                return way.split_off(begin);
             }
         }
         Vec::new()

@@ -4,6 +4,7 @@
 //! when the wheel has handed that out again. No thread waits for it.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use crate::context::{Shared, timer_id};
+use crate::slots::Waiter;
 use crate::trace::WaitsOn;
 use crate::wheel::Key;
 
@@ -82,8 +84,8 @@ enum State {
     For(Duration),
     /// Not polled yet.
     Until(Instant),
-    /// It will never be ready.
-    Never,
+    /// It will never be ready, unless it is reset: whom to wake then, if it was polled.
+    Never(Option<(Rc<Shared>, Waiter)>),
     /// In the wheel, or just handed out by it.
     Armed(Timer),
     /// It was ready.
@@ -94,12 +96,13 @@ enum State {
 struct Timer {
     shared: Rc<Shared>,
     key: Key,
-    deadline_ns: u64,
+    /// As it was asked for. The wheel has it in nanoseconds, and none before the clock's start.
+    deadline: Instant,
 }
 
 impl State {
     fn until(deadline: Option<Instant>) -> State {
-        deadline.map_or(State::Never, State::Until)
+        deadline.map_or(State::Never(None), State::Until)
     }
 }
 
@@ -108,9 +111,9 @@ impl Sleep {
     /// executor, and for one that never ends.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::For(_) | State::Never => None,
+            State::For(_) | State::Never(_) => None,
             State::Until(deadline) | State::Elapsed(deadline) => Some(*deadline),
-            State::Armed(timer) => timer.shared.clock.instant_of(timer.deadline_ns),
+            State::Armed(timer) => Some(timer.deadline),
         }
     }
 
@@ -119,26 +122,47 @@ impl Sleep {
         match &self.state {
             State::Elapsed(_) => true,
             State::Armed(timer) => timer.has_fired(),
-            State::For(_) | State::Until(_) | State::Never => false,
+            State::For(_) | State::Until(_) | State::Never(_) => false,
         }
     }
 
     /// Gives it another deadline, whether it is waiting or done. Whoever awaits it need not poll it
     /// again for that.
     pub fn reset(&mut self, deadline: Instant) {
-        if let State::Armed(timer) = &mut self.state
-            && !timer.has_fired()
-            && let Some(deadline_ns) = timer.shared.clock.ns_of(deadline)
-        {
-            timer.deadline_ns = deadline_ns;
-            timer.shared.reset_timer(timer.key, deadline_ns);
-        } else {
-            self.state = State::Until(deadline);
-        }
+        let state = mem::replace(&mut self.state, State::Until(deadline));
+        self.state = match state {
+            State::Armed(timer) if !timer.has_fired() => timer.reset(deadline),
+            State::Never(Some((shared, waiter))) => Timer::arm(shared, deadline, waiter),
+            _ => State::Until(deadline),
+        };
     }
 }
 
 impl Timer {
+    /// Puts the deadline in the wheel, or keeps whom to wake if it can never come.
+    fn arm(shared: Rc<Shared>, deadline: Instant, waiter: Waiter) -> State {
+        let Some(deadline_ns) = shared.clock.ns_of(deadline) else {
+            return State::Never(Some((shared, waiter)));
+        };
+        let key = shared.arm(deadline_ns, waiter);
+        State::Armed(Timer {
+            shared,
+            key,
+            deadline,
+        })
+    }
+
+    /// Moves it to another deadline, and keeps whom to wake.
+    fn reset(mut self, deadline: Instant) -> State {
+        let Some(deadline_ns) = self.shared.clock.ns_of(deadline) else {
+            let waiter = self.shared.cancel_timer(self.key);
+            return State::Never(waiter.map(|waiter| (self.shared.clone(), waiter)));
+        };
+        self.shared.reset_timer(self.key, deadline_ns);
+        self.deadline = deadline;
+        State::Armed(self)
+    }
+
     fn has_fired(&self) -> bool {
         self.shared.wheel.borrow().place(self.key).is_none()
     }
@@ -162,28 +186,26 @@ impl Future for Sleep {
                      still holds its timer; make a new sleep on this executor"
                 );
                 if timer.has_fired() {
-                    self.state = State::Elapsed(self.deadline().expect("an armed deadline"));
+                    self.state = State::Elapsed(timer.deadline);
                     return Poll::Ready(());
                 }
                 shared.waits(WaitsOn::Timer(timer_id(timer.key)), at);
                 shared.set_timer_waiter(timer.key, cx.waker());
             }
-            State::Until(deadline) => match shared.clock.ns_of(*deadline) {
-                Some(deadline_ns) => {
-                    let key = shared.arm(deadline_ns, shared.waiter(cx.waker()));
-                    shared.waits(WaitsOn::Timer(timer_id(key)), at);
-                    self.state = State::Armed(Timer {
-                        shared,
-                        key,
-                        deadline_ns,
-                    });
-                }
-                None => {
-                    self.state = State::Never;
-                    shared.waits(WaitsOn::Never, at);
-                }
-            },
-            State::Never => shared.waits(WaitsOn::Never, at),
+            State::Until(deadline) => {
+                let waiter = shared.waiter(cx.waker());
+                self.state = Timer::arm(shared.clone(), *deadline, waiter);
+                let on = match &self.state {
+                    State::Armed(timer) => WaitsOn::Timer(timer_id(timer.key)),
+                    _ => WaitsOn::Never,
+                };
+                shared.waits(on, at);
+            }
+            State::Never(_) => {
+                let waiter = shared.waiter(cx.waker());
+                shared.waits(WaitsOn::Never, at);
+                self.state = State::Never(Some((shared, waiter)));
+            }
             State::Elapsed(_) => return Poll::Ready(()),
             State::For(_) => unreachable!("it has begun"),
         }
@@ -193,7 +215,7 @@ impl Future for Sleep {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.shared.cancel_timer(self.key);
+        drop(self.shared.cancel_timer(self.key));
     }
 }
 
@@ -356,7 +378,7 @@ impl Future for Tick<'_> {
                     Some(next) => sleep.reset(next),
                     None => {
                         *sleep = Sleep {
-                            state: State::Never,
+                            state: State::Never(None),
                         }
                     }
                 }

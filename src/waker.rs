@@ -7,6 +7,7 @@
 //! ```
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -15,8 +16,10 @@ use crate::inbox::{Home, TaskWaker};
 use crate::queue::Queue;
 
 thread_local! {
-    /// The executor that runs on this thread at this moment.
-    static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
+    /// The executor that runs on this thread at this moment. Like `CURRENT` in `context.rs` it has
+    /// nothing to drop, and so is there until the very end of its thread.
+    static HERE: RefCell<ManuallyDrop<Option<Here>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// An executor, as its own thread's wakers see it.
@@ -26,10 +29,9 @@ pub(crate) struct Here {
     pub(crate) home: *const Home,
 }
 
-/// Makes `here` the executor of this thread and returns the one before it. `None` if the thread is
-/// ending and has no thread-locals any more: then every wake takes the way through the inbox.
+/// Makes `here` the executor of this thread and returns the one before it.
 pub(crate) fn set_here(here: Option<Here>) -> Option<Here> {
-    HERE.try_with(|place| place.replace(here)).ok().flatten()
+    ManuallyDrop::into_inner(HERE.with(|place| place.replace(ManuallyDrop::new(here))))
 }
 
 impl TaskWaker {
@@ -39,7 +41,7 @@ impl TaskWaker {
         let Some(task) = self.task() else {
             return true;
         };
-        let traced = HERE.try_with(|here| match &*here.borrow() {
+        let traced = HERE.with(|here| match &**here.borrow() {
             Some(here) if self.lives_at(here.home) => {
                 if here.queue.tracer.is_on() {
                     return Some(Some(here.queue.clone()));
@@ -50,13 +52,13 @@ impl TaskWaker {
             _ => None,
         });
         match traced {
-            Ok(Some(None)) => true,
+            Some(None) => true,
             // An observer is the user's code: it must not find `HERE` borrowed.
-            Ok(Some(Some(queue))) => {
+            Some(Some(queue)) => {
                 queue.wake_from_here(task);
                 true
             }
-            _ => false,
+            None => false,
         }
     }
 }

@@ -129,19 +129,6 @@ fn a_drop_that_panics_when_its_task_is_aborted_is_told_as_a_panic() {
 }
 
 #[test]
-fn an_output_whose_drop_panics_harms_only_who_drops_it() {
-    let output = || async { OnDrop(|| panic!("an output's drop")) };
-    let executor = virtual_executor();
-    drop(executor.spawn(output()));
-    executor.run_until_idle();
-    assert_works(&executor);
-    let unread = executor.spawn(output());
-    executor.run_until_idle();
-    assert_eq!(panic_message(|| drop(unread)), "an output's drop");
-    assert_works(&executor);
-}
-
-#[test]
 fn a_waker_that_panics_keeps_nobody_else_from_being_woken() {
     let executor = virtual_executor();
     let waker = waker_fn(|| panic!("in wake"));

@@ -76,6 +76,10 @@ fn a_file_uses_only_files_above_it() {
                 let used = used
                     .split(|c: char| !c.is_alphanumeric() && c != '_')
                     .next();
+                // The one seam between the core and what shows it: what is built may be watched.
+                if file == "builder.rs" && used == Some("view") {
+                    continue;
+                }
                 let used = place(used.unwrap()).expect("`use crate::MODULE::...`, nothing shorter");
                 assert!(Some(used) <= place(own), "src/{file} looks ahead: {line}");
             }
@@ -104,8 +108,8 @@ fn reading_order() -> Vec<Entry> {
 fn modules(text: &str) -> impl Iterator<Item = &str> {
     let mut is_optional = false;
     without_tests(text).lines().filter_map(move |line| {
-        if line.starts_with("#[") {
-            is_optional |= line.starts_with("#[cfg(");
+        if !line.starts_with("mod ") && !line.starts_with("pub mod ") {
+            is_optional = line.starts_with("#[cfg(") || is_optional && line.starts_with("#[");
             return None;
         }
         let skip = std::mem::take(&mut is_optional);

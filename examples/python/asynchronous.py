@@ -16,4 +16,4 @@ async def main():
 
 start = time.perf_counter()
 asyncio.run(main())
-print(f"total {time.perf_counter() - start:.2f} s")
+print(f"Total: {time.perf_counter() - start:.2f} s")

@@ -12,4 +12,4 @@ def task_sync(name, delay):
 start = time.perf_counter()
 task_sync("Task 1", 2)
 task_sync("Task 2", 1)
-print(f"total {time.perf_counter() - start:.2f} s")
+print(f"Total: {time.perf_counter() - start:.2f} s")

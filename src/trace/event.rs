@@ -171,7 +171,7 @@ pub enum Event {
         /// The task that stands for it.
         task: TaskId,
         /// The name of the thread that ran it.
-        thread: String,
+        thread: Box<str>,
         /// How long it had waited for a thread. Like `took`, nothing on the virtual clock, which
         /// stands still meanwhile.
         queued: Duration,
@@ -210,22 +210,7 @@ pub enum Event {
     },
     /// A poll held the thread for long, and everyone else with it. See
     /// [`Builder::long_poll`](crate::Builder::long_poll).
-    LongPoll {
-        /// The task that did not let go.
-        task: TaskId,
-        /// How long, by the operating system's clock.
-        took: Duration,
-        /// The `.await` from which the task went on; `None` in its first poll.
-        after: Option<&'static Location<'static>>,
-        /// The `.await` that it came to; `None` if it came to its end.
-        until: Option<&'static Location<'static>>,
-        /// The tasks that were ready meanwhile, or whose timer came due.
-        delayed: Vec<TaskId>,
-        /// How many timers came due meanwhile.
-        timers: usize,
-        /// How late the first of them is.
-        late: Duration,
-    },
+    LongPoll(Box<LongPoll>),
     /// A task has been polled many times in a row, each time only because it woke itself. It may be
     /// waiting for something by asking again and again, and then the thread never parks, and virtual
     /// time never moves.
@@ -243,6 +228,27 @@ pub enum Event {
         /// What was printed.
         text: String,
     },
+}
+
+/// A poll that held the thread for long. It is in a box because it is rare, and large: the space of
+/// every event is that of the largest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LongPoll {
+    /// The task that did not let go.
+    pub task: TaskId,
+    /// How long, by the operating system's clock.
+    pub took: Duration,
+    /// The `.await` from which the task went on; `None` in its first poll.
+    pub after: Option<&'static Location<'static>>,
+    /// The `.await` that it came to; `None` if it came to its end.
+    pub until: Option<&'static Location<'static>>,
+    /// The tasks that were ready meanwhile, or whose timer came due.
+    pub delayed: Vec<TaskId>,
+    /// How many timers came due meanwhile.
+    pub timers: usize,
+    /// How late the first of them is.
+    pub late: Duration,
 }
 
 /// What sort of task it is.
@@ -495,37 +501,35 @@ impl fmt::Display for Event {
                     cycle => write!(f, "; they wait in a circle: {}", Circle(cycle)),
                 }
             }
-            Event::LongPoll {
-                task,
-                took,
-                after,
-                until,
-                delayed,
-                timers,
-                late,
-            } => {
-                write!(f, "{task} held the thread for {took:?}")?;
-                match (after, until) {
-                    (None, None) => write!(f, ", from its start to its end")?,
-                    (None, Some(until)) => write!(f, ", from its start to {until}")?,
-                    (Some(after), None) => write!(f, ", from {after} on")?,
-                    (Some(after), Some(until)) => write!(f, ", from {after} to {until}")?,
-                }
-                if !delayed.is_empty() {
-                    write!(f, "; meanwhile others had to wait:")?;
-                    delayed.iter().try_for_each(|task| write!(f, " {task}"))?;
-                }
-                match timers {
-                    0 => Ok(()),
-                    1 => write!(f, "; 1 timer is up to {late:?} late"),
-                    many => write!(f, "; {many} timers are up to {late:?} late"),
-                }
-            }
+            Event::LongPoll(poll) => write!(f, "{poll}"),
             Event::Spinning { task, polls } => write!(
                 f,
                 "{task} has been polled {polls} times in a row only because it woke itself"
             ),
             Event::Printed { text, .. } => write!(f, "printed: {}", text.trim_end().escape_debug()),
+        }
+    }
+}
+
+impl fmt::Display for LongPoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} held the thread for {:?}", self.task, self.took)?;
+        match (self.after, self.until) {
+            (None, None) => write!(f, ", from its start to its end")?,
+            (None, Some(until)) => write!(f, ", from its start to {until}")?,
+            (Some(after), None) => write!(f, ", from {after} on")?,
+            (Some(after), Some(until)) => write!(f, ", from {after} to {until}")?,
+        }
+        if !self.delayed.is_empty() {
+            write!(f, "; meanwhile others had to wait:")?;
+            self.delayed
+                .iter()
+                .try_for_each(|task| write!(f, " {task}"))?;
+        }
+        match self.timers {
+            0 => Ok(()),
+            1 => write!(f, "; 1 timer is {:?} late", self.late),
+            many => write!(f, "; {many} timers are up to {:?} late", self.late),
         }
     }
 }
@@ -616,5 +620,15 @@ struct Seconds(Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:03} s", self.0.as_secs(), self.0.subsec_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_records_fit_in_90_megabytes() {
+        assert!(size_of::<Record>() <= 88, "{}", size_of::<Record>());
     }
 }

@@ -15,13 +15,14 @@ mod state;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use event::Circle;
-pub use event::{Cause, Effect, Event, Place, Record, TaskKind, TimerId, UnparkCause, WaitsOn};
+pub use event::{
+    Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, UnparkCause, WaitsOn,
+};
 pub use recording::Recording;
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
@@ -52,6 +53,12 @@ pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
 
+    /// Is given the record instead of shown it. This is what the executor calls; an observer that
+    /// keeps records writes it and spares a copy.
+    fn observe_owned(&self, record: Record) {
+        self.observe(&record);
+    }
+
     /// The executor has been dropped, with every task in it: nothing more will be told.
     fn end(&self) {}
 }
@@ -74,13 +81,21 @@ struct Telling {
     /// has panicked.
     on: Cell<bool>,
     next_seq: Cell<u64>,
-    /// Why each queued task was queued. Kept here, so that nothing is kept without an observer.
-    causes: RefCell<HashMap<TaskId, Cause>>,
-    /// How many polls in a row each task brought about itself.
-    polls_by_itself: RefCell<HashMap<TaskId, u32>>,
+    /// By slot, what is known of the task there. Kept here, so that nothing is kept without an
+    /// observer.
+    known: RefCell<Vec<Known>>,
     /// A poll that takes this long is told of as such.
     long_poll: Option<Duration>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
+}
+
+/// What is known of one task.
+struct Known {
+    task: TaskId,
+    /// Why it was queued, if it is.
+    cause: Option<Cause>,
+    /// How many polls in a row it brought about itself.
+    polls_by_itself: u32,
 }
 
 impl Tracer {
@@ -94,8 +109,7 @@ impl Tracer {
             observer,
             on: Cell::new(true),
             next_seq: Cell::new(0),
-            causes: RefCell::new(HashMap::new()),
-            polls_by_itself: RefCell::new(HashMap::new()),
+            known: RefCell::new(Vec::new()),
             long_poll,
             panic: Cell::new(None),
         });
@@ -122,6 +136,14 @@ impl Tracer {
         }
     }
 
+    /// [`emit`](Tracer::emit), by whoever has read the clock just now.
+    #[inline]
+    pub(crate) fn emit_at(&self, now_ns: u64, event: impl FnOnce() -> Event) {
+        if let Some(telling) = self.on() {
+            telling.tell_at(now_ns, event());
+        }
+    }
+
     /// Tells of a wake, and remembers its cause for the poll to come.
     #[cold]
     pub(crate) fn woken(&self, task: TaskId, by: Cause, effect: Effect) {
@@ -129,7 +151,7 @@ impl Tracer {
             // An abort counts more than the wake that it comes after: the task is not polled.
             let abort = by == Cause::Aborted && effect == Effect::AlreadyQueued;
             if effect == Effect::Queued || abort {
-                telling.causes.borrow_mut().insert(task, by);
+                telling.with_known(task, |known| known.cause = Some(by));
             }
             telling.tell(Event::Woken { task, by, effect });
         }
@@ -139,7 +161,7 @@ impl Tracer {
     #[cold]
     pub(crate) fn passed_over(&self, task: TaskId) {
         if let Some(telling) = self.on() {
-            telling.causes.borrow_mut().remove(&task);
+            telling.with_known(task, |known| known.cause = None);
             telling.tell(Event::PassedOver { task });
         }
     }
@@ -149,14 +171,13 @@ impl Tracer {
         let Some(telling) = &self.0 else {
             return 0;
         };
-        let mut counts = telling.polls_by_itself.borrow_mut();
-        if why != Cause::Itself {
-            counts.remove(&task);
-            return 0;
-        }
-        let count = counts.entry(task).or_insert(0);
-        *count += 1;
-        *count
+        telling.with_known(task, |known| {
+            known.polls_by_itself = match why {
+                Cause::Itself => known.polls_by_itself + 1,
+                _ => 0,
+            };
+            known.polls_by_itself
+        })
     }
 
     pub(crate) fn long_poll(&self) -> Option<Duration> {
@@ -174,10 +195,8 @@ impl Tracer {
 
     /// Why the task that is about to be polled was queued.
     pub(crate) fn take_cause(&self, task: TaskId) -> Cause {
-        let cause = self
-            .0
-            .as_ref()
-            .and_then(|t| t.causes.borrow_mut().remove(&task));
+        let take = |telling: &Telling| telling.with_known(task, |known| known.cause.take());
+        let cause = self.0.as_deref().and_then(take);
         // Only a wake that the observer itself caused is not remembered.
         cause.unwrap_or(Cause::Outside)
     }
@@ -189,15 +208,47 @@ impl Tracer {
     }
 }
 
+impl Known {
+    fn of(task: TaskId) -> Self {
+        Known {
+            task,
+            cause: None,
+            polls_by_itself: 0,
+        }
+    }
+}
+
 impl Telling {
-    #[cold]
+    /// Looks at or changes what is known of a task: nothing, if its slot was another's until now,
+    /// or is another's by now.
+    fn with_known<R>(&self, task: TaskId, change: impl FnOnce(&mut Known) -> R) -> R {
+        let mut known = self.known.borrow_mut();
+        let slot = task.slot() as usize;
+        while known.len() <= slot {
+            known.push(Known::of(task));
+        }
+        let known = &mut known[slot];
+        if known.task.generation() > task.generation() {
+            return change(&mut Known::of(task));
+        }
+        if known.task != task {
+            *known = Known::of(task);
+        }
+        change(known)
+    }
+
     fn tell(&self, event: Event) {
+        self.tell_at(self.clock.now_ns(), event);
+    }
+
+    #[cold]
+    fn tell_at(&self, now_ns: u64, event: Event) {
         let seq = self.next_seq.get();
         self.next_seq.set(seq + 1);
-        let time = Duration::from_nanos(self.clock.now_ns());
+        let time = Duration::from_nanos(now_ns);
         let record = Record { seq, time, event };
         self.on.set(false);
-        let told = catch_unwind(AssertUnwindSafe(|| self.observer.observe(&record)));
+        let told = catch_unwind(AssertUnwindSafe(|| self.observer.observe_owned(record)));
         match told {
             Ok(()) => self.on.set(true),
             Err(payload) => self.panic.set(Some(payload)),

@@ -46,6 +46,12 @@ impl Recording {
         self.records.take()
     }
 
+    /// Looks at what is recorded so far without copying it.
+    #[cfg(feature = "view")]
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&[Record]) -> R) -> R {
+        look(&self.records.borrow())
+    }
+
     /// How many events are recorded.
     pub fn len(&self) -> usize {
         self.records.borrow().len()
@@ -59,6 +65,10 @@ impl Recording {
 
 impl Observer for Recording {
     fn observe(&self, record: &Record) {
-        self.records.borrow_mut().push(record.clone());
+        self.observe_owned(record.clone());
+    }
+
+    fn observe_owned(&self, record: Record) {
+        self.records.borrow_mut().push(record);
     }
 }

@@ -247,7 +247,7 @@ impl State {
             | Event::BlockingStarted { .. }
             | Event::BlockingDone { .. }
             | Event::Stalled { .. }
-            | Event::LongPoll { .. }
+            | Event::LongPoll(_)
             | Event::Spinning { .. } => {}
         }
     }
@@ -357,7 +357,8 @@ impl State {
 impl Tracer {
     /// Why a queued task was queued, as the executor has it: the proof of this file asks.
     pub(crate) fn cause(&self, task: TaskId) -> Option<Cause> {
-        self.0.as_ref()?.causes.borrow().get(&task).copied()
+        let telling = self.0.as_ref()?;
+        telling.with_known(task, |known| known.cause)
     }
 }
 

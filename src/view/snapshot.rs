@@ -8,12 +8,13 @@ use crate::context::{Shared, timer_id};
 use crate::executor::Executor;
 use crate::slots::{State as SlotState, Waiter};
 use crate::task::TaskId;
-use crate::trace::{Cause, Place, State, TimerId};
+use crate::trace::{Cause, Place, Ready, State, TimerId};
 
 /// What both the executor and the replay know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     running: Option<TaskId>,
+    /// With the cause, unless the task has ended since it was queued.
     ready: Vec<(TaskId, Option<Cause>)>,
     tasks: Vec<Unfinished>,
     timers: Vec<(TimerId, Option<TaskId>, Duration, Place)>,
@@ -47,12 +48,13 @@ impl Snapshot {
             })
             .collect();
         tasks.sort_unstable();
+        let of_entry = |entry: &Ready| {
+            let queued = state.task(entry.task).is_some_and(|task| task.queued);
+            (entry.task, queued.then_some(entry.why))
+        };
         Snapshot {
             running: state.running(),
-            ready: state
-                .ready()
-                .map(|entry| (entry.task, Some(entry.why)))
-                .collect(),
+            ready: state.ready().map(of_entry).collect(),
             tasks,
             timers: state
                 .timers()
@@ -83,6 +85,10 @@ impl Snapshot {
         });
         tasks.sort_unstable();
         let ready = shared.queue.ready().into_iter();
+        let of_entry = |id| match shared.queue.state(id) {
+            SlotState::Queued => (id, shared.tracer.cause(id)),
+            _ => (id, None),
+        };
         let wheel = shared.wheel.borrow();
         let timer = |(key, deadline_ns, place, waiter): (_, _, _, &Waiter)| {
             let deadline = Duration::from_nanos(deadline_ns);
@@ -92,7 +98,7 @@ impl Snapshot {
         timers.sort_unstable_by_key(|&(id, ..)| id);
         Snapshot {
             running: shared.queue.running(),
-            ready: ready.map(|id| (id, shared.tracer.cause(id))).collect(),
+            ready: ready.map(of_entry).collect(),
             tasks,
             timers,
         }

@@ -17,4 +17,4 @@ async def one_after_the_other():
 
 start = time.perf_counter()
 asyncio.run(one_after_the_other())
-print(f"total {time.perf_counter() - start:.2f} s")
+print(f"Total: {time.perf_counter() - start:.2f} s")

@@ -1,0 +1,19 @@
+//! Ten thousand sleeps of one second, at the same time.
+
+use std::time::{Duration, Instant};
+use watchglass::{block_on, join_all, sleep};
+
+/// How many threads this process has, as Linux counts them.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+fn main() {
+    let start = Instant::now();
+    block_on(async {
+        let sleeps = (0..10_000).map(|_| sleep(Duration::from_secs(1)));
+        join_all(sleeps).await;
+    });
+    println!("threads: {}", threads());
+    println!("Total: {:.2} s", start.elapsed().as_secs_f64());
+}

@@ -1,0 +1,281 @@
+//! The run in Chrome's trace format, for Perfetto and chrome://tracing.
+//!
+//! The format (Google, "Trace Event Format", 2016) is a list of objects with a phase `ph`: `X` is a
+//! slice with a start and a length, `s` and `f` are the two ends of an arrow, `C` is a counter, `M`
+//! names a track. Times are in microseconds. Slices on one track must nest, so everything that can
+//! overlap has a track of its own: the executor's thread, each task's life, each thread of the pool.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::names::Names;
+use super::narrator::Narrator;
+use crate::task::TaskId;
+use crate::trace::{Cause, Event, Record};
+
+/// All tracks are in one process.
+const PROCESS: u64 = 1;
+const EXECUTOR: u64 = 1;
+const FIRST_TASK: u64 = 1_000;
+const FIRST_THREAD: u64 = 1_000_000_000;
+
+pub(crate) fn trace(records: &[Record]) -> String {
+    let names = Names::of(records);
+    let mut trace = Trace {
+        narrator: Narrator::new(&names),
+        events: Vec::new(),
+        tasks: HashMap::new(),
+        threads: HashMap::new(),
+        poll: None,
+        parked_since: None,
+        wakes: HashMap::new(),
+        arrows: 0,
+        ready: 0,
+    };
+    trace.name("process_name", 0, "watchglass");
+    trace.name("thread_name", EXECUTOR, "executor");
+    for record in records {
+        trace.add(record);
+    }
+    let end = records.last().map_or(Duration::ZERO, |record| record.time);
+    trace.close(end);
+    format!(
+        "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n{}\n]}}\n",
+        trace.events.join(",\n")
+    )
+}
+
+struct Trace<'a> {
+    narrator: Narrator<'a>,
+    events: Vec<String>,
+    tasks: HashMap<TaskId, Track>,
+    /// The pool's threads by name: the track of each, and where its last slice ends.
+    threads: HashMap<String, (u64, Duration)>,
+    /// The poll that runs: since when, and why.
+    poll: Option<(Duration, String)>,
+    parked_since: Option<Duration>,
+    /// The arrows that have begun and lead to a task's next poll.
+    wakes: HashMap<TaskId, u64>,
+    arrows: u64,
+    ready: usize,
+}
+
+/// A task's track.
+struct Track {
+    id: u64,
+    spawned: Duration,
+    /// What it waits for, and since when.
+    waits: Option<(Duration, String)>,
+    /// For a task that stands for a closure: when that was handed over.
+    closure: Option<Duration>,
+    ended: Option<Duration>,
+}
+
+impl Trace<'_> {
+    fn add(&mut self, record: &Record) {
+        let now = record.time;
+        let told = self.narrator.tell(record);
+        match &record.event {
+            Event::Spawned { task, .. } => self.spawned(*task, now),
+            Event::Woken { task, by, .. } => {
+                self.stops_waiting(*task, now);
+                self.woken(*task, *by, now);
+            }
+            Event::PollStarted { task, .. } => {
+                self.stops_waiting(*task, now);
+                self.poll = Some((now, told));
+                if let Some(arrow) = self.wakes.remove(task) {
+                    self.arrow("f", arrow, EXECUTOR, now);
+                }
+            }
+            Event::PollEnded { task, ready, .. } => {
+                self.poll_ended(*task, now);
+                if !ready {
+                    self.waits(*task, now);
+                }
+            }
+            Event::Parked { .. } => self.parked_since = Some(now),
+            Event::Unparked { .. } => {
+                if let Some(since) = self.parked_since.take() {
+                    self.slice(EXECUTOR, "parked", since, now, json!({"why": told}));
+                }
+            }
+            Event::BlockingStarted { task } => {
+                if let Some(track) = self.tasks.get_mut(task) {
+                    track.closure = Some(now);
+                }
+            }
+            Event::BlockingDone {
+                task,
+                thread,
+                queued,
+                took,
+            } => self.closure(*task, thread, *queued, *took, now),
+            Event::Completed { task }
+            | Event::Cancelled { task }
+            | Event::Panicked { task, .. } => {
+                self.poll_ended(*task, now);
+                self.ended(*task, now);
+            }
+            _ => {}
+        }
+        let ready = self.narrator.state().ready().len();
+        if ready != self.ready {
+            self.ready = ready;
+            self.push(&json!({
+                "ph": "C", "name": "ready queue", "pid": PROCESS, "tid": EXECUTOR,
+                "ts": micros(now), "args": {"tasks": ready},
+            }));
+        }
+    }
+
+    fn spawned(&mut self, task: TaskId, now: Duration) {
+        let id = FIRST_TASK + self.tasks.len() as u64;
+        let name = self.narrator.name(task);
+        self.name("thread_name", id, &name);
+        let track = Track {
+            id,
+            spawned: now,
+            waits: None,
+            closure: None,
+            ended: None,
+        };
+        self.tasks.insert(task, track);
+    }
+
+    /// An arrow begins in the slice of the task that wakes, which is being polled or has just been.
+    fn woken(&mut self, task: TaskId, by: Cause, now: Duration) {
+        let queued = self.narrator.state().task(task);
+        let from_poll =
+            matches!(by, Cause::Task(_) | Cause::Itself | Cause::Spawned) && self.poll.is_some();
+        let from = match by {
+            // The last moment of the task that has ended.
+            Cause::Joined(ended) => self.tasks.get(&ended).and_then(|track| {
+                let last = track.ended?.saturating_sub(Duration::from_nanos(1));
+                Some((track.id, last.max(track.spawned)))
+            }),
+            _ => from_poll.then_some((EXECUTOR, now)),
+        };
+        let (Some((from, at)), Some(true)) = (from, queued.map(|task| task.queued)) else {
+            return;
+        };
+        if self.wakes.contains_key(&task) {
+            return;
+        }
+        self.arrows += 1;
+        self.wakes.insert(task, self.arrows);
+        self.arrow("s", self.arrows, from, at);
+    }
+
+    fn poll_ended(&mut self, task: TaskId, now: Duration) {
+        if let Some((since, why)) = self.poll.take() {
+            let name = self.narrator.name(task);
+            self.slice(EXECUTOR, &name, since, now, json!({"why": why}));
+        }
+    }
+
+    fn waits(&mut self, task: TaskId, now: Duration) {
+        let Some(state) = self.narrator.state().task(task) else {
+            return;
+        };
+        let on = format!("waits for {}", self.narrator.waits(state));
+        if let Some(track) = self.tasks.get_mut(&task) {
+            track.waits = Some((now, on));
+        }
+    }
+
+    fn stops_waiting(&mut self, task: TaskId, now: Duration) {
+        let Some(track) = self.tasks.get_mut(&task) else {
+            return;
+        };
+        if let Some((since, on)) = track.waits.take() {
+            let id = track.id;
+            self.slice(id, &on, since, now, json!({}));
+        }
+    }
+
+    fn closure(
+        &mut self,
+        task: TaskId,
+        thread: &str,
+        queued: Duration,
+        took: Duration,
+        now: Duration,
+    ) {
+        let tracks = self.threads.len() as u64;
+        let handed_over = self.tasks.get(&task).and_then(|track| track.closure);
+        let (id, free_from) = *self
+            .threads
+            .entry(thread.to_owned())
+            .or_insert((FIRST_THREAD + tracks, Duration::ZERO));
+        if self.threads.len() as u64 > tracks {
+            self.name("thread_name", id, thread);
+        }
+        // The two clocks are read a moment apart: so much is made up for here.
+        let start = (handed_over.unwrap_or(now) + queued).max(free_from);
+        let end = (start + took).min(now).max(start);
+        let name = self.narrator.name(task);
+        self.slice(id, &name, start, end, json!({}));
+        self.threads.insert(thread.to_owned(), (id, end));
+    }
+
+    fn ended(&mut self, task: TaskId, now: Duration) {
+        self.stops_waiting(task, now);
+        let name = self.narrator.name(task);
+        let Some(track) = self.tasks.get_mut(&task) else {
+            return;
+        };
+        track.ended = Some(now);
+        let (id, spawned) = (track.id, track.spawned);
+        self.slice(id, &name, spawned, now, json!({}));
+        // An arrow that leads to no poll would be half an arrow.
+        if let Some(arrow) = self.wakes.remove(&task) {
+            self.arrow("f", arrow, id, now);
+        }
+    }
+
+    /// The log has come to its end, and with it whatever goes on.
+    fn close(&mut self, end: Duration) {
+        if let Some(since) = self.parked_since.take() {
+            self.slice(EXECUTOR, "parked", since, end, json!({}));
+        }
+        let unfinished = self.tasks.iter().filter(|(_, track)| track.ended.is_none());
+        let mut unfinished: Vec<TaskId> = unfinished.map(|(&task, _)| task).collect();
+        unfinished.sort_unstable();
+        for task in unfinished {
+            self.ended(task, end);
+        }
+    }
+
+    fn push(&mut self, event: &Value) {
+        self.events.push(event.to_string());
+    }
+
+    fn slice(&mut self, track: u64, name: &str, from: Duration, until: Duration, args: Value) {
+        self.push(&json!({
+            "ph": "X", "name": name, "cat": "watchglass", "pid": PROCESS, "tid": track,
+            "ts": micros(from), "dur": micros(until - from), "args": args,
+        }));
+    }
+
+    /// `s` is the start of an arrow, `f` its end; both belong to the slice around them.
+    fn arrow(&mut self, phase: &str, id: u64, track: u64, at: Duration) {
+        self.push(&json!({
+            "ph": phase, "bp": "e", "name": "wake", "cat": "wake", "id": id, "pid": PROCESS,
+            "tid": track, "ts": micros(at),
+        }));
+    }
+
+    fn name(&mut self, what: &str, track: u64, name: &str) {
+        self.push(&json!({
+            "ph": "M", "name": what, "pid": PROCESS, "tid": track, "args": {"name": name},
+        }));
+    }
+}
+
+/// The format's unit. A nanosecond is the last digit.
+fn micros(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1_000.0
+}

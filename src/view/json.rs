@@ -1,0 +1,232 @@
+//! The events as JSON: for other programs, and for the player.
+//!
+//! One object a record, with the same names as in [`Event`]. Times and durations are in nanoseconds,
+//! tasks and timers are their ids as they are displayed, places in the source are `file:line:column`.
+//! `says` is the story's sentence.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::names::Names;
+use super::narrator::Narrator;
+use crate::task::TaskId;
+use crate::trace::{Cause, Effect, Event, Place, Record, TimerId, UnparkCause, WaitsOn};
+
+/// `{"watchglass": 1, "records": [...]}`, a line a record.
+pub(crate) fn log(records: &[Record]) -> String {
+    let lines: Vec<String> = lines(records).collect();
+    format!(
+        "{{\"watchglass\":1,\"records\":[\n{}\n]}}\n",
+        lines.join(",\n")
+    )
+}
+
+/// Each record as one line of JSON.
+pub(crate) fn lines(records: &[Record]) -> impl Iterator<Item = String> {
+    let names = Names::of(records);
+    let mut said = Vec::with_capacity(records.len());
+    let mut narrator = Narrator::new(&names);
+    said.extend(records.iter().map(|record| narrator.tell(record)));
+    records.iter().zip(said).map(|(record, says)| {
+        let mut object = event(&record.event);
+        object.insert("seq".to_owned(), json!(record.seq));
+        object.insert("time_ns".to_owned(), ns(record.time));
+        object.insert("says".to_owned(), Value::String(says));
+        Value::Object(object).to_string()
+    })
+}
+
+/// Most objects have few members, so one list of them is enough for all.
+fn event(event: &Event) -> Map<String, Value> {
+    let (name, members) = match event {
+        Event::Spawned {
+            task,
+            name,
+            kind,
+            at,
+        } => (
+            "Spawned",
+            json!({"task": id(*task), "name": name, "kind": format!("{kind:?}"), "at": at_text(at)}),
+        ),
+        Event::Woken { task, by, effect } => (
+            "Woken",
+            json!({"task": id(*task), "by": cause(*by), "effect": effect_name(*effect)}),
+        ),
+        Event::PollStarted { task, why } => (
+            "PollStarted",
+            json!({"task": id(*task), "why": cause(*why)}),
+        ),
+        Event::Waits { task, on, at } => (
+            "Waits",
+            json!({"task": task.map(id), "on": waits_on(*on), "at": at_text(at)}),
+        ),
+        Event::PollEnded {
+            task,
+            ready,
+            took,
+            wakers,
+        } => (
+            "PollEnded",
+            json!({"task": id(*task), "ready": ready, "took_ns": ns(*took), "wakers": wakers}),
+        ),
+        Event::PassedOver { task } => of_task("PassedOver", *task),
+        Event::ForgottenWaker { task } => of_task("ForgottenWaker", *task),
+        Event::Completed { task } => of_task("Completed", *task),
+        Event::Dropping { task } => of_task("Dropping", *task),
+        Event::Cancelled { task } => of_task("Cancelled", *task),
+        Event::BlockingStarted { task } => of_task("BlockingStarted", *task),
+        Event::Panicked { task, message } => {
+            ("Panicked", json!({"task": id(*task), "message": message}))
+        }
+        Event::Printed { task, text } => ("Printed", json!({"task": task.map(id), "text": text})),
+        Event::Spinning { task, polls } => ("Spinning", json!({"task": id(*task), "polls": polls})),
+        Event::Stalled { tasks, cycle } => {
+            ("Stalled", json!({"tasks": ids(tasks), "cycle": ids(cycle)}))
+        }
+        _ => timer_or_thread(event),
+    };
+    let Value::Object(mut object) = members else {
+        unreachable!("every event is an object")
+    };
+    object.insert("event".to_owned(), Value::from(name));
+    object
+}
+
+fn timer_or_thread(event: &Event) -> (&'static str, Value) {
+    match event {
+        Event::TimerArmed {
+            timer,
+            task,
+            deadline,
+            place,
+        } => (
+            "TimerArmed",
+            json!({"timer": timer_text(*timer), "task": task.map(id), "deadline_ns": ns(*deadline), "place": place_value(*place)}),
+        ),
+        Event::TimerReset {
+            timer,
+            deadline,
+            place,
+        } => (
+            "TimerReset",
+            json!({"timer": timer_text(*timer), "deadline_ns": ns(*deadline), "place": place_value(*place)}),
+        ),
+        Event::TimerHandedOver { timer, task } => (
+            "TimerHandedOver",
+            json!({"timer": timer_text(*timer), "task": task.map(id)}),
+        ),
+        Event::Cascaded { timer, place } => (
+            "Cascaded",
+            json!({"timer": timer_text(*timer), "place": place_value(*place)}),
+        ),
+        Event::TimerFired {
+            timer,
+            deadline,
+            now,
+        } => (
+            "TimerFired",
+            json!({"timer": timer_text(*timer), "deadline_ns": ns(*deadline), "now_ns": ns(*now)}),
+        ),
+        Event::TimerCancelled { timer } => ("TimerCancelled", json!({"timer": timer_text(*timer)})),
+        Event::ClockAdvanced { from, to } => (
+            "ClockAdvanced",
+            json!({"from_ns": ns(*from), "to_ns": ns(*to)}),
+        ),
+        Event::Parked { until } => ("Parked", json!({"until_ns": until.map(ns)})),
+        Event::Unparked { by } => ("Unparked", json!({"by": unpark_name(*by)})),
+        Event::BlockingDone {
+            task,
+            thread,
+            queued,
+            took,
+        } => (
+            "BlockingDone",
+            json!({"task": id(*task), "thread": thread, "queued_ns": ns(*queued), "took_ns": ns(*took)}),
+        ),
+        Event::LongPoll(poll) => (
+            "LongPoll",
+            json!({
+                "task": id(poll.task), "took_ns": ns(poll.took),
+                "after": poll.after.map(at_text), "until": poll.until.map(at_text),
+                "delayed": ids(&poll.delayed), "timers": poll.timers, "late_ns": ns(poll.late),
+            }),
+        ),
+        other => unreachable!("{other:?} is told above"),
+    }
+}
+
+fn of_task(name: &'static str, task: TaskId) -> (&'static str, Value) {
+    (name, json!({"task": id(task)}))
+}
+
+fn id(task: TaskId) -> String {
+    task.to_string()
+}
+
+fn ids(tasks: &[TaskId]) -> Vec<String> {
+    tasks.iter().copied().map(id).collect()
+}
+
+fn timer_text(timer: TimerId) -> String {
+    timer.to_string()
+}
+
+fn at_text(at: &'static Location<'static>) -> String {
+    at.to_string()
+}
+
+/// Up to 584 years fit.
+fn ns(duration: Duration) -> Value {
+    Value::from(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// `{"kind": "Timer", "timer": "timer 0"}`.
+pub(crate) fn cause(cause: Cause) -> Value {
+    match cause {
+        Cause::Spawned => json!({"kind": "Spawned"}),
+        Cause::Timer(timer) => json!({"kind": "Timer", "timer": timer_text(timer)}),
+        Cause::Task(task) => json!({"kind": "Task", "task": id(task)}),
+        Cause::Itself => json!({"kind": "Itself"}),
+        Cause::OtherThread => json!({"kind": "OtherThread"}),
+        Cause::Outside => json!({"kind": "Outside"}),
+        Cause::Joined(task) => json!({"kind": "Joined", "task": id(task)}),
+        Cause::Aborted => json!({"kind": "Aborted"}),
+    }
+}
+
+pub(crate) fn waits_on(on: WaitsOn) -> Value {
+    match on {
+        WaitsOn::Timer(timer) => json!({"kind": "Timer", "timer": timer_text(timer)}),
+        WaitsOn::Never => json!({"kind": "Never"}),
+        WaitsOn::Task(task) => json!({"kind": "Task", "task": id(task)}),
+        WaitsOn::AnyTask => json!({"kind": "AnyTask"}),
+        WaitsOn::Turn => json!({"kind": "Turn"}),
+        WaitsOn::Children(children) => json!({"kind": "Children", "children": children}),
+        WaitsOn::Blocking => json!({"kind": "Blocking"}),
+    }
+}
+
+pub(crate) fn place_value(place: Place) -> Value {
+    match place {
+        Place::Due => json!("due"),
+        Place::Slot { level, slot } => json!({"level": level, "slot": slot}),
+    }
+}
+
+fn effect_name(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Queued => "Queued",
+        Effect::AlreadyQueued => "AlreadyQueued",
+        Effect::Finished => "Finished",
+    }
+}
+
+fn unpark_name(by: UnparkCause) -> &'static str {
+    match by {
+        UnparkCause::Deadline => "Deadline",
+        UnparkCause::OtherThread => "OtherThread",
+        UnparkCause::Spurious => "Spurious",
+    }
+}

@@ -1,0 +1,446 @@
+//! The timeline as plain numbers, for the text and for the picture: a lane a task, with its polls
+//! and what it waits for in between.
+//!
+//! Positions go from 0 to 1. They follow the clock, but each poll has a little width of its own: so
+//! what happens at one instant, which on the virtual clock is nearly everything, is seen in order.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::names::{Names, Seconds};
+use super::narrator::Narrator;
+use crate::task::TaskId;
+use crate::trace::{Cause, Event, Record, Stage, TimerId, Wait, WaitsOn};
+
+/// More timers of one task at once than this are not drawn.
+const TIMER_ROWS: usize = 8;
+
+pub(crate) struct Lanes {
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) arrows: Vec<Arrow>,
+    /// Where the thread is parked, or virtual time jumps.
+    pub(crate) idle: Vec<(f64, f64)>,
+    /// Times to write at the edge.
+    pub(crate) ticks: Vec<(f64, Duration)>,
+    pub(crate) duration: Duration,
+}
+
+pub(crate) struct Lane {
+    pub(crate) label: String,
+    pub(crate) spawned: f64,
+    pub(crate) polls: Vec<Poll>,
+    pub(crate) waits: Vec<Bar>,
+    /// If the task ever waits for several timers at once: a bar for each timer, in as few rows as
+    /// they need. Only the first eight rows are kept.
+    pub(crate) timers: Vec<Vec<Bar>>,
+    /// Where and how the task ended, if it did.
+    pub(crate) end: Option<(f64, Stage)>,
+}
+
+pub(crate) struct Poll {
+    pub(crate) from: f64,
+    pub(crate) until: f64,
+    pub(crate) time: Duration,
+    pub(crate) why: Cause,
+    /// In words.
+    pub(crate) told: String,
+    /// A [`LongPoll`](Event::LongPoll).
+    pub(crate) long: bool,
+}
+
+/// Something that goes on while the task is not polled.
+pub(crate) struct Bar {
+    pub(crate) from: f64,
+    pub(crate) until: f64,
+    pub(crate) kind: Waiting,
+    pub(crate) label: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waiting {
+    /// In the ready queue.
+    Queued,
+    Timer,
+    /// For a task, or for what is not watchglass's.
+    Other,
+    /// A closure runs for it on another thread.
+    Closure,
+}
+
+/// A wake that one task caused of another.
+pub(crate) struct Arrow {
+    pub(crate) from: f64,
+    pub(crate) from_lane: usize,
+    pub(crate) until: f64,
+    pub(crate) until_lane: usize,
+}
+
+impl Lanes {
+    /// `poll_width` is what each poll has at least, as long as all polls together leave most of the
+    /// width to the clock.
+    pub(crate) fn of(records: &[Record], poll_width: f64) -> Self {
+        let names = Names::of(records);
+        let axis = Axis::of(records, poll_width);
+        let mut drawing = Drawing {
+            narrator: Narrator::new(&names),
+            lanes: Vec::new(),
+            lane_of: HashMap::new(),
+            open: HashMap::new(),
+            armed: HashMap::new(),
+            taken: Vec::new(),
+            arrows: Vec::new(),
+            idle: Vec::new(),
+            idle_since: None,
+        };
+        for (record, &x) in records.iter().zip(&axis.positions) {
+            drawing.add(record, x);
+        }
+        drawing.close();
+        Lanes {
+            lanes: drawing.lanes,
+            arrows: drawing.arrows,
+            idle: drawing.idle,
+            ticks: axis.ticks(records),
+            duration: axis.duration,
+        }
+    }
+}
+
+/// Where each record lies.
+struct Axis {
+    positions: Vec<f64>,
+    start: Duration,
+    duration: Duration,
+    /// How much of the width the clock has. The polls have the rest.
+    clock_share: f64,
+}
+
+impl Axis {
+    /// The polls together have at most this share, unless no time goes by at all.
+    const POLLS_SHARE: f64 = 0.4;
+
+    fn of(records: &[Record], poll_width: f64) -> Self {
+        let start = records.first().map_or(Duration::ZERO, |record| record.time);
+        let end = records.last().map_or(start, |record| record.time);
+        let duration = end - start;
+        // A poll has its width at its end, and half of it is kept free before the next.
+        let width = |record: &Record| match record.event {
+            Event::PollEnded { .. } => 1.0,
+            Event::PollStarted { .. } => 0.5,
+            _ => 0.0,
+        };
+        let widths: f64 = records.iter().map(width).sum();
+        let clock_share = match duration.is_zero() {
+            true => 0.0,
+            false => 1.0 - (widths * poll_width).min(Self::POLLS_SHARE),
+        };
+        let unit = if widths > 0.0 {
+            (1.0 - clock_share) / widths
+        } else {
+            0.0
+        };
+        let mut axis = Axis {
+            positions: Vec::with_capacity(records.len()),
+            start,
+            duration,
+            clock_share,
+        };
+        let mut polls = 0.0;
+        for record in records {
+            polls += width(record) * unit;
+            axis.positions.push(axis.clock(record.time) + polls);
+        }
+        axis
+    }
+
+    fn clock(&self, time: Duration) -> f64 {
+        match self.duration.is_zero() {
+            true => 0.0,
+            false => {
+                (time - self.start).as_secs_f64() / self.duration.as_secs_f64() * self.clock_share
+            }
+        }
+    }
+
+    /// About five round times.
+    fn ticks(&self, records: &[Record]) -> Vec<(f64, Duration)> {
+        let mut ticks = Vec::new();
+        if self.duration.is_zero() {
+            return vec![(0.0, self.start)];
+        }
+        let step = round_step(self.duration / 5);
+        let mut time = self.start;
+        while time <= self.start + self.duration {
+            let at = records.partition_point(|record| record.time < time);
+            let x = match at {
+                0 => 0.0,
+                // As far behind the last record before it as the clock says.
+                at => self.positions[at - 1] + self.clock(time) - self.clock(records[at - 1].time),
+            };
+            ticks.push((x, time));
+            time += step;
+        }
+        ticks
+    }
+}
+
+/// The next 1, 2 or 5 times a power of ten.
+fn round_step(at_least: Duration) -> Duration {
+    let at_least_ns = at_least.as_nanos().max(1);
+    let power = 10_u128.pow(at_least_ns.ilog10());
+    let step_ns = [1, 2, 5, 10]
+        .map(|factor| factor * power)
+        .into_iter()
+        .find(|&step_ns| step_ns >= at_least_ns)
+        .expect("ten times its own power of ten is more");
+    Duration::from_nanos(u64::try_from(step_ns).unwrap_or(u64::MAX))
+}
+
+/// The lanes while they are drawn, from left to right.
+struct Drawing<'a> {
+    narrator: Narrator<'a>,
+    lanes: Vec<Lane>,
+    lane_of: HashMap<TaskId, usize>,
+    /// The bar that goes on in each lane.
+    open: HashMap<TaskId, (f64, Waiting, String)>,
+    /// The lane and the row of each timer in the wheel, and its bar.
+    armed: HashMap<TimerId, (usize, usize, Bar)>,
+    /// Which rows of timers are taken at the moment, for each lane.
+    taken: Vec<[bool; TIMER_ROWS]>,
+    arrows: Vec<Arrow>,
+    idle: Vec<(f64, f64)>,
+    idle_since: Option<f64>,
+}
+
+impl Drawing<'_> {
+    fn add(&mut self, record: &Record, x: f64) {
+        // What a timer was asked for is known until it fires.
+        let told = self.narrator.tell(record);
+        if let Event::ClockAdvanced { .. } = record.event {
+            self.idle.push((self.idle_since.unwrap_or(x), x));
+        }
+        self.idle_since = Some(x);
+        match &record.event {
+            Event::Spawned { task, .. } => self.spawned(*task, x),
+            Event::Woken { task, by, .. } => self.woken(*task, *by, x),
+            Event::PollStarted { task, why } => self.poll_started(*task, *why, told, record, x),
+            Event::PollEnded { task, ready, .. } => {
+                self.ends_poll(*task, x);
+                if !ready {
+                    self.opens_wait(*task, x);
+                }
+            }
+            Event::LongPoll(poll) => {
+                if let Some(poll) = self.lane(poll.task).and_then(|lane| lane.polls.last_mut()) {
+                    poll.long = true;
+                }
+            }
+            Event::BlockingStarted { task } => {
+                let label = "a closure on another thread".to_owned();
+                self.open.insert(*task, (x, Waiting::Closure, label));
+            }
+            Event::Unparked { .. } => {
+                if let Some(parked) = self.idle.last_mut() {
+                    parked.1 = x;
+                }
+            }
+            Event::Parked { .. } => self.idle.push((x, x)),
+            Event::TimerArmed {
+                timer,
+                task,
+                deadline,
+                ..
+            } => self.armed(*timer, *task, *deadline, x),
+            Event::TimerFired { timer, .. } | Event::TimerCancelled { timer } => {
+                self.disarmed(*timer, x);
+            }
+            Event::Completed { task } => self.ended(*task, Stage::Done, x),
+            Event::Cancelled { task } => self.ended(*task, Stage::Cancelled, x),
+            Event::Panicked { task, .. } => self.ended(*task, Stage::Panicked, x),
+            _ => {}
+        }
+    }
+
+    fn lane(&mut self, task: TaskId) -> Option<&mut Lane> {
+        self.lane_of.get(&task).map(|&at| &mut self.lanes[at])
+    }
+
+    fn spawned(&mut self, task: TaskId, x: f64) {
+        self.lane_of.insert(task, self.lanes.len());
+        self.taken.push([false; TIMER_ROWS]);
+        self.lanes.push(Lane {
+            label: self.narrator.name(task),
+            spawned: x,
+            polls: Vec::new(),
+            waits: Vec::new(),
+            timers: Vec::new(),
+            end: None,
+        });
+    }
+
+    /// A bar ends here, and if the task is queued by this, another begins.
+    fn woken(&mut self, task: TaskId, by: Cause, x: f64) {
+        if !self.queued(task) {
+            return;
+        }
+        self.closes(task, x);
+        if self.narrator.state().running() != Some(task) {
+            let label = format!("in the ready queue: {}", self.narrator.why(by));
+            self.open.insert(task, (x, Waiting::Queued, label));
+        }
+        let (Cause::Task(source) | Cause::Joined(source)) = by else {
+            return;
+        };
+        if let (Some(&from_lane), Some(&until_lane)) =
+            (self.lane_of.get(&source), self.lane_of.get(&task))
+        {
+            self.arrows.push(Arrow {
+                from: x,
+                from_lane,
+                until: x,
+                until_lane,
+            });
+        }
+    }
+
+    fn queued(&self, task: TaskId) -> bool {
+        self.narrator
+            .state()
+            .task(task)
+            .is_some_and(|task| task.queued)
+    }
+
+    fn poll_started(&mut self, task: TaskId, why: Cause, told: String, record: &Record, x: f64) {
+        self.closes(task, x);
+        let lane = self.lane_of.get(&task).copied();
+        // The arrow of the wake that led here ends here.
+        let arrow = self.arrows.iter_mut().rev().take(64);
+        if let Some(arrow) = arrow
+            .into_iter()
+            .find(|arrow| Some(arrow.until_lane) == lane)
+            && matches!(why, Cause::Task(_) | Cause::Joined(_))
+        {
+            arrow.until = x;
+        }
+        if let Some(lane) = self.lane(task) {
+            lane.polls.push(Poll {
+                from: x,
+                until: x,
+                time: record.time,
+                why,
+                told,
+                long: false,
+            });
+        }
+    }
+
+    fn ends_poll(&mut self, task: TaskId, x: f64) {
+        if let Some(poll) = self.lane(task).and_then(|lane| lane.polls.last_mut()) {
+            poll.until = x;
+        }
+    }
+
+    fn opens_wait(&mut self, task: TaskId, x: f64) {
+        if self.queued(task) {
+            let label = "in the ready queue: it was woken during its own poll".to_owned();
+            self.open.insert(task, (x, Waiting::Queued, label));
+            return;
+        }
+        let (kind, label) = waits(&self.narrator, task);
+        self.open.insert(task, (x, kind, label));
+    }
+
+    fn closes(&mut self, task: TaskId, x: f64) {
+        let Some((from, kind, label)) = self.open.remove(&task) else {
+            return;
+        };
+        if let Some(lane) = self.lane(task) {
+            lane.waits.push(Bar {
+                from,
+                until: x,
+                kind,
+                label,
+            });
+        }
+    }
+
+    /// A timer that uses a waker belongs to the task that runs, which made that waker.
+    fn armed(&mut self, timer: TimerId, task: Option<TaskId>, deadline: Duration, x: f64) {
+        let task = task.or(self.narrator.state().running());
+        let Some(&lane) = task.and_then(|task| self.lane_of.get(&task)) else {
+            return;
+        };
+        let Some(row) = self.taken[lane].iter().position(|taken| !taken) else {
+            return;
+        };
+        self.taken[lane][row] = true;
+        let rows = &mut self.lanes[lane].timers;
+        rows.resize_with(rows.len().max(row + 1), Vec::new);
+        let bar = Bar {
+            from: x,
+            until: x,
+            kind: Waiting::Timer,
+            label: format!("sleep until {}", Seconds(deadline)),
+        };
+        self.armed.insert(timer, (lane, row, bar));
+    }
+
+    fn disarmed(&mut self, timer: TimerId, x: f64) {
+        if let Some((lane, row, bar)) = self.armed.remove(&timer) {
+            self.taken[lane][row] = false;
+            self.lanes[lane].timers[row].push(Bar { until: x, ..bar });
+        }
+    }
+
+    fn ended(&mut self, task: TaskId, stage: Stage, x: f64) {
+        self.closes(task, x);
+        if stage == Stage::Panicked {
+            self.ends_poll(task, x);
+        }
+        if let Some(lane) = self.lane(task) {
+            lane.end = Some((x, stage));
+        }
+    }
+
+    /// What has not ended goes on to the right edge.
+    fn close(&mut self) {
+        let open: Vec<TaskId> = self.open.keys().copied().collect();
+        open.into_iter().for_each(|task| self.closes(task, 1.0));
+        let armed: Vec<TimerId> = self.armed.keys().copied().collect();
+        armed
+            .into_iter()
+            .for_each(|timer| self.disarmed(timer, 1.0));
+        // A single timer at a time is what the lane itself shows.
+        let single = self.lanes.iter_mut().filter(|lane| lane.timers.len() == 1);
+        single.for_each(|lane| lane.timers.clear());
+    }
+}
+
+/// What a task waits for after its last poll.
+fn waits(narrator: &Narrator<'_>, task: TaskId) -> (Waiting, String) {
+    let Some(task) = narrator.state().task(task) else {
+        return (Waiting::Other, String::new());
+    };
+    let is_timer = |wait: &Wait| matches!(wait.on, WaitsOn::Timer(_) | WaitsOn::Never);
+    let kind = match !task.waits.is_empty() && task.waits.iter().all(is_timer) {
+        true => Waiting::Timer,
+        false => Waiting::Other,
+    };
+    let text = narrator.waits(task);
+    // In a bar there is little room.
+    let text = text.replace("its timer for", "sleep until");
+    (kind, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round() {
+        for (at_least, step) in [(1, 1), (3, 5), (17, 20), (400, 500), (501, 1_000)] {
+            let step_of = round_step(Duration::from_millis(at_least));
+            assert_eq!(step_of, Duration::from_millis(step));
+        }
+    }
+}

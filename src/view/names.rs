@@ -1,0 +1,98 @@
+//! What tasks, times and places are called in every view, so that they are called the same.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::task::TaskId;
+use crate::trace::{Event, Record};
+
+/// The names of the tasks of one log: a task that shares its name with another has its id beside it.
+pub(crate) struct Names {
+    labels: HashMap<TaskId, String>,
+}
+
+impl Names {
+    pub(crate) fn of(records: &[Record]) -> Self {
+        let spawned = || {
+            records.iter().filter_map(|record| match &record.event {
+                Event::Spawned { task, name, .. } => Some((*task, &**name)),
+                _ => None,
+            })
+        };
+        let mut bearers: HashMap<&str, usize> = HashMap::new();
+        spawned().for_each(|(_, name)| *bearers.entry(name).or_default() += 1);
+        let label = |(task, name): (TaskId, &str)| match bearers[name] {
+            1 => (task, name.to_owned()),
+            _ => (task, format!("{name} {task}")),
+        };
+        Names {
+            labels: spawned().map(label).collect(),
+        }
+    }
+
+    /// The task's name, or its id if it was spawned before the log began.
+    pub(crate) fn task(&self, id: TaskId) -> String {
+        match self.labels.get(&id) {
+            Some(label) => label.clone(),
+            None => id.to_string(),
+        }
+    }
+
+    /// `a`, `a and b`, or `a, b and c`.
+    pub(crate) fn tasks(&self, ids: &[TaskId]) -> String {
+        match ids {
+            [] => "no task".to_owned(),
+            [one] => self.task(*one),
+            [most @ .., last] => {
+                let most: Vec<String> = most.iter().map(|&id| self.task(id)).collect();
+                format!("{} and {}", most.join(", "), self.task(*last))
+            }
+        }
+    }
+
+    /// Tasks that wait for each other: `a → b → a`.
+    pub(crate) fn circle(&self, ids: &[TaskId]) -> String {
+        let back_to = ids.iter().chain(ids.first());
+        let labels: Vec<String> = back_to.map(|&id| self.task(id)).collect();
+        labels.join(" → ")
+    }
+}
+
+/// A time on the executor's clock: `1.500 s`.
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03} s", self.0.as_secs(), self.0.subsec_millis())
+    }
+}
+
+/// How long something took: three digits and the unit that suits it.
+pub(crate) struct Span(pub(crate) Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ns = self.0.as_nanos();
+        match ns {
+            0..1_000 => write!(f, "{ns} ns"),
+            1_000..1_000_000 => write!(f, "{} us", ns / 1_000),
+            1_000_000..1_000_000_000 => {
+                write!(f, "{}.{} ms", ns / 1_000_000, ns / 100_000 % 10)
+            }
+            _ => write!(f, "{}", Seconds(self.0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_the_unit_that_suits_it() {
+        let texts = [58, 58_999, 1_634_000, 2_000_000_000]
+            .map(|ns| Span(Duration::from_nanos(ns)).to_string());
+        assert_eq!(texts, ["58 ns", "58 us", "1.6 ms", "2.000 s"]);
+    }
+}

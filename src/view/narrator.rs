@@ -1,0 +1,373 @@
+//! Tells each record as one sentence, with the tasks' names and with *why*.
+//!
+//! A record's own `Display` knows nothing but the record. The narrator folds the records as it goes,
+//! so it knows which poll of a task it is, what its timer was asked for, and who runs meanwhile.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::names::{Names, Seconds, Span};
+use crate::task::TaskId;
+use crate::trace::{
+    Cause, Effect, Event, LongPoll, Place, Record, State, TaskKind, TaskState, TimerId,
+    UnparkCause, WaitsOn,
+};
+
+pub(crate) struct Narrator<'a> {
+    names: &'a Names,
+    state: State,
+    /// For the polls to come: what the last timer to fire in each of the wheel's entries was asked
+    /// for, and how late it was.
+    fired: HashMap<u32, (TimerId, Duration, Duration)>,
+}
+
+impl<'a> Narrator<'a> {
+    pub(crate) fn new(names: &'a Names) -> Self {
+        Narrator {
+            names,
+            state: State::new(),
+            fired: HashMap::new(),
+        }
+    }
+
+    /// The state after the last record that was told.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Lets the next record happen and says nothing.
+    pub(crate) fn follow(&mut self, record: &Record) {
+        self.state.fold(record);
+        if let Event::TimerFired {
+            timer,
+            deadline,
+            now,
+        } = record.event
+        {
+            let late = now.saturating_sub(deadline);
+            self.fired.insert(timer.index, (timer, deadline, late));
+        }
+    }
+
+    /// The next record as a sentence, without its time and without a full stop.
+    pub(crate) fn tell(&mut self, record: &Record) -> String {
+        let running = self.state.running();
+        self.follow(record);
+        match &record.event {
+            Event::Spawned { task, kind, at, .. } => {
+                let (name, by) = (self.name(*task), running.map(|id| self.name(id)));
+                match (kind, by) {
+                    (TaskKind::Main, _) => format!("{name} is given to block_on at {at}"),
+                    (TaskKind::Blocking, Some(by)) => {
+                        format!("{by} hands {name} to the thread pool at {at}")
+                    }
+                    (_, Some(by)) => format!("{by} spawns {name} at {at}"),
+                    (_, None) => format!("{name} is spawned at {at}"),
+                }
+            }
+            Event::Woken { task, by, effect } => {
+                let (name, why) = (self.name(*task), self.why(*by));
+                match effect {
+                    Effect::Queued => {
+                        format!("{name} goes to the back of the ready queue: {why}")
+                    }
+                    Effect::AlreadyQueued => format!(
+                        "a wake of {name} does nothing, for it is in the ready queue already: {why}"
+                    ),
+                    Effect::Finished => {
+                        format!("a wake of {name} does nothing, for it has ended: {why}")
+                    }
+                }
+            }
+            Event::PollStarted { task, why } => self.poll_started(*task, *why),
+            Event::PassedOver { task } => format!(
+                "{} has ended while it was queued: its place in the ready queue is passed over",
+                self.name(*task)
+            ),
+            Event::Waits { task, on, at } => {
+                let who = task.map_or("a future outside of any task".into(), |id| self.name(id));
+                format!("{who} waits for {}, at {at}", self.waited_for(*on))
+            }
+            Event::PollEnded {
+                task, ready, took, ..
+            } => {
+                let name = self.name(*task);
+                let after = after(*took);
+                match ready {
+                    true => format!("{name} returns Ready{after}"),
+                    false => format!("{name} returns Pending{after}: the thread is free"),
+                }
+            }
+            Event::Completed { task } => format!("{} is done", self.name(*task)),
+            Event::Dropping { task } => format!(
+                "{} is dropped unfinished, for its executor is dropped",
+                self.name(*task)
+            ),
+            Event::Cancelled { task } => {
+                format!("{} is cancelled: its future is gone", self.name(*task))
+            }
+            Event::Panicked { task, message } => match message {
+                Some(message) => format!("{} panicked: {message}", self.name(*task)),
+                None => format!("{} panicked", self.name(*task)),
+            },
+            Event::BlockingStarted { task } => format!(
+                "the closure of {} waits for a thread of the pool",
+                self.name(*task)
+            ),
+            Event::BlockingDone {
+                task, thread, took, ..
+            } => format!(
+                "the closure of {} has run on thread {thread}{}",
+                self.name(*task),
+                after(*took).replace("after", "for")
+            ),
+            Event::Printed { task, text } => {
+                let text = text.trim_end_matches('\n').escape_debug();
+                match task {
+                    Some(task) => format!("{} prints \"{text}\"", self.name(*task)),
+                    None => format!("the program prints \"{text}\""),
+                }
+            }
+            Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {
+                thread_and_clock(&record.event)
+            }
+            Event::ForgottenWaker { .. }
+            | Event::LongPoll(_)
+            | Event::Spinning { .. }
+            | Event::Stalled { .. } => self.diagnosis(&record.event),
+            _ => self.timer(&record.event),
+        }
+    }
+
+    fn poll_started(&self, task: TaskId, why: Cause) -> String {
+        let name = self.name(task);
+        let reason = self.why(why);
+        match self.state.task(task) {
+            Some(task) if task.aborted => format!("{name} dropped, not polled: {reason}"),
+            Some(task) => format!("{name} polled (poll {}): {reason}", task.polls),
+            None => format!("{name} polled: {reason}"),
+        }
+    }
+
+    fn timer(&self, event: &Event) -> String {
+        match event {
+            Event::TimerArmed {
+                timer,
+                task,
+                deadline,
+                place,
+            } => {
+                let wakes =
+                    task.map_or("use a waker".into(), |id| format!("wake {}", self.name(id)));
+                let deadline = Seconds(*deadline);
+                format!(
+                    "{timer} is armed to {wakes} at {deadline}: it is {}",
+                    lies(*place)
+                )
+            }
+            Event::TimerReset {
+                timer,
+                deadline,
+                place,
+            } => {
+                let deadline = Seconds(*deadline);
+                format!(
+                    "{timer} is set to {deadline} instead: it is {}",
+                    lies(*place)
+                )
+            }
+            Event::TimerHandedOver { timer, task } => match task {
+                Some(task) => format!("{timer} will wake {} instead", self.name(*task)),
+                None => format!("{timer} will use another waker instead"),
+            },
+            Event::Cascaded { timer, place } => {
+                format!("the wheel turns: {timer} is now {}", lies(*place))
+            }
+            Event::TimerFired {
+                timer,
+                deadline,
+                now,
+            } => {
+                let late = now.saturating_sub(*deadline);
+                format!("{timer} for {} fires{}", Seconds(*deadline), lateness(late))
+            }
+            Event::TimerCancelled { timer } => {
+                format!("{timer} is cancelled: its sleep is dropped")
+            }
+            other => other.to_string(),
+        }
+    }
+
+    fn diagnosis(&self, event: &Event) -> String {
+        match event {
+            Event::ForgottenWaker { task } => format!(
+                "{}, spawned at {}, returned Pending but nobody holds its waker: it can never be \
+                 polled again",
+                self.name(*task),
+                self.spawned_at(*task)
+            ),
+            Event::LongPoll(poll) => self.long_poll(poll),
+            Event::Spinning { task, polls } => format!(
+                "{}, spawned at {}, has been polled {polls} times in a row only because it woke \
+                 itself: it may spin for ever",
+                self.name(*task),
+                self.spawned_at(*task)
+            ),
+            Event::Stalled { tasks, cycle } => {
+                let mut text = "nothing can ever happen again".to_owned();
+                for id in tasks {
+                    text += &format!("; {}", self.stuck(*id));
+                }
+                if !cycle.is_empty() {
+                    text += &format!("; in a circle: {}", self.names.circle(cycle));
+                }
+                text
+            }
+            other => other.to_string(),
+        }
+    }
+
+    fn long_poll(&self, poll: &LongPoll) -> String {
+        let name = self.name(poll.task);
+        let mut text = format!("{name} held the thread {}", Span(poll.took));
+        text += &match (poll.after, poll.until) {
+            (Some(after), Some(until)) => format!(", from the await at {after} to that at {until}"),
+            (Some(after), None) => format!(", from the await at {after} on"),
+            (None, Some(until)) => format!(", from its start to the await at {until}"),
+            (None, None) => format!(" (it was spawned at {})", self.spawned_at(poll.task)),
+        };
+        if !poll.delayed.is_empty() {
+            text += &format!("; it delayed {}", self.names.tasks(&poll.delayed));
+        }
+        let late = Span(poll.late);
+        match poll.timers {
+            0 => text,
+            1 => text + &format!("; 1 timer was {late} late"),
+            many => text + &format!("; {many} timers were up to {late} late"),
+        }
+    }
+
+    fn stuck(&self, id: TaskId) -> String {
+        let name = self.name(id);
+        let spawned = self.spawned_at(id);
+        match self.state.task(id).and_then(|task| task.waits.last()) {
+            Some(wait) => format!(
+                "{name}, spawned at {spawned}, waits for {} at {}",
+                self.waited_for(wait.on),
+                wait.at
+            ),
+            None => format!(
+                "{name}, spawned at {spawned}, waits for something that is not watchglass's"
+            ),
+        }
+    }
+
+    /// Why a task is woken, from its own point of view.
+    pub(crate) fn why(&self, cause: Cause) -> String {
+        match cause {
+            Cause::Spawned => "it is new".to_owned(),
+            Cause::Timer(timer) => match self.fired.get(&timer.index) {
+                Some(&(fired, deadline, late)) if fired == timer => {
+                    format!(
+                        "its timer for {} fired{}",
+                        Seconds(deadline),
+                        lateness(late)
+                    )
+                }
+                _ => format!("its {timer} fired"),
+            },
+            Cause::Task(task) => format!("{} woke it", self.name(task)),
+            Cause::Itself => "it woke itself".to_owned(),
+            Cause::OtherThread => "another thread woke it".to_owned(),
+            Cause::Outside => "it was woken while no task was running".to_owned(),
+            Cause::Joined(task) => format!("{}, which it awaits, has ended", self.name(task)),
+            Cause::Aborted => "it was aborted".to_owned(),
+        }
+    }
+
+    /// What a task waits for, in words that fit after "waits for".
+    pub(crate) fn waited_for(&self, on: WaitsOn) -> String {
+        match on {
+            WaitsOn::Timer(id) => match self.state.timer(id) {
+                Some(timer) => format!("its timer for {}", Seconds(timer.deadline)),
+                None => id.to_string(),
+            },
+            WaitsOn::Task(task) => format!("{} to end", self.name(task)),
+            other => other.to_string(),
+        }
+    }
+
+    /// All that a task waits for after its last poll, in words that fit after "waits for".
+    ///
+    /// Some of a join's futures may not have been polled again: so a join of many says how many
+    /// there are.
+    pub(crate) fn waits(&self, task: &TaskState) -> String {
+        match task.waits.as_slice() {
+            [] => "something that is not watchglass's".to_owned(),
+            [.., last] if matches!(last.on, WaitsOn::Children(_)) => self.waited_for(last.on),
+            waits => {
+                let waits = waits.iter().map(|wait| self.waited_for(wait.on));
+                waits.collect::<Vec<String>>().join(" and ")
+            }
+        }
+    }
+
+    pub(crate) fn name(&self, task: TaskId) -> String {
+        self.names.task(task)
+    }
+
+    fn spawned_at(&self, task: TaskId) -> String {
+        let task = self.state.task(task);
+        task.map_or("an unknown place".into(), |task| {
+            task.spawned_at.to_string()
+        })
+    }
+}
+
+fn thread_and_clock(event: &Event) -> String {
+    match event {
+        Event::Parked { until: Some(until) } => {
+            format!(
+                "nothing is ready: the thread parks until {}",
+                Seconds(*until)
+            )
+        }
+        Event::Parked { until: None } => {
+            "nothing is ready: the thread parks until it is woken".to_owned()
+        }
+        Event::Unparked { by } => match by {
+            UnparkCause::Deadline => "the thread runs again: the next deadline has come".to_owned(),
+            UnparkCause::OtherThread => "the thread runs again: another thread woke it".to_owned(),
+            UnparkCause::Spurious => "the thread runs again, for no reason of its own".to_owned(),
+        },
+        Event::ClockAdvanced { from, to } => format!(
+            "nothing is ready: virtual time jumps from {} to {}",
+            Seconds(*from),
+            Seconds(*to)
+        ),
+        other => other.to_string(),
+    }
+}
+
+/// Where a timer lies, in words that fit after "it is".
+pub(crate) fn lies(place: Place) -> String {
+    match place {
+        Place::Due => "due".to_owned(),
+        Place::Slot { level, slot } => format!("in level {level}, slot {slot} of the wheel"),
+    }
+}
+
+fn lateness(late: Duration) -> String {
+    match late.is_zero() {
+        true => String::new(),
+        false => format!(", {} late", Span(late)),
+    }
+}
+
+/// ` after 58 us`, and nothing on the virtual clock.
+fn after(took: Duration) -> String {
+    match took.is_zero() {
+        true => String::new(),
+        false => format!(" after {}", Span(took)),
+    }
+}

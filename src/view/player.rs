@@ -1,0 +1,103 @@
+//! The player: one page that steps through a run in a browser, with nothing to fetch and no server.
+//!
+//! The page has the records, the sources that they point into, and a fold of its own in plain
+//! JavaScript (`player/fold.js`), which is tested against [`State`](crate::trace::State). Whatever a
+//! task is called or prints gets into the page as JSON in which no `<` is left, and from there only
+//! as text: none of it can become markup.
+
+use serde_json::{Map, Value, json};
+
+use super::json::lines;
+use super::names::Names;
+use super::narrator::Narrator;
+use super::sources::Sources;
+use super::svg::escaped;
+use crate::trace::{Event, Record};
+
+/// So many records are parsed at a time.
+const CHUNK: usize = 5_000;
+/// So many findings are listed.
+const FINDINGS: usize = 100;
+
+pub(crate) fn page(title: &str, records: &[Record]) -> String {
+    let filled = [
+        ("style", include_str!("player/style.css").to_owned()),
+        ("run", in_script(&run(records).to_string())),
+        ("records", scripts(records)),
+        ("fold", include_str!("player/fold.js").to_owned()),
+        ("player", include_str!("player/player.js").to_owned()),
+        ("title", escaped(title)),
+    ];
+    let mut page = String::new();
+    // Filled in one go from left to right: what is filled in is never looked at again.
+    let mut rest = include_str!("player/page.html");
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").expect("the page closes each place");
+        let text = filled.iter().find(|(filled, _)| *filled == name);
+        page.push_str(before);
+        page.push_str(&text.expect("the page has only these places").1);
+        rest = after;
+    }
+    page + rest
+}
+
+/// What the page needs of the run as a whole.
+fn run(records: &[Record]) -> Value {
+    let names = Names::of(records);
+    let sources = Sources::of(records);
+    let mut files = Map::new();
+    for (path, lines) in sources.files() {
+        files.insert(path.to_owned(), json!(lines));
+    }
+    let mut labels = Map::new();
+    for record in records {
+        if let Event::Spawned { task, .. } = record.event {
+            labels.insert(task.to_string(), Value::from(names.task(task)));
+        }
+    }
+    json!({
+        "count": records.len(),
+        "chunk": CHUNK,
+        "names": labels,
+        "files": files,
+        "findings": findings(records, &names),
+    })
+}
+
+/// Where to look first: the diagnosis.
+fn findings(records: &[Record], names: &Names) -> Vec<Value> {
+    let mut narrator = Narrator::new(names);
+    let mut found = Vec::new();
+    for (record, step) in records.iter().zip(0..) {
+        let is_finding = matches!(
+            record.event,
+            Event::ForgottenWaker { .. }
+                | Event::LongPoll(_)
+                | Event::Spinning { .. }
+                | Event::Stalled { .. }
+                | Event::Panicked { .. }
+        );
+        if !is_finding || found.len() == FINDINGS {
+            narrator.follow(record);
+            continue;
+        }
+        found.push(json!({"step": step, "says": narrator.tell(record)}));
+    }
+    found
+}
+
+fn scripts(records: &[Record]) -> String {
+    let lines: Vec<String> = lines(records).collect();
+    let script = |(chunk, lines): (usize, &[String])| {
+        format!(
+            "<script type=\"application/json\" id=\"records-{chunk}\">[\n{}\n]</script>\n",
+            in_script(&lines.join(",\n"))
+        )
+    };
+    lines.chunks(CHUNK).enumerate().map(script).collect()
+}
+
+/// JSON that cannot end the script element around it.
+fn in_script(json: &str) -> String {
+    json.replace('<', "\\u003c")
+}

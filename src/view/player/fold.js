@@ -1,0 +1,176 @@
+"use strict";
+// The player's own fold: what the executor looks like after some of its records. It does what
+// `State::fold` in src/trace/state.rs does, and a test holds the two equal (tests/player.rs).
+//
+// Tasks and timers are never changed in place: a changed one replaces the old one. So a copy of a
+// state shares them, and keeping a copy every so often, to go back from, costs little.
+
+function emptyState() {
+  return {
+    time_ns: 0,
+    tasks: new Map(),
+    ready: [],
+    running: null,
+    timers: new Map(),
+    parked: false,
+    printed: [],
+  };
+}
+
+function copyState(state) {
+  return {
+    ...state,
+    tasks: new Map(state.tasks),
+    ready: state.ready.slice(),
+    timers: new Map(state.timers),
+    printed: state.printed.slice(),
+  };
+}
+
+function changeTask(state, id, change) {
+  const task = state.tasks.get(id);
+  if (task) state.tasks.set(id, { ...task, ...change });
+}
+
+function changeTimer(state, id, change) {
+  const timer = state.timers.get(id);
+  if (timer) state.timers.set(id, { ...timer, ...change });
+}
+
+// Takes a task's entry out of the queue. If it is not the first, the order is a shuffled one: the
+// executor has exchanged it for the first and taken that.
+function takeReady(state, id) {
+  const at = state.ready.findIndex((entry) => entry.task === id);
+  if (at < 0) return null;
+  const entry = state.ready[at];
+  state.ready[at] = state.ready[0];
+  state.ready.shift();
+  return entry;
+}
+
+function runs(state, id) {
+  state.running = id;
+  changeTask(state, id, { stage: "running" });
+}
+
+function ends(state, id, stage) {
+  if (state.running === id) state.running = null;
+  changeTask(state, id, { stage, queued: false, waits: [] });
+}
+
+function wakes(state, record) {
+  const { task: id, by: why, effect, seq: woken_by } = record;
+  const task = state.tasks.get(id);
+  const entry = { task: id, why, woken_by };
+  const aborted = why.kind === "Aborted" && effect !== "Finished";
+  if (task) {
+    changeTask(state, id, {
+      aborted: task.aborted || aborted,
+      queued: task.queued || effect === "Queued",
+    });
+  }
+  if (effect === "Queued") {
+    state.ready.push(entry);
+  } else if (aborted) {
+    const at = state.ready.findIndex((ready) => ready.task === id);
+    if (at >= 0) state.ready[at] = entry;
+  }
+}
+
+function startsPoll(state, id) {
+  const entry = takeReady(state, id);
+  runs(state, id);
+  const task = state.tasks.get(id);
+  if (!task) return;
+  const polled = task.aborted ? {} : { polls: task.polls + 1, waits: [] };
+  changeTask(state, id, { queued: false, woken_by: entry ? entry.woken_by : null, ...polled });
+}
+
+function fold(state, record) {
+  state.time_ns = record.time_ns;
+  const { task, timer } = record;
+  switch (record.event) {
+    case "Spawned":
+      state.tasks.set(task, {
+        id: task,
+        name: record.name,
+        kind: record.kind,
+        spawned_at: record.at,
+        stage: "new",
+        queued: false,
+        aborted: false,
+        waits: [],
+        polls: 0,
+        wakers: null,
+        woken_by: null,
+        // Where it was last seen. The page marks it while the task runs; the executor has no such thing.
+        seen_at: record.at,
+      });
+      break;
+    case "Woken":
+      wakes(state, record);
+      break;
+    case "PollStarted":
+      startsPoll(state, task);
+      break;
+    case "Dropping":
+      runs(state, task);
+      break;
+    case "PassedOver":
+      takeReady(state, task);
+      break;
+    case "Waits": {
+      const waiting = state.tasks.get(task);
+      if (waiting) {
+        const waits = [...waiting.waits, { on: record.on, at: record.at }];
+        changeTask(state, task, { waits, seen_at: record.at });
+      }
+      break;
+    }
+    case "PollEnded":
+      state.running = null;
+      changeTask(state, task, { stage: "waiting", wakers: record.wakers });
+      break;
+    case "TimerArmed":
+      state.timers.set(timer, {
+        id: timer,
+        task,
+        deadline_ns: record.deadline_ns,
+        place: record.place,
+      });
+      break;
+    case "TimerReset":
+      changeTimer(state, timer, { deadline_ns: record.deadline_ns, place: record.place });
+      break;
+    case "TimerHandedOver":
+      changeTimer(state, timer, { task });
+      break;
+    case "Cascaded":
+      changeTimer(state, timer, { place: record.place });
+      break;
+    case "TimerFired":
+    case "TimerCancelled":
+      state.timers.delete(timer);
+      break;
+    case "Parked":
+      state.parked = true;
+      break;
+    case "Unparked":
+      state.parked = false;
+      break;
+    case "Completed":
+      ends(state, task, "done");
+      break;
+    case "Cancelled":
+      ends(state, task, "cancelled");
+      break;
+    case "Panicked":
+      ends(state, task, "panicked");
+      break;
+    case "Printed":
+      state.printed.push({ task, text: record.text });
+      break;
+  }
+}
+
+if (typeof module !== "undefined") module.exports = { emptyState, copyState, fold };

@@ -1,0 +1,406 @@
+// The page: shows the state after the chosen record, and goes to others.
+//
+// The records are parsed chunk by chunk when they are first needed, and a copy of the state is kept
+// every so often. So a long run opens at once, and going back folds only from the last copy.
+
+const run = JSON.parse(document.getElementById("run").textContent);
+const count = run.count;
+const lastStep = Math.max(count - 1, 0);
+const chunks = [];
+
+function record(step) {
+  const chunk = Math.floor(step / run.chunk);
+  if (!chunks[chunk]) {
+    chunks[chunk] = JSON.parse(document.getElementById("records-" + chunk).textContent);
+  }
+  return chunks[chunk][step % run.chunk];
+}
+
+// ---- the state after each step
+
+const keyframeEvery = Math.max(1000, Math.ceil(count / 50));
+// keyframes[k] is the state before record k * keyframeEvery.
+const keyframes = [emptyState()];
+
+function stateAfter(step) {
+  let from = Math.min(Math.floor((step + 1) / keyframeEvery), keyframes.length - 1);
+  let state = copyState(keyframes[from]);
+  for (let next = from * keyframeEvery; next <= step; next += 1) {
+    fold(state, record(next));
+    if ((next + 1) % keyframeEvery === 0 && (next + 1) / keyframeEvery === keyframes.length) {
+      keyframes.push(copyState(state));
+    }
+  }
+  return state;
+}
+
+// Makes the keyframes one by one while the page has nothing else to do, so that the scrubber is
+// quick by the time that somebody drags it.
+function prepare() {
+  const next = keyframes.length * keyframeEvery;
+  if (next > lastStep) return;
+  stateAfter(next - 1);
+  setTimeout(prepare, 4);
+}
+
+// ---- words
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function seconds(ns) {
+  return (Math.floor(ns / 1e6) / 1e3).toFixed(3) + " s";
+}
+
+function label(id) {
+  return run.names[id] || id;
+}
+
+function why(cause) {
+  switch (cause.kind) {
+    case "Spawned": return "it is new";
+    case "Timer": return "its " + cause.timer + " fired";
+    case "Task": return label(cause.task) + " woke it";
+    case "Itself": return "it woke itself";
+    case "OtherThread": return "another thread woke it";
+    case "Outside": return "it was woken while no task was running";
+    case "Joined": return label(cause.task) + ", which it awaits, has ended";
+    case "Aborted": return "it was aborted";
+    default: return cause.kind;
+  }
+}
+
+function waitsFor(on) {
+  switch (on.kind) {
+    case "Timer": {
+      const timer = state.timers.get(on.timer);
+      return timer ? "its timer for " + seconds(timer.deadline_ns) : on.timer;
+    }
+    case "Never": return "a deadline that never comes";
+    case "Task": return label(on.task) + " to end";
+    case "AnyTask": return "any task of its set to end";
+    case "Turn": return "its next turn";
+    case "Children": return on.children + (on.children === 1 ? " joined future" : " joined futures");
+    case "Blocking": return "its closure on another thread";
+    default: return on.kind;
+  }
+}
+
+// All that a task waits for. Some of a join's futures may not have been polled again: so the join
+// itself says how many there are.
+function waits(task) {
+  const last = task.waits[task.waits.length - 1];
+  if (!last) return "something that is not watchglass's";
+  if (last.on.kind === "Children") return waitsFor(last.on);
+  return task.waits.map((wait) => waitsFor(wait.on)).join(" and ");
+}
+
+function isOver(task) {
+  return task.stage === "done" || task.stage === "cancelled" || task.stage === "panicked";
+}
+
+function placeOf(at) {
+  const parts = at.split(":");
+  return { file: parts.slice(0, -2).join(":"), line: Number(parts[parts.length - 2]) };
+}
+
+// ---- going somewhere
+
+let step = 0;
+let state = emptyState();
+// The task that the last poll at or before this step was of, and that step.
+let polled = null;
+
+function go(to, keepHash) {
+  step = Math.min(Math.max(Math.trunc(to) || 0, 0), lastStep);
+  state = count > 0 ? stateAfter(step) : emptyState();
+  polled = lastPoll();
+  show();
+  if (!keepHash) history.replaceState(null, "", "#step=" + step);
+}
+
+function lastPoll() {
+  for (let at = step; at >= 0; at -= 1) {
+    const found = count > 0 && record(at);
+    if (found && found.event === "PollStarted") return { task: found.task, step: at };
+  }
+  return null;
+}
+
+function nextPoll(task) {
+  for (let at = step + 1; at < count; at += 1) {
+    const found = record(at);
+    if (found.event === "PollStarted" && (task === null || found.task === task)) return at;
+  }
+  return null;
+}
+
+// The wake that led to the last poll: the record that queued its task.
+function wakeOfPoll() {
+  if (!polled) return null;
+  const task = stateAfter(polled.step).tasks.get(polled.task);
+  return task ? task.woken_by : null;
+}
+
+function goIfAny(to) {
+  if (to !== null && to !== undefined) go(to);
+}
+
+// ---- showing
+
+const rowsShown = 100;
+const badEvents = new Set(["LongPoll", "ForgottenWaker", "Spinning", "Stalled", "Panicked"]);
+
+function show() {
+  const now = count > 0 ? record(step) : { says: "nothing was recorded", event: "" };
+  const says = document.getElementById("says");
+  says.textContent = now.says;
+  says.className = badEvents.has(now.event) ? "bad" : "";
+  const parked = state.parked ? " · the thread is parked" : "";
+  document.getElementById("position").textContent =
+    "step " + step + " of " + lastStep + " · " + seconds(state.time_ns) + parked;
+  document.getElementById("number").value = step;
+  const scrubber = document.getElementById("scrubber");
+  scrubber.value = step;
+  scrubber.setAttribute("aria-valuetext", "step " + step + ", " + seconds(state.time_ns));
+  for (const id of ["first", "back"]) document.getElementById(id).disabled = step === 0;
+  for (const id of ["forward", "last"]) document.getElementById(id).disabled = step === lastStep;
+  document.getElementById("wake").disabled = polled === null;
+  showTasks();
+  showReady();
+  showWheel();
+  showPrinted();
+  showSource(now);
+}
+
+function showTasks() {
+  const all = [...state.tasks.values()];
+  const unfinished = all.filter((task) => !isOver(task));
+  const shown = all.length <= rowsShown ? all : unfinished.slice(0, rowsShown);
+  const table = element("table");
+  const head = table.createTHead().insertRow();
+  for (const title of ["Task", "State", "Polls"]) {
+    const cell = element("th", title);
+    cell.scope = "col";
+    head.append(cell);
+  }
+  const body = table.createTBody();
+  for (const task of shown) body.append(taskRow(task));
+  const place = document.getElementById("tasks");
+  place.replaceChildren(all.length > 0 ? table : element("p", "none yet", "none"));
+  const more = all.length - shown.length;
+  if (more > 0) place.append(element("p", "and " + more + " more", "none"));
+}
+
+function taskRow(task) {
+  const row = element("tr", undefined, isOver(task) ? "over" : task.stage);
+  const name = element("th", label(task.id));
+  name.scope = "row";
+  const polls = element("td", task.polls + " ");
+  if (!isOver(task)) {
+    const button = element("button", "next");
+    button.type = "button";
+    button.dataset.task = task.id;
+    button.setAttribute("aria-label", "next poll of " + label(task.id));
+    button.addEventListener("click", () => goIfAny(nextPoll(task.id)));
+    polls.append(button);
+  }
+  row.append(name, element("td", stateOf(task)), polls);
+  return row;
+}
+
+function stateOf(task) {
+  let text = task.stage;
+  if (task.stage === "waiting") text = "waiting for " + waits(task);
+  if (task.queued) text += ", in the ready queue";
+  if (task.aborted && !isOver(task)) text += ", aborted";
+  if (task.wakers && !isOver(task)) {
+    text += "; " + task.wakers + (task.wakers === 1 ? " clone" : " clones") + " of its waker held";
+  }
+  return text;
+}
+
+function showReady() {
+  const list = document.getElementById("ready");
+  const entries = state.ready.slice(0, rowsShown).map((entry) => {
+    const item = element("li", label(entry.task) + ": ");
+    const link = element("a", why(entry.why));
+    link.href = "#step=" + entry.woken_by;
+    item.append(link);
+    return item;
+  });
+  const more = state.ready.length - entries.length;
+  if (more > 0) entries.push(element("li", "and " + more + " more", "none"));
+  if (entries.length === 0) entries.push(element("li", "empty", "none"));
+  list.replaceChildren(...entries);
+}
+
+function showWheel() {
+  const timers = [...state.timers.values()];
+  timers.sort((a, b) => a.deadline_ns - b.deadline_ns);
+  const place = document.getElementById("wheel");
+  if (timers.length === 0) {
+    place.replaceChildren(element("p", "no timer is armed", "none"));
+    return;
+  }
+  const levels = new Map();
+  for (const timer of timers) {
+    if (timer.place === "due") continue;
+    if (!levels.has(timer.place.level)) levels.set(timer.place.level, new Set());
+    levels.get(timer.place.level).add(timer.place.slot);
+  }
+  const rows = [...levels.keys()].sort((a, b) => b - a).map((level) => levelRow(level, levels.get(level)));
+  const list = element("ul");
+  for (const timer of timers.slice(0, rowsShown)) {
+    const at = timer.place === "due" ? "due" : "level " + timer.place.level + ", slot " + timer.place.slot;
+    const wakes = timer.task ? "wakes " + label(timer.task) : "uses a waker";
+    list.append(element("li", timer.id + " " + wakes + " at " + seconds(timer.deadline_ns) + ": " + at));
+  }
+  const more = timers.length - rowsShown;
+  if (more > 0) list.append(element("li", "and " + more + " more", "none"));
+  place.replaceChildren(...rows, list);
+}
+
+function levelRow(level, taken) {
+  const row = element("div", undefined, "level");
+  const slots = element("div", undefined, "slots");
+  slots.setAttribute("aria-hidden", "true");
+  for (let slot = 0; slot < 64; slot += 1) {
+    slots.append(element("div", undefined, taken.has(slot) ? "slot taken" : "slot"));
+  }
+  row.append(element("span", "level " + level), slots);
+  return row;
+}
+
+function showPrinted() {
+  const text = state.printed.slice(-rowsShown).map((printed) => printed.text).join("");
+  const place = document.getElementById("printed");
+  place.textContent = text || "nothing";
+  place.scrollTop = place.scrollHeight;
+}
+
+// ---- the source
+
+let shownFile = null;
+let lines = [];
+let chosenFile = false;
+
+function openFile(file) {
+  if (file === shownFile) return;
+  shownFile = file;
+  lines = (run.files[file] || []).map((text, index) => {
+    const line = element("div", undefined, "line");
+    line.append(element("span", index + 1, "at"), element("span", text, "text"));
+    return line;
+  });
+  document.getElementById("code").replaceChildren(...lines);
+  document.getElementById("file").value = file;
+}
+
+function showSource(now) {
+  const running = state.tasks.get(state.running);
+  const subject = running || state.tasks.get(now.task) || (polled && state.tasks.get(polled.task));
+  const at = now.at || (subject && subject.seen_at);
+  const focus = at ? placeOf(at) : null;
+  if (focus && run.files[focus.file] && !chosenFile) openFile(focus.file);
+  for (const line of lines) {
+    if (line.className === "line" && line.childNodes.length === 2) continue;
+    line.className = "line";
+    while (line.childNodes.length > 2) line.lastChild.remove();
+  }
+  for (const task of state.tasks.values()) if (!isOver(task)) markTask(task);
+  const line = focus && focus.file === shownFile && lines[focus.line - 1];
+  if (line) {
+    const code = document.getElementById("code");
+    const top = line.offsetTop - code.offsetTop;
+    if (top < code.scrollTop + 20 || top > code.scrollTop + code.clientHeight - 60) {
+      code.scrollTop = top - code.clientHeight / 3;
+    }
+  }
+}
+
+// Marks each line where the task is: a join can wait in several places.
+function markTask(task) {
+  const places = task.waits.map((wait) => wait.at);
+  if (places.length === 0) places.push(task.seen_at);
+  for (const place of new Set(places)) markLine(task, place);
+}
+
+function markLine(task, place) {
+  const { file, line: number } = placeOf(place);
+  const line = file === shownFile && lines[number - 1];
+  if (!line) return;
+  const runs = task.stage === "running";
+  line.classList.add(runs ? "runs" : "waits");
+  const marks = line.querySelectorAll(".who").length;
+  if (marks > 3) return;
+  const what = marks === 3 ? "…" : "◀ " + label(task.id) + (runs ? " runs on from here" : task.waits.length > 0 ? " waits here" : " is here");
+  line.append(element("span", what, "who"));
+}
+
+// ---- beginning
+
+function on(id, event, act) {
+  document.getElementById(id).addEventListener(event, act);
+}
+
+on("first", "click", () => go(0));
+on("back", "click", () => go(step - 1));
+on("forward", "click", () => go(step + 1));
+on("last", "click", () => go(lastStep));
+on("wake", "click", () => goIfAny(wakeOfPoll()));
+on("poll", "click", () => goIfAny(nextPoll(null)));
+on("number", "change", (event) => go(Number(event.target.value)));
+on("scrubber", "input", (event) => go(Number(event.target.value)));
+on("file", "change", (event) => {
+  chosenFile = true;
+  openFile(event.target.value);
+  show();
+});
+
+const keys = {
+  ArrowLeft: () => go(step - 1),
+  ArrowRight: () => go(step + 1),
+  Home: () => go(0),
+  End: () => go(lastStep),
+  n: () => goIfAny(nextPoll(null)),
+  w: () => goIfAny(wakeOfPoll()),
+  p: () => goIfAny(polled && nextPoll(polled.task)),
+};
+
+document.addEventListener("keydown", (event) => {
+  const writes = ["INPUT", "SELECT"].includes(event.target.tagName);
+  const scrolls = event.target.id === "code" && event.key.startsWith("Arrow");
+  if (writes || scrolls || event.ctrlKey || event.altKey || event.metaKey) return;
+  const act = keys[event.key];
+  if (act) {
+    event.preventDefault();
+    act();
+  }
+});
+
+function stepInHash() {
+  const found = /^#step=(\d+)$/.exec(location.hash);
+  return found ? Number(found[1]) : 0;
+}
+
+window.addEventListener("hashchange", () => go(stepInHash(), true));
+document.getElementById("number").max = lastStep;
+document.getElementById("scrubber").max = lastStep;
+for (const file of Object.keys(run.files)) document.getElementById("file").append(element("option", file));
+if (Object.keys(run.files).length < 2) document.getElementById("file-label").hidden = true;
+if (Object.keys(run.files).length === 0) document.getElementById("source").hidden = true;
+for (const finding of run.findings) {
+  const link = element("a", finding.says);
+  link.href = "#step=" + finding.step;
+  const item = element("li");
+  item.append(link);
+  document.getElementById("found").append(item);
+  document.getElementById("findings").hidden = false;
+}
+go(stepInHash(), true);
+setTimeout(prepare, 50);

@@ -1,0 +1,264 @@
+//! The walk through a run, in the terminal, a step at a time, forward and back.
+//!
+//! It reads commands from one side and writes blocks to the other, so it is the same at a terminal,
+//! in a pipe and in a test.
+
+use std::io::{self, BufRead, Write};
+
+use super::names::{Names, Seconds};
+use super::narrator::{Narrator, lies};
+use super::sources::Sources;
+use crate::task::TaskId;
+use crate::trace::{Event, Record, Stage, State, TaskState, Wait};
+
+const HELP: &str = "Enter: forward   b: back   p TASK: its next poll   w: the wake behind this poll   \
+                    a number: that step   q: quit";
+/// So many printed lines are shown.
+const LINES_LISTED: usize = 4;
+/// More tasks than this are counted and not listed.
+const TASKS_LISTED: usize = 16;
+
+/// Walks until the input ends or says `q`.
+pub(crate) fn walk(
+    records: &[Record],
+    mut input: impl BufRead,
+    mut output: impl Write,
+) -> io::Result<()> {
+    if records.is_empty() {
+        return writeln!(output, "nothing has happened");
+    }
+    let mut walk = Walk {
+        records,
+        names: Names::of(records),
+        sources: Sources::of(records),
+        at: 0,
+    };
+    writeln!(output, "{HELP}")?;
+    walk.show(&mut output)?;
+    loop {
+        write!(output, "> ")?;
+        output.flush()?;
+        let mut line = String::new();
+        if input.read_line(&mut line)? == 0 {
+            return writeln!(output);
+        }
+        match walk.go(line.trim()) {
+            Ok(Go::To(at)) => {
+                walk.at = at;
+                walk.show(&mut output)?;
+            }
+            Ok(Go::Quit) => return Ok(()),
+            Err(why_not) => writeln!(output, "{why_not}")?,
+        }
+    }
+}
+
+enum Go {
+    To(usize),
+    Quit,
+}
+
+struct Walk<'a> {
+    records: &'a [Record],
+    names: Names,
+    sources: Sources,
+    at: usize,
+}
+
+impl Walk<'_> {
+    /// Where a command leads, or why it leads nowhere.
+    fn go(&self, command: &str) -> Result<Go, String> {
+        let last = self.records.len() - 1;
+        let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
+        match word {
+            "" if self.at == last => Err("this is the last step; b goes back, q quits".into()),
+            "" => Ok(Go::To(self.at + 1)),
+            "b" if self.at == 0 => Err("this is the first step".into()),
+            "b" => Ok(Go::To(self.at - 1)),
+            "p" => self.next_poll(rest.trim()).map(Go::To),
+            "w" => self.wake().map(Go::To),
+            "q" => Ok(Go::Quit),
+            number => match number.parse::<usize>() {
+                Ok(step) if step <= last => Ok(Go::To(step)),
+                Ok(_) => Err(format!("the last step is {last}")),
+                Err(_) => Err(format!("`{command}` is no command. {HELP}")),
+            },
+        }
+    }
+
+    fn next_poll(&self, name: &str) -> Result<usize, String> {
+        let state = State::after(self.records);
+        let is_named = |task: &&TaskState| {
+            self.names.task(task.id) == name || task.id.to_string() == name || task.name == name
+        };
+        let Some(task) = state.tasks().iter().find(is_named) else {
+            let names: Vec<String> = state
+                .tasks()
+                .iter()
+                .map(|task| self.names.task(task.id))
+                .collect();
+            return Err(format!(
+                "no task is called `{name}`; there are: {}",
+                names.join(", ")
+            ));
+        };
+        let later = self.records.iter().enumerate().skip(self.at + 1);
+        let is_poll = |record: &Record| matches!(record.event, Event::PollStarted { task: polled, .. } if polled == task.id);
+        later
+            .filter(|(_, record)| is_poll(record))
+            .map(|(at, _)| at)
+            .next()
+            .ok_or_else(|| format!("{} is not polled after this step", self.names.task(task.id)))
+    }
+
+    /// The wake that led to the poll of this step, or to the last one before it.
+    fn wake(&self) -> Result<usize, String> {
+        let polls = self.records[..=self.at].iter().rev();
+        let polled = polls
+            .filter_map(|record| match record.event {
+                Event::PollStarted { task, .. } => Some((task, record.seq)),
+                _ => None,
+            })
+            .next();
+        let Some((task, seq)) = polled else {
+            return Err("nothing has been polled yet".into());
+        };
+        let until_poll = self.records.iter().take_while(|record| record.seq <= seq);
+        let state = State::after(until_poll);
+        let wake = state.task(task).and_then(|task| task.woken_by);
+        let at = wake.and_then(|wake| self.records.iter().position(|record| record.seq == wake));
+        at.ok_or_else(|| "the wake behind this poll was not recorded".into())
+    }
+
+    fn show(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut narrator = Narrator::new(&self.names);
+        self.records[..self.at]
+            .iter()
+            .for_each(|record| narrator.follow(record));
+        let record = &self.records[self.at];
+        let sentence = narrator.tell(record);
+        let state = narrator.state();
+        writeln!(
+            out,
+            "\nstep {} of {}, {}",
+            self.at,
+            self.records.len() - 1,
+            Seconds(record.time)
+        )?;
+        writeln!(out, "{sentence}\n")?;
+        self.show_tasks(state, &narrator, out)?;
+        self.show_ready(state, &narrator, out)?;
+        self.show_timers(state, out)?;
+        for line in last_lines(state) {
+            writeln!(out, "  printed  {line}")?;
+        }
+        Ok(())
+    }
+
+    fn show_tasks(
+        &self,
+        state: &State,
+        narrator: &Narrator<'_>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let all = state.tasks();
+        let listed: Vec<&TaskState> = match all.len() <= TASKS_LISTED {
+            true => all.iter().collect(),
+            false => {
+                let unfinished = all.iter().filter(|task| !task.stage.is_end());
+                unfinished.take(TASKS_LISTED).collect()
+            }
+        };
+        for task in &listed {
+            let mark = if state.running() == Some(task.id) {
+                '>'
+            } else {
+                ' '
+            };
+            let name = self.names.task(task.id);
+            writeln!(out, "{mark} {name}: {}", self.stage(task, narrator))?;
+        }
+        match all.len() - listed.len() {
+            0 => Ok(()),
+            more => writeln!(out, "  and {more} tasks more"),
+        }
+    }
+
+    fn stage(&self, task: &TaskState, narrator: &Narrator<'_>) -> String {
+        let queued = if task.queued {
+            ", in the ready queue"
+        } else {
+            ""
+        };
+        match (task.stage, task.waits.last()) {
+            (Stage::Running, _) => format!("running, poll {}{queued}", task.polls),
+            (Stage::Waiting, last) => {
+                let on = narrator.waits(task);
+                let at = last.map_or(String::new(), |wait| self.place(wait));
+                format!("waiting for {on}{queued}{at}")
+            }
+            (stage, _) => format!("{stage}{queued}"),
+        }
+    }
+
+    /// The place of an `.await`, with the code if the file is found.
+    fn place(&self, wait: &Wait) -> String {
+        match self.sources.line(wait.at.file(), wait.at.line()) {
+            Some(code) => format!(", at {}  `{code}`", wait.at),
+            None => format!(", at {}", wait.at),
+        }
+    }
+
+    fn show_ready(
+        &self,
+        state: &State,
+        narrator: &Narrator<'_>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let entries = state.ready().take(TASKS_LISTED);
+        let entry = |task: TaskId, why: String| format!("{} ({why})", self.names.task(task));
+        let entries: Vec<String> = entries
+            .map(|ready| entry(ready.task, narrator.why(ready.why)))
+            .collect();
+        let more = state.ready().len() - entries.len();
+        let text = match (entries.is_empty(), more) {
+            (true, _) => "empty".to_owned(),
+            (false, 0) => entries.join(", then "),
+            (false, more) => format!("{}, then {more} more", entries.join(", then ")),
+        };
+        let parked = if state.parked() {
+            "; the thread is parked"
+        } else {
+            ""
+        };
+        writeln!(out, "  ready queue  {text}{parked}")
+    }
+
+    fn show_timers(&self, state: &State, out: &mut impl Write) -> io::Result<()> {
+        for timer in state.timers().take(TASKS_LISTED) {
+            let wakes = timer.task.map_or("uses a waker".into(), |task| {
+                format!("wakes {}", self.names.task(task))
+            });
+            let deadline = Seconds(timer.deadline);
+            writeln!(
+                out,
+                "  {}  {wakes} at {deadline}, {}",
+                timer.id,
+                lies(timer.place)
+            )?;
+        }
+        match state.timers().len().saturating_sub(TASKS_LISTED) {
+            0 => Ok(()),
+            more => writeln!(out, "  and {more} timers more"),
+        }
+    }
+}
+
+/// The last lines that were printed.
+fn last_lines(state: &State) -> Vec<&str> {
+    let printed = state.printed().iter().rev().take(LINES_LISTED);
+    let mut lines: Vec<&str> = printed.flat_map(|(_, text)| text.lines().rev()).collect();
+    lines.truncate(LINES_LISTED);
+    lines.reverse();
+    lines
+}

@@ -1,0 +1,19 @@
+//! The story: one line an event, in plain English, and at the end the sums.
+
+use std::fmt::{self, Write};
+
+use super::names::{Names, Seconds};
+use super::narrator::Narrator;
+use super::sums::Sums;
+use crate::trace::Record;
+
+/// Writes the story line by line, so that a long one need not be held in memory.
+pub(crate) fn write(records: &[Record], out: &mut impl Write) -> fmt::Result {
+    let names = Names::of(records);
+    let mut narrator = Narrator::new(&names);
+    for record in records {
+        let sentence = narrator.tell(record);
+        writeln!(out, "{}  {sentence}", Seconds(record.time))?;
+    }
+    write!(out, "\n{}", Sums::of(records).told(&names))
+}

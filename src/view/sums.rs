@@ -1,0 +1,134 @@
+//! What a whole run comes to: how many polls and wakes, and how much waiting in how much time.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::names::{Names, Seconds, Span};
+use crate::task::TaskId;
+use crate::trace::{Effect, Event, Record};
+
+#[derive(Default)]
+pub(crate) struct Sums {
+    tasks: usize,
+    polls: usize,
+    wakes: usize,
+    /// Wakes of tasks that were in the queue already, or had ended.
+    useless_wakes: usize,
+    timers: usize,
+    timers_cancelled: usize,
+    closures: usize,
+    /// The time that each timer and each closure was waited for, all added up.
+    waiting: Duration,
+    /// The time in which at least one was waited for.
+    waiting_at_all: Duration,
+    /// How many are being waited for now.
+    pending: u32,
+    first: Option<Duration>,
+    last: Duration,
+    longest_poll: Option<(TaskId, Duration, Duration)>,
+}
+
+impl Sums {
+    pub(crate) fn of(records: &[Record]) -> Self {
+        let mut sums = Sums::default();
+        records.iter().for_each(|record| sums.add(record));
+        sums
+    }
+
+    fn add(&mut self, record: &Record) {
+        let since_last = record.time.saturating_sub(self.last);
+        self.waiting += since_last * self.pending;
+        if self.pending > 0 {
+            self.waiting_at_all += since_last;
+        }
+        self.first.get_or_insert(record.time);
+        self.last = record.time;
+        match &record.event {
+            Event::Spawned { .. } => self.tasks += 1,
+            Event::Woken { effect, .. } => {
+                self.wakes += 1;
+                self.useless_wakes += usize::from(*effect != Effect::Queued);
+            }
+            Event::PollEnded { task, took, .. } => {
+                self.polls += 1;
+                let longest = self
+                    .longest_poll
+                    .map_or(Duration::ZERO, |(_, took, _)| took);
+                if *took > longest {
+                    self.longest_poll = Some((*task, *took, record.time));
+                }
+            }
+            Event::TimerArmed { .. } => {
+                self.timers += 1;
+                self.pending += 1;
+            }
+            Event::BlockingStarted { .. } => {
+                self.closures += 1;
+                self.pending += 1;
+            }
+            Event::TimerCancelled { .. } => {
+                self.timers_cancelled += 1;
+                self.pending = self.pending.saturating_sub(1);
+            }
+            Event::TimerFired { .. } | Event::BlockingDone { .. } => {
+                self.pending = self.pending.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+
+    /// The sums in words, a line each.
+    pub(crate) fn told<'a>(&'a self, names: &'a Names) -> impl fmt::Display + 'a {
+        Told { sums: self, names }
+    }
+}
+
+struct Told<'a> {
+    sums: &'a Sums,
+    names: &'a Names,
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sums = self.sums;
+        let (tasks, polls, wakes) = (sums.tasks, sums.polls, sums.wakes);
+        write!(f, "{}, ", count(tasks, "task"))?;
+        write!(f, "{}, ", count(polls, "poll"))?;
+        write!(
+            f,
+            "{} ({} did nothing), ",
+            count(wakes, "wake"),
+            sums.useless_wakes
+        )?;
+        write!(f, "{}", count(sums.timers, "timer"))?;
+        if sums.timers_cancelled > 0 {
+            write!(f, " ({} cancelled)", sums.timers_cancelled)?;
+        }
+        if sums.closures > 0 {
+            write!(f, ", {} on other threads", count(sums.closures, "closure"))?;
+        }
+        let wall = sums.last.saturating_sub(sums.first.unwrap_or_default());
+        writeln!(
+            f,
+            "\n{} of waiting in {}: {} overlapped",
+            Seconds(sums.waiting),
+            Seconds(wall),
+            Seconds(sums.waiting - sums.waiting_at_all)
+        )?;
+        match sums.longest_poll {
+            Some((task, took, ended)) => writeln!(
+                f,
+                "the busiest poll: {}, {}, at {}",
+                self.names.task(task),
+                Span(took),
+                Seconds(ended.saturating_sub(took))
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}

@@ -1,0 +1,317 @@
+//! The timeline as a picture: an SVG that is readable in light and dark, and to a screen reader.
+
+use std::fmt::Write;
+
+use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
+use super::names::{Names, Seconds};
+use super::sums::Sums;
+use crate::trace::{Record, Stage};
+
+/// All lengths are in units of the picture, which is scaled to wherever it is shown.
+const WIDTH: f64 = 1000.0;
+const LEFT: f64 = 150.0;
+const RIGHT: f64 = 34.0;
+const TOP: f64 = 34.0;
+const LANE: f64 = 40.0;
+const TIMER_ROW: f64 = 24.0;
+const LEGEND: f64 = 34.0;
+/// About the width of a letter at 12 units.
+const LETTER: f64 = 6.6;
+
+/// Colours by what they mean. Text on a bar has at least 4.5:1 to it, in both schemes.
+const STYLE: &str = "\
+svg{--ground:#fff;--ink:#1b1f24;--faint:#57606a;--line:#d0d7de;--idle:#e7ebef;--poll:#0550ae;\
+--long:#a40e26;--timer:#b6e3ff;--other:#e3d7ff;--closure:#c6efc9;--queued:#ffdf9e;--arrow:#8250df}\
+@media(prefers-color-scheme:dark){svg{--ground:#0d1117;--ink:#e6edf3;--faint:#9198a1;\
+--line:#3d444d;--idle:#1b2129;--poll:#79c0ff;--long:#ff7b72;--timer:#0c3a66;--other:#3c2a6b;\
+--closure:#12471f;--queued:#5f4500;--arrow:#d2a8ff}}\
+text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}\
+.faint{fill:var(--faint)}.name{font-weight:600}\
+.timer{fill:var(--timer)}.other{fill:var(--other)}.closure{fill:var(--closure)}\
+.queued{fill:var(--queued)}.poll{fill:var(--poll)}.long{fill:var(--long)}\
+.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\
+.arrow{stroke:var(--arrow);stroke-width:1.5;fill:none}.head{fill:var(--arrow)}";
+
+pub(crate) fn picture(records: &[Record]) -> String {
+    // A poll is 8 units wide, unless there are very many.
+    let lanes = Lanes::of(records, 8.0 / (WIDTH - LEFT - RIGHT));
+    let names = Names::of(records);
+    let mut picture = Picture {
+        tops: Vec::new(),
+        bottom: TOP,
+        svg: String::new(),
+    };
+    for lane in &lanes.lanes {
+        picture.tops.push(picture.bottom);
+        picture.bottom += LANE + TIMER_ROW * lane.timers.len() as f64;
+    }
+    let height = picture.bottom + LEGEND;
+    let sums = Sums::of(records).told(&names).to_string();
+    let summary = sums.trim_end().replace('\n', "; ");
+    picture.add(&format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+         aria-labelledby=\"title desc\">\n<title id=\"title\">Timeline: {}</title>\n\
+         <desc id=\"desc\">{}</desc>\n<style>{STYLE}</style>\n\
+         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"var(--ground)\"/>\n",
+        escaped(&summary),
+        escaped(&described(&lanes)),
+    ));
+    picture.add_ground(&lanes);
+    for (lane, at) in lanes.lanes.iter().zip(0..) {
+        picture.add_lane(lane, picture.tops[at]);
+    }
+    picture.add_arrows(&lanes);
+    picture.add_legend();
+    picture.add("</svg>\n");
+    picture.svg
+}
+
+/// The picture in words: a sentence a lane.
+fn described(lanes: &Lanes) -> String {
+    let mut words = format!(
+        "{} tasks in {}.",
+        lanes.lanes.len(),
+        Seconds(lanes.duration)
+    );
+    for lane in &lanes.lanes {
+        let polls: Vec<String> = lane
+            .polls
+            .iter()
+            .take(20)
+            .map(|poll| format!("at {}", Seconds(poll.time)))
+            .collect();
+        let more = lane.polls.len() - polls.len();
+        let _ = write!(words, " {} is polled {}", lane.label, polls.join(", "));
+        if more > 0 {
+            let _ = write!(words, " and {more} times more");
+        }
+        match lane.end {
+            Some((_, stage)) => {
+                let _ = write!(words, ", and then is {stage}.");
+            }
+            None => words.push('.'),
+        }
+    }
+    words
+}
+
+struct Picture {
+    /// Where each lane begins.
+    tops: Vec<f64>,
+    bottom: f64,
+    svg: String,
+}
+
+impl Picture {
+    fn add(&mut self, text: &str) {
+        self.svg.push_str(text);
+    }
+
+    /// Times, and where the thread is idle.
+    fn add_ground(&mut self, lanes: &Lanes) {
+        let bottom = self.bottom;
+        for &(from, until) in &lanes.idle {
+            let (x, width) = (at(from), at(until) - at(from));
+            let height = bottom - TOP;
+            let idle = format!(
+                "<rect class=\"idle\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" \
+                 height=\"{height}\"><title>nothing is ready</title></rect>\n"
+            );
+            self.add(&idle);
+        }
+        let mut free_from = 0.0;
+        for &(x, time) in &lanes.ticks {
+            let x = at(x);
+            let label = Seconds(time).to_string();
+            let tick = format!(
+                "<line class=\"tick\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\n",
+                TOP - 6.0
+            );
+            self.add(&tick);
+            let width = label.len() as f64 * LETTER;
+            let left = (x - 2.0).min(WIDTH - width - 4.0);
+            if left >= free_from {
+                let text = format!(
+                    "<text class=\"faint\" x=\"{left:.1}\" y=\"{:.1}\">{label}</text>\n",
+                    TOP - 12.0
+                );
+                self.add(&text);
+                free_from = left + width + LETTER;
+            }
+        }
+    }
+
+    fn add_lane(&mut self, lane: &Lane, top: f64) {
+        let middle = top + LANE / 2.0;
+        let name = shortened(&lane.label, LEFT - 16.0);
+        let (from, until) = (at(lane.spawned), at(lane.end.map_or(1.0, |(x, _)| x)));
+        let head = format!(
+            "<text class=\"name\" x=\"8\" y=\"{:.1}\">{}</text>\n\
+             <line class=\"life\" x1=\"{from:.1}\" y1=\"{middle}\" x2=\"{until:.1}\" y2=\"{middle}\"/>\n",
+            middle + 4.0,
+            escaped(&name)
+        );
+        self.add(&head);
+        for bar in &lane.waits {
+            self.add_bar(bar, middle - 9.0, 18.0);
+        }
+        for (timers, row) in lane.timers.iter().zip(0..) {
+            let y = top + LANE + TIMER_ROW * f64::from(row) - 3.0;
+            timers.iter().for_each(|bar| self.add_bar(bar, y, 18.0));
+        }
+        lane.polls
+            .iter()
+            .for_each(|poll| self.add_poll(poll, middle));
+        if let Some((x, stage @ (Stage::Cancelled | Stage::Panicked))) = lane.end {
+            let end = format!(
+                "<text x=\"{:.1}\" y=\"{:.1}\">✕<title>{stage}</title></text>\n",
+                at(x) + 3.0,
+                middle + 4.0
+            );
+            self.add(&end);
+        }
+    }
+
+    fn add_bar(&mut self, bar: &Bar, y: f64, height: f64) {
+        let (x, width) = (at(bar.from), at(bar.until) - at(bar.from));
+        let class = match bar.kind {
+            Waiting::Queued => "queued",
+            Waiting::Timer => "timer",
+            Waiting::Other => "other",
+            Waiting::Closure => "closure",
+        };
+        let label = escaped(&bar.label);
+        let rect = format!(
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
+             height=\"{height}\" rx=\"2\"><title>{label}</title></rect>\n"
+        );
+        self.add(&rect);
+        let room = (width - 12.0).max(0.0);
+        let shown = shortened(&bar.label, room);
+        if bar.kind != Waiting::Queued && shown.chars().count() > 4 {
+            let text = format!(
+                "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+                x + 6.0,
+                y + height / 2.0 + 4.0,
+                escaped(&shown)
+            );
+            self.add(&text);
+        }
+    }
+
+    fn add_poll(&mut self, poll: &Poll, middle: f64) {
+        let (x, width) = (at(poll.from), (at(poll.until) - at(poll.from)).max(2.0));
+        let class = if poll.long { "long" } else { "poll" };
+        let told = format!("{}: {}", Seconds(poll.time), poll.told);
+        let rect = format!(
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"28\" \
+             rx=\"1\"><title>{}</title></rect>\n",
+            middle - 14.0,
+            escaped(&told)
+        );
+        self.add(&rect);
+    }
+
+    fn add_arrows(&mut self, lanes: &Lanes) {
+        let middle = |lane: usize| self.tops[lane] + LANE / 2.0;
+        let mut drawn = String::new();
+        for arrow in &lanes.arrows {
+            let down = if arrow.until_lane > arrow.from_lane {
+                1.0
+            } else {
+                -1.0
+            };
+            let (x1, y1) = (at(arrow.from), middle(arrow.from_lane) + down * 14.0);
+            let (x2, y2) = (at(arrow.until), middle(arrow.until_lane) - down * 15.0);
+            let _ = write!(
+                drawn,
+                "<path class=\"arrow\" d=\"M{x1:.1} {y1:.1}C{x1:.1} {:.1} {x2:.1} {:.1} {x2:.1} \
+                 {:.1}\"><title>a wake</title></path>\n\
+                 <path class=\"head\" d=\"M{x2:.1} {y2:.1}l-4 {:.1}h8z\"/>\n",
+                y1 + down * 10.0,
+                y2 - down * 14.0,
+                y2 - down * 5.0,
+                -down * 7.0
+            );
+        }
+        self.add(&drawn);
+    }
+
+    fn add_legend(&mut self) {
+        let y = self.bottom + 12.0;
+        let mut x = LEFT;
+        for (class, text) in [
+            ("poll", "poll"),
+            ("timer", "sleeps"),
+            ("other", "waits"),
+            ("closure", "closure on a thread"),
+            ("queued", "ready"),
+            ("arrow", "wakes"),
+            ("idle", "nothing is ready"),
+        ] {
+            let mark = match class {
+                "arrow" => format!("<path class=\"arrow\" d=\"M{x} {:.1}h14\"/>", y + 6.0),
+                _ => format!(
+                    "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"14\" height=\"12\"/>"
+                ),
+            };
+            let text_x = x + 20.0;
+            let entry = format!(
+                "{mark}<text class=\"faint\" x=\"{text_x:.1}\" y=\"{:.1}\">{text}</text>\n",
+                y + 10.0
+            );
+            self.add(&entry);
+            x = text_x + text.len() as f64 * LETTER + 18.0;
+        }
+    }
+}
+
+/// Where a position from 0 to 1 lies.
+fn at(x: f64) -> f64 {
+    LEFT + x * (WIDTH - LEFT - RIGHT)
+}
+
+/// As much of the text as there is room for.
+fn shortened(text: &str, room: f64) -> String {
+    let letters = (room / LETTER) as usize;
+    match text.chars().count() <= letters {
+        true => text.to_owned(),
+        false => {
+            let mut short: String = text.chars().take(letters.saturating_sub(1)).collect();
+            short.push('…');
+            short
+        }
+    }
+}
+
+/// Text that cannot be taken for markup, whatever a task is called or prints.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            // XML has no way to say these at all.
+            control if control.is_control() && control != '\n' => safe.push('\u{FFFD}'),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_be_markup() {
+        let name = "</text><script>'\"&\u{1}";
+        assert_eq!(
+            escaped(name),
+            "&lt;/text&gt;&lt;script&gt;&#39;&quot;&amp;\u{FFFD}"
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! The timeline as text: a row a task, readable in any terminal.
+
+use std::fmt::Write;
+
+use super::lanes::{Bar, Lane, Lanes, Waiting};
+use super::names::Seconds;
+use crate::trace::{Cause, Record, Stage};
+
+/// The width of the rows. With the names it fits a terminal of 100 columns.
+const COLUMNS: usize = 76;
+/// Names are cut off behind this.
+const NAME_COLUMNS: usize = 20;
+
+pub(crate) fn text(records: &[Record]) -> String {
+    // A poll has a column of its own, and half a one beside it.
+    let lanes = Lanes::of(records, 1.0 / COLUMNS as f64);
+    let width = lanes.lanes.iter().map(|lane| lane.label.chars().count());
+    let width = width.max().unwrap_or(0).clamp(6, NAME_COLUMNS);
+    let mut text = String::new();
+    let mut row = |name: &str, cells: &[char]| {
+        let name: String = name.chars().take(NAME_COLUMNS).collect();
+        let cells: String = cells.iter().collect();
+        let line = format!("{name:width$}  {cells}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    };
+    row("", &scale(&lanes));
+    for lane in &lanes.lanes {
+        row(&lane.label, &cells(lane));
+        for timers in &lane.timers {
+            let mut cells = vec![' '; COLUMNS];
+            timers.iter().for_each(|bar| draw(&mut cells, bar));
+            row("", &cells);
+        }
+    }
+    row("parked", &idle(&lanes));
+    let _ = write!(text, "\n{LEGEND}");
+    text
+}
+
+const LEGEND: &str = "\
+A letter is a poll and its cause: n new, t its timer fired, w another task woke it, j a task that it
+awaits has ended, s it woke itself, o another thread woke it, a it was aborted (and is dropped).
+== it sleeps   -- it waits for something else   ~~ its closure runs on another thread
+.. it is in the ready queue   ! it was cancelled or it panicked   :: the thread is parked
+";
+
+fn column(x: f64) -> usize {
+    ((x * (COLUMNS - 1) as f64).round() as usize).min(COLUMNS - 1)
+}
+
+fn scale(lanes: &Lanes) -> Vec<char> {
+    let mut cells = vec![' '; COLUMNS + 12];
+    let mut free_from = 0;
+    for &(x, time) in &lanes.ticks {
+        let at = column(x);
+        let label = format!("|{}", Seconds(time));
+        if at >= free_from {
+            write_at(&mut cells, at, &label);
+            free_from = at + label.len() + 1;
+        }
+    }
+    cells
+}
+
+fn cells(lane: &Lane) -> Vec<char> {
+    let mut cells = vec![' '; COLUMNS];
+    lane.waits.iter().for_each(|bar| draw(&mut cells, bar));
+    for poll in &lane.polls {
+        cells[column(poll.from)..=column(poll.until)].fill('#');
+        cells[column(poll.from)] = letter(poll.why);
+    }
+    if let Some((x, Stage::Cancelled | Stage::Panicked)) = lane.end {
+        cells[column(x)] = '!';
+    }
+    cells
+}
+
+fn draw(cells: &mut [char], bar: &Bar) {
+    let (from, until) = (column(bar.from), column(bar.until));
+    let fill = match bar.kind {
+        Waiting::Queued => '.',
+        Waiting::Timer => '=',
+        Waiting::Other => '-',
+        Waiting::Closure => '~',
+    };
+    cells[from..=until].fill(fill);
+    let label = format!(" {} ", bar.label);
+    let room = (until - from).saturating_sub(3);
+    if bar.kind != Waiting::Queued && label.chars().count() <= room {
+        write_at(cells, from + 2, &label);
+    }
+}
+
+fn idle(lanes: &Lanes) -> Vec<char> {
+    let mut cells = vec![' '; COLUMNS];
+    for &(from, until) in &lanes.idle {
+        cells[column(from)..=column(until)].fill(':');
+    }
+    cells
+}
+
+fn letter(why: Cause) -> char {
+    match why {
+        Cause::Spawned => 'n',
+        Cause::Timer(_) => 't',
+        Cause::Task(_) => 'w',
+        Cause::Joined(_) => 'j',
+        Cause::Itself => 's',
+        Cause::OtherThread | Cause::Outside => 'o',
+        Cause::Aborted => 'a',
+    }
+}
+
+fn write_at(cells: &mut [char], at: usize, text: &str) {
+    for (cell, letter) in cells[at..].iter_mut().zip(text.chars()) {
+        *cell = letter;
+    }
+}

@@ -1,0 +1,212 @@
+//! Watches any program's executor, if the environment variable `WATCHGLASS` asks for it.
+
+use std::cell::{Cell, RefCell};
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::printed::Printed;
+use super::step;
+use super::wish::{View, Wish};
+use crate::builder::Builder;
+use crate::task::TaskId;
+use crate::trace::{Event, Observer, Record, Recording};
+
+/// Counts the executors that are watched, since each needs files of its own.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+/// The builder, with what `WATCHGLASS` asks for added to it.
+///
+/// # Panics
+///
+/// If the variable has a value that asks for nothing that there is.
+#[track_caller]
+pub(crate) fn watched(mut builder: Builder) -> Builder {
+    let Some(values) = env::var_os("WATCHGLASS") else {
+        return builder;
+    };
+    let wish = match Wish::read(&values.to_string_lossy()) {
+        Ok(wish) => wish,
+        Err(unknown) => panic!("{unknown}"),
+    };
+    builder.virtual_time |= wish.virtual_time;
+    if !wish.views.is_empty() {
+        let own = builder.observer.take();
+        builder.observer = Some(Box::new(Watch::begin(wish.views, own)));
+    }
+    builder
+}
+
+struct Watch {
+    recording: Recording,
+    printed: RefCell<Option<Printed>>,
+    running: Cell<Option<TaskId>>,
+    views: Vec<View>,
+    /// From 1; the second run's files have `-2` in their names.
+    run: usize,
+    /// The program's own observer.
+    own: Option<Box<dyn Observer>>,
+}
+
+impl Watch {
+    fn begin(views: Vec<View>, own: Option<Box<dyn Observer>>) -> Self {
+        let printed = Printed::watch().unwrap_or_else(|error| {
+            complain(&format!(
+                "what the program prints cannot be watched: {error}"
+            ));
+            None
+        });
+        Watch {
+            recording: Recording::new(),
+            printed: RefCell::new(printed),
+            running: Cell::new(None),
+            views,
+            run: RUNS.fetch_add(1, Ordering::Relaxed) + 1,
+            own,
+        }
+    }
+
+    /// What was printed before this record, as a record of its own.
+    fn record_printed(&self, next: &Record) {
+        let text = self.printed.borrow_mut().as_mut().and_then(Printed::take);
+        if let Some(text) = text {
+            let task = self.running.get();
+            // It was not printed while virtual time jumped.
+            let time = match next.event {
+                Event::ClockAdvanced { from, .. } => from,
+                _ => next.time,
+            };
+            let event = Event::Printed { task, text };
+            let seq = next.seq;
+            self.record(Record { seq, time, event });
+        }
+    }
+
+    /// Numbers the record anew, for printed lines have numbers here too.
+    fn record(&self, mut record: Record) {
+        record.seq = self.recording.len() as u64;
+        self.recording.observe_owned(record);
+    }
+
+    fn show(&self, view: &View) -> io::Result<()> {
+        let recording = &self.recording;
+        match view {
+            View::Step => {
+                let (input, output) = (io::stdin().lock(), io::stdout().lock());
+                recording.read(|records| step::walk(records, input, output))
+            }
+            View::Story(None) => io::stdout().write_all(recording.story().as_bytes()),
+            View::Timeline(None) => io::stdout().write_all(recording.timeline().as_bytes()),
+            View::Story(Some(file)) => self.save(file, &recording.story()),
+            View::Timeline(Some(file)) => self.save(file, &recording.timeline()),
+            View::Svg(file) => self.save(file, &recording.svg()),
+            View::Html(file) => self.save(file, &recording.html(&program())),
+            View::Chrome(file) => self.save(file, &recording.chrome_json()),
+            View::Json(file) => self.save(file, &recording.json()),
+        }
+    }
+
+    /// Writes a file. What cannot be written there is not lost, but saved where it can be.
+    fn save(&self, file: &Path, text: &str) -> io::Result<()> {
+        let file = numbered(file, self.run);
+        let Err(error) = fs::write(&file, text) else {
+            return Ok(());
+        };
+        let name = file.file_name().unwrap_or(OsStr::new("run"));
+        let instead = env::temp_dir().join(format!(
+            "watchglass-{}-{}",
+            process::id(),
+            name.to_string_lossy()
+        ));
+        let (file, shown) = (file.display(), instead.display());
+        match fs::write(&instead, text) {
+            Ok(()) => complain(&format!(
+                "cannot write {file}: {error}; it was saved as {shown} instead"
+            )),
+            Err(_) => complain(&format!(
+                "cannot write {file}: {error}; nor can {shown} be written"
+            )),
+        }
+        Ok(())
+    }
+}
+
+impl Observer for Watch {
+    fn observe(&self, record: &Record) {
+        self.record_printed(record);
+        match record.event {
+            Event::PollStarted { task, .. } | Event::Dropping { task } => {
+                self.running.set(Some(task));
+            }
+            Event::PollEnded { .. } | Event::Cancelled { .. } | Event::Panicked { .. } => {
+                self.running.set(None);
+            }
+            _ => {}
+        }
+        self.record(record.clone());
+        if let Some(own) = &self.own {
+            own.observe(record);
+        }
+    }
+
+    fn end(&self) {
+        let last = self.recording.read(|records| records.last().cloned());
+        if let Some(last) = last {
+            self.record_printed(&last);
+        }
+        // Standard output is the real one again from here on.
+        self.printed.take();
+        for view in &self.views {
+            if let Err(error) = self.show(view) {
+                complain(&format!("{view:?} cannot be shown: {error}"));
+            }
+        }
+        if let Some(own) = &self.own {
+            own.end();
+        }
+    }
+}
+
+/// `run.svg`, and for the second run of the process `run-2.svg`.
+fn numbered(file: &Path, run: usize) -> PathBuf {
+    if run == 1 {
+        return file.to_owned();
+    }
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    match file.extension() {
+        Some(extension) => {
+            file.with_file_name(format!("{stem}-{run}.{}", extension.to_string_lossy()))
+        }
+        None => file.with_file_name(format!("{stem}-{run}")),
+    }
+}
+
+/// What the program is called: a page's title.
+fn program() -> String {
+    let path = env::args_os().next().map(PathBuf::from);
+    let stem = path.as_deref().and_then(Path::file_stem);
+    stem.unwrap_or(OsStr::new("watchglass"))
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn complain(message: &str) {
+    eprintln!("watchglass: {message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_further_run_has_files_of_its_own() {
+        let name = |run| numbered(Path::new("a/run.svg"), run);
+        assert_eq!(name(1), Path::new("a/run.svg"));
+        assert_eq!(name(2), Path::new("a/run-2.svg"));
+        assert_eq!(numbered(Path::new("run"), 3), Path::new("run-3"));
+    }
+}

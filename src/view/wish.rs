@@ -1,0 +1,129 @@
+//! What the environment variable `WATCHGLASS` asks for.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// One view, and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// To standard output if there is no file.
+    Story(Option<PathBuf>),
+    /// To standard output if there is no file.
+    Timeline(Option<PathBuf>),
+    Step,
+    Svg(PathBuf),
+    Html(PathBuf),
+    Chrome(PathBuf),
+    Json(PathBuf),
+}
+
+/// All that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) views: Vec<View>,
+    pub(crate) virtual_time: bool,
+}
+
+/// A value that asks for nothing that there is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    value: String,
+}
+
+impl Wish {
+    /// Reads values that are joined by commas.
+    pub(crate) fn read(values: &str) -> Result<Self, Unknown> {
+        let mut wish = Wish::default();
+        for value in values.split(',').map(str::trim) {
+            let (kind, file) = match value.split_once(':') {
+                Some((kind, file)) => (kind, Some(PathBuf::from(file))),
+                None => (value, None),
+            };
+            let no_name = file
+                .as_ref()
+                .is_some_and(|file| file.as_os_str().is_empty());
+            let view = match (kind, file) {
+                _ if no_name => None,
+                // No value at all, as in `WATCHGLASS=`, asks for nothing.
+                ("", None) => continue,
+                ("virtual", None) => {
+                    wish.virtual_time = true;
+                    continue;
+                }
+                ("story", file) => Some(View::Story(file)),
+                ("timeline", file) => Some(View::Timeline(file)),
+                ("step", None) => Some(View::Step),
+                ("svg", Some(file)) => Some(View::Svg(file)),
+                ("html", Some(file)) => Some(View::Html(file)),
+                ("chrome", Some(file)) => Some(View::Chrome(file)),
+                ("json", Some(file)) => Some(View::Json(file)),
+                _ => None,
+            };
+            let unknown = || Unknown {
+                value: value.to_owned(),
+            };
+            wish.views.push(view.ok_or_else(unknown)?);
+        }
+        Ok(wish)
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "WATCHGLASS={} asks for nothing that there is. These there are, and several may be \
+             joined by commas:\n\
+             \x20 story        every event as a sentence, after the run (story:FILE: into a file)\n\
+             \x20 timeline     a lane for each task, as text (timeline:FILE: into a file)\n\
+             \x20 step         walk through the run, forward and back\n\
+             \x20 svg:FILE     the timeline as a picture\n\
+             \x20 html:FILE    the player: one page, to step through in a browser\n\
+             \x20 chrome:FILE  a trace for Perfetto and chrome://tracing\n\
+             \x20 json:FILE    the events\n\
+             \x20 virtual      run on the virtual clock, where sleeping takes no time",
+            self.value
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_joined_by_commas() {
+        let wish = Wish::read("story, svg:a/b.svg,virtual,html:C:x.html").unwrap();
+        let views = [
+            View::Story(None),
+            View::Svg("a/b.svg".into()),
+            View::Html("C:x.html".into()),
+        ];
+        assert_eq!(wish.views, views);
+        assert!(wish.virtual_time);
+        assert_eq!(Wish::read(""), Ok(Wish::default()));
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_with_the_list_of_right_ones() {
+        for value in ["stroy", "svg", "svg:", "step:x", "virtual:1", "STORY"] {
+            let message = Wish::read(&format!("story,{value}"))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                message.starts_with(&format!("WATCHGLASS={value} asks")),
+                "{message}"
+            );
+            for right in [
+                "story",
+                "timeline",
+                "step",
+                "svg:FILE",
+                "html:FILE",
+                "chrome:FILE",
+            ] {
+                assert!(message.contains(right), "{message}");
+            }
+        }
+    }
+}
