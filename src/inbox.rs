@@ -15,7 +15,9 @@
 //!
 //! *Between the inbox and a busy executor.* Every turn asks only whether `mail` is raised, one plain
 //! load. It is raised after the letter was put in, and taken down, by a swap again, before the
-//! letters are taken out: so one that was not taken out raises it once more.
+//! letters are taken out: so one that was not taken out raises it once more. It is raised by a swap
+//! too. A store would hide what the thread that raised it before had written, and the executor might
+//! take the flag down without seeing that thread's letter.
 //!
 //! *Between the inbox and the park.* The executor says "I am parked", then looks at the inbox once
 //! more, then parks. A waker puts its letter in the inbox, then asks whether the executor is
@@ -79,7 +81,7 @@ impl Home {
     fn send(&self, letter: Arc<TaskWaker>) {
         // An error means that the executor is gone, and then a wake does nothing.
         if self.inbox.send(letter).is_ok() {
-            self.mail.store(true, Ordering::Release);
+            self.mail.swap(true, Ordering::Release);
             self.unpark();
         }
     }

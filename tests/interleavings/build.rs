@@ -21,7 +21,7 @@ const IMPORTS: [(&str, &str); 3] = [
 ];
 
 /// The name of each fault, and what it replaces by what.
-const FAULTS: [(&str, &str, &str); 10] = [
+const FAULTS: [(&str, &str, &str); 13] = [
     ("none", "", ""),
     (
         "flag_cleared_after_the_poll",
@@ -45,10 +45,29 @@ const FAULTS: [(&str, &str, &str); 10] = [
     (
         "unparked_before_the_letter_is_sent",
         "if self.inbox.send(letter).is_ok() {
+            self.mail.swap(true, Ordering::Release);
             self.unpark();
         }",
         "self.unpark();
-        self.inbox.send(letter).ok();",
+        self.inbox.send(letter).ok();
+        self.mail.swap(true, Ordering::Release);",
+    ),
+    (
+        "mail_raised_by_a_store",
+        "self.mail.swap(true, Ordering::Release);",
+        "self.mail.store(true, Ordering::Release);",
+    ),
+    (
+        "mail_taken_down_without_acquiring",
+        "self.mail.swap(false, Ordering::AcqRel)",
+        "self.mail.swap(false, Ordering::Relaxed)",
+    ),
+    (
+        "mail_raised_before_the_letter_is_sent",
+        "if self.inbox.send(letter).is_ok() {
+            self.mail.swap(true, Ordering::Release);",
+        "self.mail.swap(true, Ordering::Release);
+        if self.inbox.send(letter).is_ok() {",
     ),
     (
         "no_fence_before_the_unpark",

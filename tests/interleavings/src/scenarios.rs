@@ -11,6 +11,10 @@ macro_rules! scenarios {
         pub const SCENARIOS: &[(&str, fn())] = &[
             ("two_threads_wake_one_task", two_threads_wake_one_task),
             ("one_thread_wakes_twice", one_thread_wakes_twice),
+            (
+                "two_threads_and_a_busy_executor",
+                two_threads_and_a_busy_executor,
+            ),
             ("a_job_wakes_and_ends", a_job_wakes_and_ends),
             ("a_job_ends_without_a_wake", a_job_ends_without_a_wake),
         ];
@@ -27,16 +31,18 @@ macro_rules! scenarios {
 
         /// Runs the task until its poll has seen what it waits for.
         fn run(home: &Home, inbox: &Inbox, done: impl Fn() -> bool) {
+            let mut look = home.has_mail();
             loop {
-                while let Some(task) = inbox.receive() {
-                    assert_eq!(task, TASK);
+                for _ in 0..if look { inbox.len() } else { 0 } {
+                    assert_eq!(inbox.receive(), Some(TASK));
                     let done = done();
                     $crate::the_poll_is_over();
                     if done {
                         return;
                     }
                 }
-                inbox.park(home, None, || false);
+                let ended = inbox.park(home, None, || false);
+                look = ended == ParkEnd::NotParked || home.has_mail();
             }
         }
 
@@ -69,6 +75,33 @@ macro_rules! scenarios {
                 }
             });
             run(&home, &inbox, || written.load(Ordering::Relaxed) == 2);
+        }
+
+        /// An executor that never parks looks into its inbox only if there is mail: no letter may be
+        /// left there without.
+        fn two_threads_and_a_busy_executor() {
+            let (home, inbox, first) = executor();
+            let second = TaskWaker::new(home.clone());
+            second.set_task(TASK);
+            let turn = || {
+                if home.has_mail() {
+                    for _ in 0..inbox.len() {
+                        inbox.receive();
+                    }
+                }
+            };
+            let send = |waker: Arc<TaskWaker>| super::spawn(move || waker.send());
+            let threads = [first, second].map(send);
+            turn();
+            turn();
+            threads
+                .into_iter()
+                .for_each(|thread| thread.join().unwrap());
+            turn();
+            assert!(
+                inbox.is_empty(),
+                "a lost wake: there is a letter and no mail"
+            );
         }
 
         /// Once no job is out and the inbox is empty, no wake is on its way.
