@@ -24,7 +24,7 @@ const LONG_POLL: Duration = Duration::from_millis(100);
 #[must_use = "nothing is made before `build`"]
 pub struct Builder {
     pub(crate) virtual_time: bool,
-    closed_world: Option<bool>,
+    pub(crate) closed_world: Option<bool>,
     seed: Option<u64>,
     pub(crate) observer: Option<Box<dyn Observer>>,
     long_poll: Option<Duration>,

@@ -386,7 +386,11 @@ impl<F: Future> Future for JoinAll<F> {
         indices.clear();
         this.polled = indices;
         if this.running == 0 {
-            return Poll::Ready(this.children.iter_mut().map(Child::take).collect());
+            let mut outputs = Vec::with_capacity(this.children.len());
+            for child in &mut this.children {
+                outputs.push(child.take());
+            }
+            return Poll::Ready(outputs);
         }
         waits(WaitsOn::Children(this.running), Location::caller());
         // The wakers are cloned and dropped with nothing locked: both may be anybody's code.
@@ -409,6 +413,7 @@ impl<F: Future> Future for JoinAll<F> {
 impl<F: Future> Unpin for JoinAll<F> {}
 
 impl<F: Future> Child<F> {
+    #[track_caller]
     fn take(&mut self) -> F::Output {
         match self {
             Child::Done(output) => output

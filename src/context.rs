@@ -358,7 +358,10 @@ impl Shared {
     pub(crate) fn wake_waiter(&self, waiter: Waiter, by: Cause) {
         match waiter {
             Waiter::Task(id) => self.queue.wake(id, by),
-            Waiter::Waker(waker) => waker.wake(),
+            Waiter::Waker(waker) => {
+                let _by = self.queue.wakes_because(by);
+                waker.wake();
+            }
         }
     }
 

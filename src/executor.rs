@@ -185,14 +185,12 @@ impl Executor {
                 }
                 Next::Poll(popped) => self.poll_task(popped, &mut spare),
                 Next::TimersFired(_) => {}
-                Next::Nothing if self.advance_clock().is_some() => {}
-                Next::Nothing => match verdict(&self.shared, main, self.closed_world) {
-                    Some(stalled) => {
+                Next::Nothing => {
+                    if let Some(stalled) = self.rest(main) {
                         main.cancelled();
                         break Err(stalled);
                     }
-                    None => self.park(),
-                },
+                }
             }
             self.resume_observer_panic();
         };
@@ -437,6 +435,21 @@ impl Executor {
 
     // ---- when nothing is ready
 
+    /// Moves virtual time on; or finds that nothing can ever happen again; or parks.
+    fn rest(&self, main: &mut MainTask<'_>) -> Option<Stalled> {
+        // Counted before anything is decided. Counted at the park, a closure that ended in between
+        // would end nobody's wait, although time may move now or the verdict is certain.
+        let jobs = self.shared.home.blocking_jobs();
+        if self.advance_clock().is_some() {
+            return None;
+        }
+        let stalled = verdict(&self.shared, main, self.closed_world);
+        if stalled.is_none() {
+            self.park(jobs);
+        }
+        stalled
+    }
+
     /// Virtual time jumps to the next deadline. It must not while a closure is out on a thread or
     /// a wake is on its way, for whatever comes of these comes before the deadline.
     fn advance_clock(&self) -> Option<Duration> {
@@ -459,8 +472,8 @@ impl Executor {
     }
 
     /// Gives the thread back to the operating system until the next deadline, or until another
-    /// thread sends a wake.
-    fn park(&self) {
+    /// thread sends a wake, or until fewer closures than `jobs` are out.
+    fn park(&self, jobs: usize) {
         let shared = &*self.shared;
         let deadline_ns = match shared.clock.is_virtual() {
             true => None,
@@ -475,7 +488,6 @@ impl Executor {
         shared.tracer.emit(|| Event::Parked {
             until: deadline_ns.map(Duration::from_nanos),
         });
-        let jobs = shared.home.blocking_jobs();
         let ended = shared.inbox.park(&shared.home, timeout, || {
             shared.home.blocking_jobs() != jobs
         });

@@ -35,6 +35,7 @@
 //! - To call what blocks: [`spawn_blocking`].
 //! - To test with time: [`Builder::virtual_time`], [`Builder::seed`], [`Executor::step`].
 //! - To see what happens: [`Builder::observer`] and the module [`trace`].
+//! - To learn how it all works, from the first poll: the [`book`].
 //!
 //! # The life of one sleep
 //!

@@ -16,6 +16,9 @@ pub(crate) struct Queue {
     tasks: RefCell<Tasks>,
     /// The task whose future is being polled or dropped at this moment.
     running: Cell<Option<TaskId>>,
+    /// Why a waker is used at this moment that the executor keeps for somebody: a timer of a future
+    /// in a `join_all` has fired, say. Whomever that wakes was woken by the same cause.
+    waking_by: Cell<Option<Cause>>,
     /// The state of the shuffle, if the order is to be shuffled.
     shuffle: Option<Cell<u64>>,
     pub(crate) tracer: Tracer,
@@ -55,6 +58,7 @@ impl Queue {
                 ready: VecDeque::new(),
             }),
             running: Cell::new(None),
+            waking_by: Cell::new(None),
             shuffle: seed.map(Cell::new),
             tracer,
         }
@@ -95,10 +99,11 @@ impl Queue {
             self.push(id);
             return;
         }
-        let by = match self.running.get() {
-            Some(running) if running == id => Cause::Itself,
-            Some(running) => Cause::Task(running),
-            None => Cause::Outside,
+        let by = match (self.waking_by.get(), self.running.get()) {
+            (Some(by), _) => by,
+            (None, Some(running)) if running == id => Cause::Itself,
+            (None, Some(running)) => Cause::Task(running),
+            (None, None) => Cause::Outside,
         };
         self.wake(id, by);
     }
@@ -241,6 +246,15 @@ impl Queue {
         self.tasks.borrow().ready.iter().copied().collect()
     }
 
+    /// Until the guard is dropped, whoever is woken is woken for this cause. The waker that is used
+    /// meanwhile may panic.
+    pub(crate) fn wakes_because(&self, by: Cause) -> WakesBecause<'_> {
+        WakesBecause {
+            queue: self,
+            before: self.waking_by.replace(Some(by)),
+        }
+    }
+
     #[inline]
     pub(crate) fn running(&self) -> Option<TaskId> {
         self.running.get()
@@ -250,6 +264,17 @@ impl Queue {
     #[inline]
     pub(crate) fn set_running(&self, id: Option<TaskId>) -> Option<TaskId> {
         self.running.replace(id)
+    }
+}
+
+pub(crate) struct WakesBecause<'a> {
+    queue: &'a Queue,
+    before: Option<Cause>,
+}
+
+impl Drop for WakesBecause<'_> {
+    fn drop(&mut self) {
+        self.queue.waking_by.set(self.before);
     }
 }
 

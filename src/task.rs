@@ -250,11 +250,26 @@ impl fmt::Debug for JoinError {
 impl std::error::Error for JoinError {}
 
 /// The last part of a type's path: `task_async` of `app::task_async::{{closure}}`, which is what
-/// the compiler calls the future of `async fn task_async` in the crate `app`.
+/// the compiler calls the future of `async fn task_async` in the crate `app`, and `run` of
+/// `<app::Server<u8> as app::Run>::run::{{closure}}`.
 pub(crate) fn short_name(type_name: &'static str) -> &'static str {
-    let path = type_name.split('<').next().unwrap_or(type_name);
-    path.rsplit("::")
-        .find(|part| !part.starts_with('{') && !part.is_empty())
+    let mut depth = 0;
+    let mut before = ' ';
+    // What stands in brackets has paths of its own.
+    let parts = type_name.split(|c: char| {
+        match c {
+            '<' | '(' | '[' => depth += 1,
+            '>' if before == '-' => {}
+            '>' | ')' | ']' => depth -= 1,
+            _ => {}
+        }
+        before = c;
+        c == ':' && depth == 0
+    });
+    parts
+        .filter_map(|part| part.split(['<', '(', '[']).next())
+        .filter(|name| !name.is_empty() && !name.starts_with('{'))
+        .last()
         .unwrap_or(type_name)
 }
 
@@ -278,6 +293,10 @@ mod tests {
             ("app::task_async::{{closure}}", "task_async"),
             ("app::main::{{closure}}::{{closure}}", "main"),
             ("watchglass::time::Timeout<app::f::{{closure}}>", "Timeout"),
+            ("<app::Server<u8> as app::Run>::run::{{closure}}", "run"),
+            ("app::Server<fn(u8) -> app::T>::run::{{closure}}", "run"),
+            ("&mut app::f<app::g::{{closure}}>::{{closure}}", "f"),
+            ("(app::f, app::g)", "(app::f, app::g)"),
             ("u8", "u8"),
         ] {
             assert_eq!(short_name(type_name), name);

@@ -276,7 +276,9 @@ fn without_times(line: &str) -> String {
 fn run_console(block: &str) -> Result<String, String> {
     let mut transcript = String::new();
     for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
-        let program = command.split(' ').next().unwrap_or_default();
+        // Behind variables that are set for it: `NAME=value program`.
+        let mut words = command.split(' ');
+        let program = words.find(|word| !word.contains('=')).unwrap_or_default();
         if !has_program(program) {
             return Err(program.to_string());
         }

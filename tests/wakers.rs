@@ -3,14 +3,16 @@
 mod common;
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 use std::thread;
 
-use common::{Log, Probe, no_hang, own_waker, recorded, secs, virtual_executor, wake_remotely};
+use common::{
+    Log, OnDrop, Probe, no_hang, own_waker, recorded, secs, virtual_executor, wake_remotely,
+};
 use watchglass::trace::{Cause, Effect, Event, Recording};
 use watchglass::{Executor, Step, TaskId, sleep, spawn, yield_now};
 
@@ -92,6 +94,16 @@ fn a_wake_by_each_is_told_with_its_cause() {
     executor.run_until_idle();
     let by_other = (Cause::Task(other.id()), Effect::Queued);
     assert_eq!(wakes(&recording, task.id()), [by_other]);
+    let waker = probe.waker();
+    let guard = OnDrop(move || waker.wake_by_ref());
+    let dropped = executor.spawn(async move {
+        let _guard = guard;
+        pending::<()>().await;
+    });
+    dropped.abort();
+    executor.run_until_idle();
+    let by_drop = (Cause::Task(dropped.id()), Effect::Queued);
+    assert_eq!(wakes(&recording, task.id()), [by_drop]);
     probe.done.set(true);
     wake_remotely(&probe.waker());
     executor.run_until_idle();

@@ -614,7 +614,7 @@ impl fmt::Display for Circle<'_> {
     }
 }
 
-/// A time as `1.500 s`: three digits, or as many as it takes (up to nine) to be exact below 1 ms.
+/// A time as `1.500 s`, cut to the millisecond.
 struct Seconds(Duration);
 
 impl fmt::Display for Seconds {

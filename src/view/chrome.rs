@@ -1,8 +1,8 @@
 //! The run in Chrome's trace format, for Perfetto and chrome://tracing.
 //!
 //! The format (Google, "Trace Event Format", 2016) is a list of objects with a phase `ph`: `X` is a
-//! slice with a start and a length, `s` and `f` are the two ends of an arrow, `C` is a counter, `M`
-//! names a track. Times are in microseconds. Slices on one track must nest, so everything that can
+//! slice with a start and a length, `s` and `f` are the two ends of an arrow, `C` is a counter, `i`
+//! is a moment (what was found to be wrong), `M` names a track. Times are in microseconds. Slices on one track must nest, so everything that can
 //! overlap has a track of its own: the executor's thread, each task's life, each thread of the pool.
 
 use std::collections::HashMap;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::findings::is_finding;
 use super::names::Names;
 use super::narrator::Narrator;
 use crate::task::TaskId;
@@ -77,6 +78,12 @@ impl Trace<'_> {
     fn add(&mut self, record: &Record) {
         let now = record.time;
         let told = self.narrator.tell(record);
+        if is_finding(&record.event) {
+            self.push(&json!({
+                "ph": "i", "name": told, "cat": "found", "pid": PROCESS, "tid": EXECUTOR,
+                "ts": micros(now), "s": "g",
+            }));
+        }
         match &record.event {
             Event::Spawned { task, .. } => self.spawned(*task, now),
             Event::Woken { task, by, .. } => {

@@ -13,6 +13,7 @@
 //! ```
 
 mod chrome;
+mod findings;
 mod json;
 mod lanes;
 mod names;

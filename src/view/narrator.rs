@@ -10,7 +10,7 @@ use super::names::{Names, Seconds, Span};
 use crate::task::TaskId;
 use crate::trace::{
     Cause, Effect, Event, LongPoll, Place, Record, State, TaskKind, TaskState, TimerId,
-    UnparkCause, WaitsOn,
+    UnparkCause, Wait, WaitsOn,
 };
 
 pub(crate) struct Narrator<'a> {
@@ -302,13 +302,32 @@ impl<'a> Narrator<'a> {
     /// Some of a join's futures may not have been polled again: so a join of many says how many
     /// there are.
     pub(crate) fn waits(&self, task: &TaskState) -> String {
-        match task.waits.as_slice() {
+        let goes_on = |wait: &&Wait| self.goes_on(wait.on);
+        let waits: Vec<WaitsOn> = task
+            .waits
+            .iter()
+            .filter(goes_on)
+            .map(|wait| wait.on)
+            .collect();
+        match waits.as_slice() {
             [] => "something that is not watchglass's".to_owned(),
-            [.., last] if matches!(last.on, WaitsOn::Children(_)) => self.waited_for(last.on),
+            [.., last @ WaitsOn::Children(_)] => self.waited_for(*last),
             waits => {
-                let waits = waits.iter().map(|wait| self.waited_for(wait.on));
+                let waits = waits.iter().map(|&on| self.waited_for(on));
                 waits.collect::<Vec<String>>().join(" and ")
             }
+        }
+    }
+
+    /// False for a wait that was given up in the same poll: that of a timeout that was up, say.
+    fn goes_on(&self, on: WaitsOn) -> bool {
+        match on {
+            WaitsOn::Timer(timer) => self.state.timer(timer).is_some(),
+            WaitsOn::Task(task) => {
+                let task = self.state.task(task);
+                task.is_some_and(|task| !task.stage.is_end())
+            }
+            _ => true,
         }
     }
 

@@ -7,17 +7,15 @@
 
 use serde_json::{Map, Value, json};
 
+use super::findings;
 use super::json::lines;
 use super::names::Names;
-use super::narrator::Narrator;
 use super::sources::Sources;
 use super::svg::escaped;
 use crate::trace::{Event, Record};
 
 /// So many records are parsed at a time.
 const CHUNK: usize = 5_000;
-/// So many findings are listed.
-const FINDINGS: usize = 100;
 
 pub(crate) fn page(title: &str, records: &[Record]) -> String {
     let filled = [
@@ -55,35 +53,16 @@ fn run(records: &[Record]) -> Value {
             labels.insert(task.to_string(), Value::from(names.task(task)));
         }
     }
+    // Where to look first.
+    let found = findings::of(records, &names).into_iter();
+    let found = found.map(|finding| json!({"step": finding.step, "says": finding.says}));
     json!({
         "count": records.len(),
         "chunk": CHUNK,
         "names": labels,
         "files": files,
-        "findings": findings(records, &names),
+        "findings": found.collect::<Vec<Value>>(),
     })
-}
-
-/// Where to look first: the diagnosis.
-fn findings(records: &[Record], names: &Names) -> Vec<Value> {
-    let mut narrator = Narrator::new(names);
-    let mut found = Vec::new();
-    for (record, step) in records.iter().zip(0..) {
-        let is_finding = matches!(
-            record.event,
-            Event::ForgottenWaker { .. }
-                | Event::LongPoll(_)
-                | Event::Spinning { .. }
-                | Event::Stalled { .. }
-                | Event::Panicked { .. }
-        );
-        if !is_finding || found.len() == FINDINGS {
-            narrator.follow(record);
-            continue;
-        }
-        found.push(json!({"step": step, "says": narrator.tell(record)}));
-    }
-    found
 }
 
 fn scripts(records: &[Record]) -> String {

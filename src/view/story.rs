@@ -1,7 +1,8 @@
-//! The story: one line an event, in plain English, and at the end the sums.
+//! The story: one line an event, in plain English, and at the end the sums and the findings.
 
 use std::fmt::{self, Write};
 
+use super::findings;
 use super::names::{Names, Seconds};
 use super::narrator::Narrator;
 use super::sums::Sums;
@@ -15,5 +16,6 @@ pub(crate) fn write(records: &[Record], out: &mut impl Write) -> fmt::Result {
         let sentence = narrator.tell(record);
         writeln!(out, "{}  {sentence}", Seconds(record.time))?;
     }
-    write!(out, "\n{}", Sums::of(records).told(&names))
+    write!(out, "\n{}", Sums::of(records).told(&names))?;
+    out.write_str(&findings::text(records, &names))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::findings::{self, Finding};
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
 use super::names::{Names, Seconds};
 use super::sums::Sums;
@@ -15,8 +16,11 @@ const TOP: f64 = 34.0;
 const LANE: f64 = 40.0;
 const TIMER_ROW: f64 = 24.0;
 const LEGEND: f64 = 34.0;
+/// The height of a line of findings, and how many findings are shown.
+const LINE: f64 = 18.0;
+const FINDINGS: usize = 6;
 /// About the width of a letter at 12 units.
-const LETTER: f64 = 6.6;
+const LETTER: f64 = 7.25;
 
 /// Colours by what they mean. Text on a bar has at least 4.5:1 to it, in both schemes.
 const STYLE: &str = "\
@@ -25,11 +29,11 @@ svg{--ground:#fff;--ink:#1b1f24;--faint:#57606a;--line:#d0d7de;--idle:#e7ebef;--
 @media(prefers-color-scheme:dark){svg{--ground:#0d1117;--ink:#e6edf3;--faint:#9198a1;\
 --line:#3d444d;--idle:#1b2129;--poll:#79c0ff;--long:#ff7b72;--timer:#0c3a66;--other:#3c2a6b;\
 --closure:#12471f;--queued:#5f4500;--arrow:#d2a8ff}}\
-text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}\
+text{white-space:pre;font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}\
 .faint{fill:var(--faint)}.name{font-weight:600}\
 .timer{fill:var(--timer)}.other{fill:var(--other)}.closure{fill:var(--closure)}\
 .queued{fill:var(--queued)}.poll{fill:var(--poll)}.long{fill:var(--long)}\
-.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\
+.bad{fill:var(--long)}.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\
 .arrow{stroke:var(--arrow);stroke-width:1.5;fill:none}.head{fill:var(--arrow)}";
 
 pub(crate) fn picture(records: &[Record]) -> String {
@@ -45,7 +49,9 @@ pub(crate) fn picture(records: &[Record]) -> String {
         picture.tops.push(picture.bottom);
         picture.bottom += LANE + TIMER_ROW * lane.timers.len() as f64;
     }
-    let height = picture.bottom + LEGEND;
+    let found = findings::of(records, &names);
+    let lines = wrapped(&found);
+    let height = picture.bottom + LEGEND + LINE * lines.len() as f64;
     let sums = Sums::of(records).told(&names).to_string();
     let summary = sums.trim_end().replace('\n', "; ");
     picture.add(&format!(
@@ -54,7 +60,7 @@ pub(crate) fn picture(records: &[Record]) -> String {
          <desc id=\"desc\">{}</desc>\n<style>{STYLE}</style>\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"var(--ground)\"/>\n",
         escaped(&summary),
-        escaped(&described(&lanes)),
+        escaped(&described(&lanes, &found)),
     ));
     picture.add_ground(&lanes);
     for (lane, at) in lanes.lanes.iter().zip(0..) {
@@ -62,12 +68,13 @@ pub(crate) fn picture(records: &[Record]) -> String {
     }
     picture.add_arrows(&lanes);
     picture.add_legend();
+    picture.add_findings(&lines);
     picture.add("</svg>\n");
     picture.svg
 }
 
 /// The picture in words: a sentence a lane.
-fn described(lanes: &Lanes) -> String {
+fn described(lanes: &Lanes, found: &[Finding]) -> String {
     let mut words = format!(
         "{} tasks in {}.",
         lanes.lanes.len(),
@@ -91,6 +98,9 @@ fn described(lanes: &Lanes) -> String {
             }
             None => words.push('.'),
         }
+    }
+    for finding in found.iter().take(FINDINGS) {
+        let _ = write!(words, " Found: {}.", finding.says);
     }
     words
 }
@@ -264,6 +274,38 @@ impl Picture {
             x = text_x + text.len() as f64 * LETTER + 18.0;
         }
     }
+
+    fn add_findings(&mut self, lines: &[String]) {
+        let mut y = self.bottom + LEGEND + 8.0;
+        for line in lines {
+            let text = format!(
+                "<text class=\"bad\" x=\"8\" y=\"{y:.1}\">{}</text>\n",
+                escaped(line)
+            );
+            self.add(&text);
+            y += LINE;
+        }
+    }
+}
+
+/// The findings in lines that fit the picture.
+fn wrapped(found: &[Finding]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for finding in found.iter().take(FINDINGS) {
+        lines.push(String::new());
+        for word in finding.says.split_whitespace() {
+            let line = lines.last_mut().expect("there is one");
+            if (line.chars().count() + word.chars().count() + 1) as f64 * LETTER > WIDTH - 16.0 {
+                lines.push(format!("    {word}"));
+            } else {
+                if !line.trim().is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+        }
+    }
+    lines
 }
 
 /// Where a position from 0 to 1 lies.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::findings;
 use super::lanes::{Bar, Lane, Lanes, Waiting};
-use super::names::Seconds;
+use super::names::{Names, Seconds};
 use crate::trace::{Cause, Record, Stage};
 
 /// The width of the rows. With the names it fits a terminal of 100 columns.
@@ -35,6 +36,7 @@ pub(crate) fn text(records: &[Record]) -> String {
     }
     row("parked", &idle(&lanes));
     let _ = write!(text, "\n{LEGEND}");
+    text += &findings::text(records, &Names::of(records));
     text
 }
 

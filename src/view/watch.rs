@@ -33,7 +33,11 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         Ok(wish) => wish,
         Err(unknown) => panic!("{unknown}"),
     };
-    builder.virtual_time |= wish.virtual_time;
+    if wish.virtual_time && !builder.virtual_time {
+        builder.virtual_time = true;
+        // The program may well be woken by threads of its own.
+        builder.closed_world.get_or_insert(false);
+    }
     if !wish.views.is_empty() {
         let own = builder.observer.take();
         builder.observer = Some(Box::new(Watch::begin(wish.views, own)));

@@ -1,6 +1,7 @@
 //! What many of the tests need.
 #![allow(dead_code)] // Each test file is a crate of its own, and none needs all of this.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +15,8 @@ use std::time::Duration;
 use watchglass::trace::{Event, Recording};
 use watchglass::{Builder, Executor};
 
-/// Longer than anything here takes, on a machine however busy.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+/// Much longer than anything here takes, on a machine however busy.
+pub(crate) const LONG: Duration = Duration::from_secs(180);
 
 pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -139,11 +140,13 @@ pub(crate) fn wake_remotely(waker: &Waker) {
 /// The message that `code` panics with.
 #[track_caller]
 pub(crate) fn panic_message(code: impl FnOnce()) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(code)).expect_err("it panics");
-    match payload.downcast::<String>() {
-        Ok(message) => *message,
-        Err(payload) => payload.downcast_ref::<&str>().expect("text").to_string(),
-    }
+    panic_text(&*catch_unwind(AssertUnwindSafe(code)).expect_err("it panics"))
+}
+
+pub(crate) fn panic_text(payload: &dyn Any) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .expect("a message")
 }
 
 /// Runs a test that would hang if it failed: then it panics after [`LONG`] instead.
@@ -153,5 +156,5 @@ pub(crate) fn no_hang<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'stat
     thread::spawn(move || done.send(test()));
     result
         .recv_timeout(LONG)
-        .expect("it ends without a panic, within a minute")
+        .expect("it ends in time and without a panic")
 }

@@ -90,13 +90,23 @@ function waitsFor(on) {
   }
 }
 
-// All that a task waits for. Some of a join's futures may not have been polled again: so the join
-// itself says how many there are.
+// The waits that go on. One may have been given up in the same poll: that of a timeout that was up.
+function waitsOf(task) {
+  return task.waits.filter(({ on }) => {
+    if (on.kind === "Timer") return state.timers.has(on.timer);
+    if (on.kind === "Task") return state.tasks.has(on.task) && !isOver(state.tasks.get(on.task));
+    return true;
+  });
+}
+
+// All that a task waits for, in words. Some of a join's futures may not have been polled again: so a
+// join of many says how many there are.
 function waits(task) {
-  const last = task.waits[task.waits.length - 1];
+  const all = waitsOf(task);
+  const last = all[all.length - 1];
   if (!last) return "something that is not watchglass's";
   if (last.on.kind === "Children") return waitsFor(last.on);
-  return task.waits.map((wait) => waitsFor(wait.on)).join(" and ");
+  return all.map((wait) => waitsFor(wait.on)).join(" and ");
 }
 
 function isOver(task) {
@@ -312,7 +322,7 @@ function showSource(now) {
     line.className = "line";
     while (line.childNodes.length > 2) line.lastChild.remove();
   }
-  for (const task of state.tasks.values()) if (!isOver(task)) markTask(task);
+  markTasks();
   const line = focus && focus.file === shownFile && lines[focus.line - 1];
   if (line) {
     const code = document.getElementById("code");
@@ -323,23 +333,33 @@ function showSource(now) {
   }
 }
 
-// Marks each line where the task is: a join can wait in several places.
-function markTask(task) {
-  const places = task.waits.map((wait) => wait.at);
-  if (places.length === 0) places.push(task.seen_at);
-  for (const place of new Set(places)) markLine(task, place);
+// Marks the lines where the tasks are; a join can wait in several places.
+function markTasks() {
+  const marks = new Map();
+  for (const task of state.tasks.values()) {
+    if (isOver(task)) continue;
+    const places = waitsOf(task).map((wait) => wait.at);
+    if (places.length === 0) places.push(task.seen_at);
+    for (const place of new Set(places)) {
+      const { file, line: number } = placeOf(place);
+      if (file !== shownFile || !lines[number - 1]) continue;
+      if (!marks.has(number)) marks.set(number, { running: [], waiting: [] });
+      marks.get(number)[task.stage === "running" ? "running" : "waiting"].push(label(task.id));
+    }
+  }
+  for (const [number, { running, waiting }] of marks) {
+    const line = lines[number - 1];
+    line.classList.add(running.length > 0 ? "runs" : "waits");
+    const said = [];
+    if (running.length > 0) said.push(running.join(", ") + " runs on from here");
+    if (waiting.length > 0) said.push(shortList(waiting) + (waiting.length > 1 ? " are here" : " is here"));
+    line.append(element("span", "◀ " + said.join("; "), "who"));
+  }
 }
 
-function markLine(task, place) {
-  const { file, line: number } = placeOf(place);
-  const line = file === shownFile && lines[number - 1];
-  if (!line) return;
-  const runs = task.stage === "running";
-  line.classList.add(runs ? "runs" : "waits");
-  const marks = line.querySelectorAll(".who").length;
-  if (marks > 3) return;
-  const what = marks === 3 ? "…" : "◀ " + label(task.id) + (runs ? " runs on from here" : task.waits.length > 0 ? " waits here" : " is here");
-  line.append(element("span", what, "who"));
+function shortList(names) {
+  const shown = names.slice(0, 4).join(", ");
+  return names.length > 4 ? shown + " and " + (names.length - 4) + " more" : shown;
 }
 
 // ---- beginning

@@ -1,0 +1,55 @@
+//! What is wrong with a run, if anything: the diagnosis that every view shows.
+
+use super::names::{Names, Seconds};
+use super::narrator::Narrator;
+use crate::trace::{Event, Record};
+
+/// More than this are not listed one by one: they stand in the story at their place.
+const LISTED: usize = 100;
+
+pub(crate) struct Finding {
+    /// Where it is among the records.
+    pub(crate) step: usize,
+    /// With its time.
+    pub(crate) says: String,
+}
+
+/// The findings in the order in which they were made.
+pub(crate) fn of(records: &[Record], names: &Names) -> Vec<Finding> {
+    let mut narrator = Narrator::new(names);
+    let mut found = Vec::new();
+    for (step, record) in records.iter().enumerate() {
+        if found.len() == LISTED {
+            break;
+        }
+        if is_finding(&record.event) {
+            let says = narrator.tell(record);
+            let says = format!("{}  {says}", Seconds(record.time));
+            found.push(Finding { step, says });
+        } else {
+            narrator.follow(record);
+        }
+    }
+    found
+}
+
+pub(crate) fn is_finding(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::ForgottenWaker { .. }
+            | Event::LongPoll(_)
+            | Event::Spinning { .. }
+            | Event::Stalled { .. }
+            | Event::Panicked { .. }
+    )
+}
+
+/// The findings as lines of text, or nothing at all.
+pub(crate) fn text(records: &[Record], names: &Names) -> String {
+    let found = of(records, names);
+    let lines = found.iter().map(|finding| format!("{}\n", finding.says));
+    match found.is_empty() {
+        true => String::new(),
+        false => format!("\nfound:\n{}", lines.collect::<String>()),
+    }
+}

@@ -1,0 +1,261 @@
+//! `spawn_blocking`: closures on threads, awaited like tasks.
+
+mod common;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+
+use common::{LONG, Log, ms, no_hang, recorded};
+use watchglass::trace::Event;
+use watchglass::{Executor, JoinSet, block_on, join_all, sleep, spawn, spawn_blocking, yield_now};
+
+fn thread_name() -> String {
+    thread::current().name().expect("named").to_owned()
+}
+
+#[test]
+fn a_closure_runs_on_a_thread_of_the_pool_and_its_result_comes_back() {
+    let here = thread::current().id();
+    let (id, name, result) = block_on(async {
+        let text = String::from("moved in");
+        let closure = move || (thread::current().id(), thread_name(), text + " and out");
+        spawn_blocking(closure).await.unwrap()
+    });
+    assert_ne!(id, here);
+    assert_eq!(name, "watchglass-blocking-0");
+    assert_eq!(result, "moved in and out");
+}
+
+#[test]
+fn the_executor_goes_on_meanwhile() {
+    no_hang(|| {
+        block_on(async {
+            let (go, wait) = mpsc::channel();
+            let blocked = spawn_blocking(move || wait.recv().unwrap());
+            let other = spawn(async {
+                sleep(ms(1)).await;
+                yield_now().await;
+                "other tasks ran"
+            });
+            go.send(other.await.unwrap()).unwrap();
+            assert_eq!(blocked.await.unwrap(), "other tasks ran");
+        });
+    });
+}
+
+#[test]
+fn a_closure_is_sent_off_by_the_call_awaited_or_not() {
+    let (send, receive) = mpsc::channel();
+    block_on(async {
+        drop(spawn_blocking(move || send.send(5).unwrap()));
+        assert_eq!(
+            receive.recv_timeout(LONG),
+            Ok(5),
+            "while this blocks the executor itself"
+        );
+    });
+}
+
+#[test]
+fn a_panic_in_the_closure_goes_to_the_handle() {
+    block_on(async {
+        let error = spawn_blocking(|| panic!("on purpose")).await.unwrap_err();
+        assert_eq!(error.panic_message().as_deref(), Some("on purpose"));
+        assert_eq!(
+            spawn_blocking(|| 5).await.unwrap(),
+            5,
+            "the thread is as good as before"
+        );
+    });
+}
+
+#[test]
+fn the_pool_grows_to_its_bound_and_further_closures_wait() {
+    const THREADS: usize = 4;
+    no_hang(|| {
+        let executor = Executor::builder().blocking_threads(THREADS).build();
+        let running = Arc::new(AtomicUsize::new(0));
+        let most = Arc::new(AtomicUsize::new(0));
+        let together = Arc::new(Barrier::new(THREADS));
+        let closures = (0..8 * THREADS).map(|_| {
+            let (running, most) = (running.clone(), most.clone());
+            let together = together.clone();
+            move || {
+                let now_running = running.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(now_running, Ordering::SeqCst);
+                // As many threads as may be: with fewer, nobody gets past this.
+                together.wait();
+                running.fetch_sub(1, Ordering::SeqCst);
+                thread_name()
+            }
+        });
+        let names = executor.block_on(async { join_all(closures.map(spawn_blocking)).await });
+        let names: HashSet<String> = names.into_iter().map(Result::unwrap).collect();
+        let expected = (0..THREADS).map(|n| format!("watchglass-blocking-{n}"));
+        assert_eq!(names, expected.collect());
+        assert_eq!(most.load(Ordering::SeqCst), THREADS);
+    });
+}
+
+#[test]
+fn one_closure_after_another_needs_one_thread() {
+    // A thread that has handed its result over needs a moment to wait for the next closure.
+    let names = block_on(async {
+        let mut names = HashSet::new();
+        for _ in 0..20 {
+            names.insert(spawn_blocking(thread_name).await.unwrap());
+            sleep(ms(20)).await;
+        }
+        names
+    });
+    assert!(names.len() < 10, "{names:?}");
+}
+
+#[test]
+fn a_queued_closure_whose_task_is_aborted_never_runs() {
+    no_hang(|| {
+        let executor = Executor::builder().blocking_threads(1).build();
+        let ran = Arc::new(AtomicBool::new(false));
+        let held = Arc::new(());
+        executor.block_on(async {
+            let (go, wait) = mpsc::channel::<()>();
+            let first = spawn_blocking(move || wait.recv().unwrap());
+            let queued = spawn_blocking({
+                let (ran, held) = (ran.clone(), held.clone());
+                move || {
+                    ran.store(true, Ordering::SeqCst);
+                    drop(held);
+                }
+            });
+            queued.abort();
+            assert!(queued.await.unwrap_err().is_cancelled());
+            go.send(()).unwrap();
+            first.await.unwrap();
+            spawn_blocking(|| ()).await.unwrap();
+        });
+        assert!(!ran.load(Ordering::SeqCst));
+        assert_eq!(Arc::strong_count(&held), 1, "it was dropped");
+    });
+}
+
+#[test]
+fn a_running_closure_cannot_be_stopped_and_nobody_waits_for_it() {
+    no_hang(|| {
+        let (started, has_started) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let (ended, has_ended) = mpsc::channel();
+        let executor = Executor::new();
+        executor.block_on(async {
+            let running = spawn_blocking(move || {
+                started.send(()).unwrap();
+                wait.recv().unwrap();
+                ended.send(()).unwrap();
+            });
+            has_started.recv().unwrap();
+            running.abort();
+            assert!(running.await.unwrap_err().is_cancelled());
+        });
+        drop(executor);
+        go.send(()).unwrap();
+        has_ended.recv_timeout(LONG).unwrap();
+    });
+}
+
+#[test]
+fn dropping_the_executor_drops_the_closures_that_still_wait() {
+    no_hang(|| {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let (go, wait) = mpsc::channel::<()>();
+        let (started, has_started) = mpsc::channel();
+        let (freed, is_freed) = mpsc::channel::<()>();
+        let executor = Executor::builder().blocking_threads(1).build();
+        executor.block_on(async {
+            drop(spawn_blocking(move || {
+                started.send(()).unwrap();
+                wait.recv().unwrap();
+            }));
+            for _ in 0..10 {
+                let (ran, freed) = (ran.clone(), freed.clone());
+                drop(spawn_blocking(move || {
+                    ran.fetch_add(1, Ordering::SeqCst);
+                    drop(freed);
+                }));
+            }
+            has_started.recv().unwrap();
+        });
+        drop((executor, freed));
+        go.send(()).unwrap();
+        // All senders are gone when all closures are.
+        assert_eq!(
+            is_freed.recv_timeout(LONG),
+            Err(mpsc::RecvTimeoutError::Disconnected)
+        );
+        assert_eq!(ran.load(Ordering::SeqCst), 0);
+    });
+}
+
+#[test]
+fn a_set_takes_closures_in_the_order_of_their_ends() {
+    let order = block_on(async {
+        let (first, second) = (mpsc::channel(), mpsc::channel::<()>());
+        let mut set = JoinSet::new();
+        set.insert(spawn_blocking(move || {
+            first.1.recv().unwrap();
+            "waits for the other"
+        }));
+        set.insert(spawn_blocking(move || {
+            second.1.recv().unwrap();
+            "comes first"
+        }));
+        second.0.send(()).unwrap();
+        let mut order = vec![set.join_next().await.unwrap().unwrap()];
+        first.0.send(()).unwrap();
+        order.push(set.join_next().await.unwrap().unwrap());
+        order
+    });
+    assert_eq!(order, ["comes first", "waits for the other"]);
+}
+
+#[test]
+fn the_events_tell_of_the_closure_its_thread_and_its_times() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async { spawn_blocking(|| thread::sleep(ms(5))).await.unwrap() });
+    let log = Log::new();
+    for event in recording.events() {
+        match event {
+            Event::BlockingStarted { task } => log.push(format!("{task} started")),
+            Event::BlockingDone {
+                task,
+                thread,
+                took,
+                queued,
+            } => {
+                assert!(took >= ms(5) && queued < LONG, "{took:?} after {queued:?}");
+                log.push(format!("{task} done on {thread}"));
+            }
+            Event::Completed { task } => log.push(format!("{task} completed")),
+            _ => {}
+        }
+    }
+    let expected = [
+        "#1 started",
+        "#1 done on watchglass-blocking-0",
+        "#1 completed",
+        "#0 completed",
+    ];
+    assert_eq!(log.take(), expected);
+}
+
+#[test]
+fn thousands_of_closures_all_come_back() {
+    let sum: u64 = no_hang(|| {
+        block_on(async {
+            let executor_side = (0..2000u64).map(|n| spawn_blocking(move || n));
+            let results = join_all(executor_side).await;
+            results.into_iter().map(Result::unwrap).sum()
+        })
+    });
+    assert_eq!(sum, 2000 * 1999 / 2);
+}

@@ -1,0 +1,186 @@
+//! What is wrong with a program is told: as events, and as findings at the end of the story.
+
+mod common;
+
+use std::cell::RefCell;
+use std::future::pending;
+use std::rc::Rc;
+use std::thread;
+
+use common::{ms, recorded};
+use watchglass::trace::{Event, Recording};
+use watchglass::{Executor, JoinHandle, sleep, spawn, spawn_named, yield_now};
+
+fn findings(recording: &Recording) -> Vec<String> {
+    let story = recording.story();
+    let found = story
+        .split_once("\nfound:\n")
+        .map_or("", |(_, found)| found);
+    found.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_long_poll_is_told_with_whom_it_delayed() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(30)));
+    executor.block_on(async {
+        let late = spawn_named("late", sleep(ms(30)));
+        let ready = spawn_named("ready", async {
+            yield_now().await;
+            yield_now().await;
+        });
+        yield_now().await;
+        thread::sleep(ms(90));
+        late.await.unwrap();
+        ready.await.unwrap();
+    });
+    let events = recording.events();
+    let long: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::LongPoll(poll) => Some(poll),
+            _ => None,
+        })
+        .collect();
+    let [poll] = long[..] else {
+        panic!("{long:?}");
+    };
+    assert!(poll.took >= ms(90));
+    assert_eq!(poll.delayed.len(), 2, "{poll}");
+    assert_eq!(poll.timers, 1);
+    assert!(
+        poll.late >= ms(55) && poll.late <= poll.took,
+        "{:?}",
+        poll.late
+    );
+    let found = findings(&recording);
+    assert!(
+        found[0].contains("whom_it_delayed held the thread"),
+        "{found:?}"
+    );
+    assert!(
+        found[0].contains("it delayed late and ready; 1 timer was"),
+        "{found:?}"
+    );
+    assert!(
+        found[0].contains("from the await at tests/diagnosis.rs:"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_hundred_milliseconds_are_long_unless_told_otherwise() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async { thread::sleep(ms(101)) });
+    assert_eq!(findings(&recording).len(), 1);
+}
+
+#[test]
+fn no_poll_is_long_on_the_virtual_clock_unless_asked_for() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { thread::sleep(ms(110)) });
+    assert_eq!(findings(&recording), [""; 0]);
+    let asked = Executor::builder().virtual_time().long_poll(ms(20));
+    let (executor, recording) = recorded(asked);
+    executor.block_on(async { thread::sleep(ms(30)) });
+    assert_eq!(findings(&recording).len(), 1);
+}
+
+#[test]
+fn a_task_that_yields_to_itself_is_told_of_once_a_thousand_polls() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        for _ in 0..2_500 {
+            yield_now().await;
+        }
+    });
+    let spinning = |event: &Event| match event {
+        Event::Spinning { polls, .. } => Some(*polls),
+        _ => None,
+    };
+    let events = recording.events();
+    assert_eq!(
+        events.iter().filter_map(spinning).collect::<Vec<_>>(),
+        [1_000, 2_000]
+    );
+    assert!(findings(&recording)[0].contains("thousand_polls, spawned at tests/"));
+}
+
+#[test]
+fn a_task_that_is_woken_by_others_does_not_spin() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        for _ in 0..10 {
+            for _ in 0..500 {
+                yield_now().await;
+            }
+            sleep(ms(1)).await;
+        }
+    });
+    assert_eq!(findings(&recording), [""; 0]);
+}
+
+#[test]
+fn a_forgotten_waker_and_the_stall_are_found() {
+    let (executor, recording) = recorded(Executor::builder());
+    let stalled = executor.try_block_on(async { spawn(pending::<()>()).await });
+    assert_eq!(stalled.unwrap_err().cycle(), []);
+    let found = findings(&recording);
+    assert!(
+        found[0].contains("Pending, spawned at tests/diagnosis.rs:"),
+        "{found:?}"
+    );
+    assert!(found[0].contains("nobody holds its waker"), "{found:?}");
+    assert!(
+        found[1].contains("the_stall_are_found, spawned at"),
+        "{found:?}"
+    );
+    assert!(
+        found[1].contains("waits for Pending to end at tests/diagnosis.rs:"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn tasks_that_wait_for_each_other_are_told_as_a_circle() {
+    type Place = Rc<RefCell<Option<JoinHandle<()>>>>;
+    async fn awaits(place: Place) {
+        yield_now().await;
+        let handle = place.take();
+        handle.unwrap().await.unwrap();
+    }
+    let (executor, recording) = recorded(Executor::builder());
+    let stalled = executor.try_block_on(async {
+        let (a, b) = (Place::default(), Place::default());
+        *b.borrow_mut() = Some(spawn_named("left", awaits(a.clone())));
+        *a.borrow_mut() = Some(spawn_named("right", awaits(b)));
+        pending::<()>().await;
+    });
+    let stalled = stalled.unwrap_err();
+    assert_eq!(stalled.cycle().len(), 2);
+    assert!(
+        stalled
+            .to_string()
+            .ends_with("and they wait in a circle: #1 → #2 → #1")
+    );
+    let found = findings(&recording);
+    assert!(
+        found
+            .last()
+            .unwrap()
+            .ends_with("in a circle: left → right → left"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn wakes_that_did_nothing_are_counted() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(std::future::poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        cx.waker().wake_by_ref();
+        std::task::Poll::Ready(())
+    }));
+    let story = recording.story();
+    assert!(story.contains("3 wakes (1 did nothing)"), "{story}");
+    assert!(story.contains("a wake of PollFn does nothing, for it is in the ready queue already"));
+}

@@ -1,0 +1,178 @@
+//! A `JoinSet` gives outcomes in the order in which its tasks end, and aborts what is left.
+
+mod common;
+
+use std::future::pending;
+use std::time::Duration;
+
+use common::{Log, OnDrop, secs, virtual_executor};
+use watchglass::{JoinSet, TaskId, now, sleep, spawn, spawn_blocking, timeout, yield_now};
+
+#[test]
+fn outcomes_come_in_the_order_in_which_the_tasks_end() {
+    virtual_executor().block_on(async {
+        let start = now();
+        let mut set = JoinSet::new();
+        for seconds in [3, 1, 2, 1] {
+            set.spawn(async move {
+                sleep(secs(seconds)).await;
+                seconds
+            });
+        }
+        assert_eq!((set.len(), set.is_empty()), (4, false));
+        assert!(set.try_join_next().is_none());
+        let mut ended = Vec::new();
+        while let Some(seconds) = set.join_next().await {
+            ended.push((seconds.unwrap(), (now() - start).as_secs()));
+        }
+        assert_eq!(ended, [(1, 1), (1, 1), (2, 2), (3, 3)]);
+        assert!(set.is_empty());
+        assert!(set.join_next().await.is_none());
+    });
+}
+
+#[test]
+fn panics_and_cancellations_are_outcomes_too() {
+    virtual_executor().block_on(async {
+        let mut set = JoinSet::new();
+        set.spawn(async { panic!("on purpose") });
+        let aborted = spawn(pending::<()>());
+        aborted.abort();
+        set.insert(aborted);
+        set.spawn(async {});
+        let mut outcomes = Vec::new();
+        while let Some(outcome) = set.join_next().await {
+            outcomes.push(outcome.map_err(|error| error.to_string()));
+        }
+        let cancelled = Err("the task was cancelled".to_owned());
+        let panicked = Err("the task panicked: on purpose".to_owned());
+        assert_eq!(outcomes, [panicked, cancelled, Ok(())]);
+    });
+}
+
+#[test]
+fn a_handle_may_be_taken_in_whether_its_task_runs_or_has_ended() {
+    virtual_executor().block_on(async {
+        let mut set = JoinSet::new();
+        let ended = spawn(async { "ended" });
+        yield_now().await;
+        assert!(ended.is_finished());
+        let running = spawn(async {
+            sleep(secs(1)).await;
+            "running"
+        });
+        let ids = [running.id(), ended.id()];
+        assert_eq!([set.insert(running), set.insert(ended)], ids);
+        set.insert(spawn_blocking(|| "blocking"));
+        let mut outputs = Vec::new();
+        while let Some(output) = set.join_next().await {
+            outputs.push(output.unwrap());
+        }
+        assert_eq!(outputs, ["ended", "blocking", "running"]);
+    });
+}
+
+#[test]
+fn try_join_next_gives_what_has_ended_and_never_waits() {
+    virtual_executor().block_on(async {
+        let mut set = JoinSet::new();
+        assert!(set.try_join_next().is_none());
+        set.spawn(async { 1 });
+        assert!(set.try_join_next().is_none());
+        yield_now().await;
+        assert_eq!(set.try_join_next().unwrap().unwrap(), 1);
+        assert!(set.try_join_next().is_none());
+    });
+}
+
+#[test]
+fn a_join_next_that_is_dropped_loses_nothing() {
+    virtual_executor().block_on(async {
+        let mut set = JoinSet::new();
+        set.spawn(sleep(secs(5)));
+        timeout(secs(1), set.join_next()).await.unwrap_err();
+        sleep(secs(10)).await;
+        set.join_next().await.unwrap().unwrap();
+    });
+}
+
+/// A set of tasks that wait for ever and say which they are when they are dropped.
+fn waiting(log: &Log<usize>) -> JoinSet<()> {
+    let mut set = JoinSet::new();
+    for n in 0..100 {
+        let log = log.clone();
+        let guard = OnDrop(move || log.push(n));
+        set.spawn(async move {
+            let _guard = guard;
+            pending().await
+        });
+    }
+    set
+}
+
+#[test]
+fn abort_all_aborts_in_the_order_of_the_tasks_and_leaves_them_to_be_joined() {
+    virtual_executor().block_on(async {
+        let log = Log::new();
+        let mut set = waiting(&log);
+        yield_now().await;
+        set.abort_all();
+        assert!(log.take().is_empty(), "abort itself drops nothing");
+        assert_eq!(set.len(), 100);
+        while let Some(outcome) = set.join_next().await {
+            assert!(outcome.unwrap_err().is_cancelled());
+        }
+        assert_eq!(log.take(), (0..100).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn dropping_the_set_aborts_every_task_in_order() {
+    virtual_executor().block_on(async {
+        let log = Log::new();
+        let set = waiting(&log);
+        yield_now().await;
+        drop(set);
+        assert!(log.take().is_empty());
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        assert_eq!(log.take(), (0..100).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn detached_tasks_go_on() {
+    virtual_executor().block_on(async {
+        let log = Log::new();
+        let mut set = JoinSet::new();
+        for seconds in [1, 2] {
+            let log = log.clone();
+            set.spawn(async move {
+                sleep(secs(seconds)).await;
+                log.push(seconds);
+            });
+        }
+        sleep(Duration::from_millis(1500)).await;
+        set.detach_all();
+        assert!(set.is_empty());
+        assert!(set.join_next().await.is_none());
+        drop(set);
+        sleep(secs(1)).await;
+        assert_eq!(log.take(), [1, 2]);
+    });
+}
+
+#[test]
+fn a_set_knows_its_tasks_again_when_their_slots_are_reused() {
+    virtual_executor().block_on(async {
+        let mut set = JoinSet::new();
+        let mut ids: Vec<TaskId> = Vec::new();
+        for n in 0..10 {
+            ids.push(set.spawn(async move { n }));
+            assert_eq!(set.join_next().await.unwrap().unwrap(), n);
+        }
+        assert!(ids.iter().all(|id| id.slot() == ids[0].slot()));
+        assert!(ids.is_sorted_by(|a, b| a.generation() < b.generation()));
+    });
+}

@@ -1,0 +1,179 @@
+//! What tasks are called, what their ids look like, and what their handles give.
+
+mod common;
+
+use std::any::Any;
+use std::error::Error;
+use std::future::pending;
+use std::panic::panic_any;
+use std::pin::Pin;
+
+use common::{recorded, virtual_executor};
+use watchglass::trace::{Event, TaskKind};
+use watchglass::{
+    Executor, JoinError, JoinHandle, block_on, sleep, spawn, spawn_blocking, spawn_named, yield_now,
+};
+
+async fn free_function() {}
+
+async fn generic<T>(_: T) {}
+
+struct Server<T>(T);
+
+impl<T> Server<T> {
+    async fn method(self) {}
+}
+
+trait Run {
+    fn run(self) -> impl Future<Output = ()>;
+}
+
+impl<T: 'static> Run for Server<T> {
+    async fn run(self) {}
+}
+
+#[test]
+fn a_task_is_called_by_the_last_part_of_its_type_or_as_it_is_told() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        drop(spawn(free_function()));
+        drop(spawn(generic(vec![Some(5)])));
+        drop(spawn(generic(|x: u8| -> u8 { x })));
+        drop(spawn(Server(5).run()));
+        drop(spawn(Server(free_function()).run()));
+        drop(spawn(Server(5).method()));
+        drop(spawn(async {}));
+        drop(spawn(sleep(common::secs(1))));
+        drop(spawn(pending::<Vec<u8>>()));
+        drop(spawn(Box::pin(free_function())));
+        drop(spawn_named("told", free_function()));
+        drop(spawn_named(format!("told {}", 2), free_function()));
+        drop(spawn_blocking(|| ()));
+    });
+    let names = recording
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Spawned { name, kind, .. } => Some((kind, name.into_owned())),
+            _ => None,
+        });
+    let here = "a_task_is_called_by_the_last_part_of_its_type_or_as_it_is_told";
+    use TaskKind::{Blocking, Main, Spawned};
+    let expected = [
+        (Main, here),
+        (Spawned, "free_function"),
+        (Spawned, "generic"),
+        (Spawned, "generic"),
+        (Spawned, "run"),
+        (Spawned, "run"),
+        (Spawned, "method"),
+        (Spawned, here),
+        (Spawned, "Sleep"),
+        (Spawned, "Pending"),
+        (Spawned, "Pin"),
+        (Spawned, "told"),
+        (Spawned, "told 2"),
+        (Blocking, here),
+    ];
+    let expected = expected.map(|(kind, name)| (kind, name.to_owned()));
+    assert_eq!(names.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_id_shows_its_slot_and_after_the_first_task_there_its_generation() {
+    let executor = virtual_executor();
+    let ids = [(); 3].map(|()| {
+        let task = executor.spawn(async {});
+        let id = task.id();
+        drop(task);
+        executor.run_until_idle();
+        id
+    });
+    let shown = ids.map(|id| id.to_string());
+    let parts = ids.map(|id| (id.slot(), id.generation()));
+    assert_eq!(shown, ["#0", "#0.1", "#0.2"]);
+    assert_eq!(parts, [(0, 0), (0, 1), (0, 2)]);
+    assert_eq!(format!("{:?}", ids[1]), "TaskId(#0.1)");
+}
+
+#[test]
+fn a_slot_is_not_reused_while_a_handle_may_still_ask() {
+    let executor = virtual_executor();
+    let first = executor.spawn(async { 1 });
+    executor.run_until_idle();
+    assert!(first.is_finished());
+    let second = executor.spawn(async { 2 });
+    assert_ne!(first.id().slot(), second.id().slot());
+    assert_eq!(
+        executor.block_on(async { (first.await.unwrap(), second.await.unwrap()) }),
+        (1, 2)
+    );
+}
+
+#[test]
+fn a_handle_gives_the_output_whether_it_is_awaited_before_or_after_the_end() {
+    block_on(async {
+        let before = spawn(async { String::from("output") });
+        assert_eq!(before.await.unwrap(), "output");
+        let after = spawn(async { String::from("output") });
+        yield_now().await;
+        assert!(after.is_finished());
+        assert_eq!(after.await.unwrap(), "output");
+    });
+}
+
+#[test]
+fn a_handle_may_be_awaited_by_another_task_than_polled_it_first() {
+    virtual_executor().block_on(async {
+        let mut task = spawn(yield_now());
+        assert!(common::poll_once(Pin::new(&mut task)).await.is_pending());
+        spawn(async { task.await.unwrap() }).await.unwrap();
+    });
+}
+
+/// How a task ends that panics with `payload`.
+fn error_of(payload: impl Any + Send) -> JoinError {
+    let executor = virtual_executor();
+    let task: JoinHandle<()> = executor.spawn(async { panic_any(payload) });
+    executor.block_on(task).unwrap_err()
+}
+
+#[test]
+fn a_panic_is_told_with_its_message_and_hands_its_payload_out() {
+    for error in [error_of("text"), error_of(String::from("text"))] {
+        assert!(error.is_panic() && !error.is_cancelled());
+        assert_eq!(error.panic_message().as_deref(), Some("text"));
+        assert_eq!(error.to_string(), "the task panicked: text");
+        assert_eq!(format!("{error:?}"), "JoinError(the task panicked: text)");
+    }
+    let error = error_of(5_u64);
+    assert_eq!(error.panic_message(), None);
+    assert_eq!(error.to_string(), "the task panicked");
+    let payload = error.try_into_panic().unwrap();
+    assert_eq!(*payload.downcast::<u64>().unwrap(), 5);
+}
+
+#[test]
+fn a_cancellation_says_so_and_has_no_payload() {
+    let executor = virtual_executor();
+    let task: JoinHandle<()> = executor.spawn(pending());
+    task.abort();
+    let error = executor.block_on(task).unwrap_err();
+    assert!(error.is_cancelled() && !error.is_panic());
+    assert_eq!(error.panic_message(), None);
+    assert_eq!(error.to_string(), "the task was cancelled");
+    let error = error.try_into_panic().unwrap_err();
+    assert!(error.is_cancelled());
+    let boxed: Box<dyn Error + Send + Sync> = error.into();
+    assert!(boxed.downcast::<JoinError>().is_ok());
+}
+
+#[test]
+fn what_is_shown_for_debugging_says_what_matters() {
+    let executor = virtual_executor();
+    let handle: JoinHandle<()> = executor.spawn(pending());
+    let shown = format!("{handle:?}");
+    assert_eq!(shown, "JoinHandle { id: TaskId(#0), is_finished: false }");
+    let shown = format!("{executor:?}");
+    assert_eq!(shown, "Executor { ready: 1, unfinished: 1, timers: 0, .. }");
+}

@@ -1,0 +1,203 @@
+//! The player: its fold is the executor's, and the page does what it says in a browser.
+//!
+//! The first part needs node, the second node and Chromium. Where one is missing, the test says that
+//! it was skipped; `scripts/check-player` installs them first and lets nothing be skipped.
+
+mod programs;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use programs::{Channel, act, run};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use watchglass::trace::{Cause, Place, Recording, State, WaitsOn};
+use watchglass::{Executor, join_all, sleep, spawn_named, yield_now};
+
+/// A file of this test's own.
+fn file(name: &str) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("player");
+    fs::create_dir_all(&directory).unwrap();
+    directory.join(name)
+}
+
+fn is_there(tool: &str) -> bool {
+    let found = Command::new(tool).arg("--version").output().is_ok();
+    let must_be_there = env::var_os("SKIP_NOTHING").is_some();
+    assert!(
+        found || !must_be_there,
+        "{tool} is missing, and nothing may be skipped"
+    );
+    if !found {
+        println!("skipped: there is no {tool}");
+    }
+    found
+}
+
+/// Runs one of the scripts beside this file.
+fn node(script: &str, arguments: &[&Path]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/player")
+        .join(script);
+    let output = Command::new("node")
+        .arg(script)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}\n{complained}");
+    printed
+}
+
+fn cause(cause: Cause) -> Value {
+    match cause {
+        Cause::Timer(timer) => json!({"kind": "Timer", "timer": timer.to_string()}),
+        Cause::Task(task) => json!({"kind": "Task", "task": task.to_string()}),
+        Cause::Joined(task) => json!({"kind": "Joined", "task": task.to_string()}),
+        other => json!({"kind": format!("{other:?}")}),
+    }
+}
+
+fn waits_on(on: WaitsOn) -> Value {
+    match on {
+        WaitsOn::Timer(timer) => json!({"kind": "Timer", "timer": timer.to_string()}),
+        WaitsOn::Task(task) => json!({"kind": "Task", "task": task.to_string()}),
+        WaitsOn::Children(children) => json!({"kind": "Children", "children": children}),
+        other => json!({"kind": format!("{other:?}")}),
+    }
+}
+
+/// The state as the page has it.
+fn as_json(state: &State) -> Value {
+    let tasks = state.tasks().iter().map(|task| {
+        let waits = task.waits.iter();
+        json!({
+            "id": task.id.to_string(), "name": task.name, "kind": format!("{:?}", task.kind),
+            "spawned_at": task.spawned_at.to_string(), "stage": task.stage.to_string(),
+            "queued": task.queued, "aborted": task.aborted, "polls": task.polls,
+            "waits": waits
+                .map(|wait| json!({"on": waits_on(wait.on), "at": wait.at.to_string()}))
+                .collect::<Vec<Value>>(),
+            "wakers": task.wakers, "woken_by": task.woken_by,
+        })
+    });
+    let ready = state.ready().map(|entry| {
+        json!({"task": entry.task.to_string(), "why": cause(entry.why), "woken_by": entry.woken_by})
+    });
+    let timers = state.timers().map(|timer| {
+        json!({
+            "id": timer.id.to_string(), "task": timer.task.map(|task| task.to_string()),
+            "deadline_ns": timer.deadline.as_nanos() as u64,
+            "place": match timer.place {
+                Place::Due => json!("due"),
+                Place::Slot { level, slot } => json!({"level": level, "slot": slot}),
+            },
+        })
+    });
+    json!({
+        "time_ns": state.time().as_nanos() as u64,
+        "tasks": tasks.collect::<Vec<Value>>(),
+        "ready": ready.collect::<Vec<Value>>(),
+        "running": state.running().map(|task| task.to_string()),
+        "timers": timers.collect::<Vec<Value>>(),
+        "parked": state.parked(),
+    })
+}
+
+#[test]
+fn the_pages_fold_is_the_executors() {
+    if !is_there("node") {
+        return;
+    }
+    let mut runner = TestRunner::deterministic();
+    let programs = (
+        prop::collection::vec(act(), 0..8),
+        prop::option::of(any::<u64>()),
+    );
+    let mut runs = Vec::new();
+    for _ in 0..80 {
+        let (acts, seed) = programs.new_tree(&mut runner).unwrap().current();
+        let recording = Recording::new();
+        let mut builder = Executor::builder().virtual_time().closed_world(false);
+        if let Some(seed) = seed {
+            builder = builder.seed(seed);
+        }
+        let (sender, receiver) = async_channel::unbounded();
+        let executor = builder.observer(recording.clone()).build();
+        executor.block_on(run(acts, Channel { sender, receiver }));
+        drop(executor);
+        let mut state = State::new();
+        let states = recording.records().into_iter().map(|record| {
+            state.fold(&record);
+            as_json(&state)
+        });
+        let states: Vec<Value> = states.collect();
+        let log: Value = serde_json::from_str(&recording.json()).unwrap();
+        runs.push(json!({"records": log["records"], "states": states}));
+    }
+    let logs = file("runs.json");
+    fs::write(&logs, Value::from(runs).to_string()).unwrap();
+    println!("{}", node("fold.mjs", &[&logs]));
+}
+
+/// The names of the browser, where it goes by several.
+fn chromium() -> Option<&'static str> {
+    ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .find(|name| Command::new(name).arg("--version").output().is_ok())
+        .or_else(|| is_there("chromium").then_some("chromium"))
+}
+
+const EVIL: &str = "</script><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>";
+
+#[test]
+fn the_page_works_in_a_browser() {
+    let (true, Some(browser)) = (is_there("node"), chromium()) else {
+        return;
+    };
+    let recording = Recording::new();
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(recording.clone())
+        .build();
+    executor.block_on(async {
+        let evil = spawn_named(EVIL, sleep(Duration::from_secs(1)));
+        spawn_named("polite", yield_now()).await.unwrap();
+        evil.await.unwrap();
+    });
+    let page = file("small.html");
+    fs::write(&page, recording.html(EVIL)).unwrap();
+    println!("{}", node("small.mjs", &[Path::new(browser), &page]));
+}
+
+#[test]
+fn a_hundred_thousand_events_open_without_stalling() {
+    let (true, Some(browser)) = (is_there("node"), chromium()) else {
+        return;
+    };
+    let recording = Recording::new();
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(recording.clone())
+        .build();
+    executor
+        .block_on(join_all((0..500).map(|task| {
+            executor.spawn(async move {
+                for turn in 0..30 {
+                    sleep(Duration::from_millis(task + turn)).await;
+                }
+            })
+        })))
+        .into_iter()
+        .for_each(Result::unwrap);
+    assert!(recording.len() > 100_000, "{} events", recording.len());
+    let page = file("large.html");
+    fs::write(&page, recording.html("large")).unwrap();
+    println!("{}", node("large.mjs", &[Path::new(browser), &page]));
+}

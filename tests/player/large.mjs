@@ -1,0 +1,23 @@
+// A long run in the browser: it opens and jumps without stalling.
+import assert from "node:assert/strict";
+import { withPage } from "./browser.mjs";
+
+const [browser, page] = process.argv.slice(2);
+
+await withPage(browser, page, "", async ({ evaluate, openedMs, errors }) => {
+  const count = await evaluate("count");
+  const timed = (step) =>
+    evaluate(`(() => { const start = performance.now(); go(${step}); return performance.now() - start; })()`);
+  const endMs = await timed(count - 1);
+  const jumps = [];
+  for (const share of [0.5, 0.1, 0.9, 0.3, 0.77]) jumps.push(await timed(Math.floor(count * share)));
+  const jumpMs = Math.max(...jumps);
+  console.log(
+    `${count} events: opened in ${openedMs.toFixed(0)} ms, first jump to the end ${endMs.toFixed(0)} ms, ` +
+    `then at most ${jumpMs.toFixed(0)} ms a jump`);
+  // Generous, for machines that are slow or busy. A page without chunks and copies fails all the same.
+  assert.ok(openedMs < 5000, "it stalls when it opens");
+  assert.ok(endMs < 5000, "it stalls at the first jump");
+  assert.ok(jumpMs < 500, "it stalls at a jump");
+  assert.deepEqual(errors, []);
+});

@@ -1,0 +1,63 @@
+// A small run in the browser: keys, links, the sentence, and names that try to be markup.
+import assert from "node:assert/strict";
+import { withPage } from "./browser.mjs";
+
+const [browser, page] = process.argv.slice(2);
+
+await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, errors }) => {
+  const text = (id) => evaluate(`document.getElementById("${id}").textContent`);
+  const step = async () => Number(/^step (\d+) of/.exec(await text("position"))[1]);
+  const last = await evaluate("lastStep");
+
+  assert.equal(await step(), 3, "the link leads to its step");
+  await press("ArrowRight");
+  assert.equal(await step(), 4);
+  assert.equal(await evaluate("location.hash"), "#step=4", "the address follows");
+  await press("ArrowLeft");
+  await press("ArrowLeft");
+  assert.equal(await step(), 2);
+  await press("End");
+  assert.equal(await step(), last);
+  await press("Home");
+  assert.equal(await step(), 0);
+
+  await press("n");
+  assert.match(await text("says"), /polled \(poll 1\): it is new/);
+  const poll = await step();
+  await press("w");
+  assert.match(await text("says"), /goes to the back of the ready queue: it is new/);
+  assert.ok((await step()) < poll, "the wake comes before its poll");
+
+  await evaluate("go(0)");
+  await press("n");
+  await press("p");
+  assert.match(await text("says"), /\(poll 2\)/, "the same task's next poll");
+
+  await evaluate("document.getElementById('number').focus()");
+  const before = await step();
+  await press("ArrowRight");
+  assert.equal(await step(), before, "keys that belong to a field are left to it");
+  await evaluate("document.activeElement.blur()");
+
+  await evaluate("location.hash = '#step=5'; new Promise((done) => setTimeout(done, 50))");
+  await evaluate("0");
+  assert.equal(await evaluate("document.getElementById('says').getAttribute('aria-live')"), "polite");
+  const unnamed = await evaluate(
+    "[...document.querySelectorAll('button, input, select')].filter((it) => !it.offsetParent ? false : " +
+    "!(it.textContent.trim() || it.ariaLabel || it.labels?.length)).length");
+  assert.equal(unnamed, 0, "every control has a name");
+
+  await evaluate("go(lastStep)");
+  assert.match(await text("tasks"), /<\/script><img src=x onerror=/, "the name is shown as it is");
+  assert.equal(await evaluate("document.images.length"), 0, "and is no markup");
+  assert.notEqual(await evaluate("document.title"), "owned");
+  assert.equal(await evaluate("performance.getEntriesByType('resource').length"), 0, "nothing is fetched");
+
+  for (const width of [1280, 400]) {
+    await resize(width, 900);
+    const overflow = await evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    assert.equal(overflow, 0, `at ${width} pixels nothing sticks out`);
+  }
+  assert.deepEqual(errors, []);
+});
+console.log("the page works");

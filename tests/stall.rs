@@ -1,0 +1,258 @@
+//! No silent hang: when nothing can ever happen again, that is said, with each stuck task's name.
+
+mod common;
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::future::pending;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use common::{Log, OnDrop, Probe, ms, no_hang, panic_message, recorded, secs, sentences};
+use watchglass::{
+    Builder, Executor, JoinHandle, Stalled, Step, interval, join_all, sleep, spawn, spawn_blocking,
+    spawn_named,
+};
+
+type Handle = Rc<RefCell<Option<JoinHandle<()>>>>;
+
+async fn waits_for(other: Handle) {
+    let other = other.take().expect("set before the first poll");
+    other.await.unwrap();
+}
+
+/// Two tasks that wait for each other, and a third that waits for a deadline that never comes.
+async fn deadlock() {
+    let (left, right) = (Handle::default(), Handle::default());
+    left.replace(Some(spawn_named("left", waits_for(right.clone()))));
+    right.replace(Some(spawn(waits_for(left))));
+    sleep(Duration::MAX).await;
+}
+
+#[test]
+fn a_deadlock_is_told_with_names_and_places_on_the_real_clock_too() {
+    for builder in [Executor::builder(), Executor::builder().virtual_time()] {
+        let (executor, recording) = recorded(builder);
+        let stalled = executor.try_block_on(deadlock()).unwrap_err();
+        let expected = "\
+stalled: no task is ready, no timer is armed, no blocking call is out and nobody else holds a \
+waker, so these can never finish:
+  #0 `deadlock`, spawned at tests/stall.rs:38:32, waits at tests/stall.rs:31:26
+  #1 `left`, spawned at tests/stall.rs:29:23, waits for #2 at tests/stall.rs:23:11
+  #2 `waits_for`, spawned at tests/stall.rs:30:24, waits for #1 at tests/stall.rs:23:11";
+        assert_eq!(stalled.to_string(), expected);
+        let said = "nothing can ever happen again, and these have not finished: #0 #1 #2";
+        let sentences = sentences(&recording);
+        assert!(
+            sentences.iter().any(|sentence| sentence == said),
+            "{sentences:#?}"
+        );
+    }
+}
+
+#[test]
+fn each_stuck_task_can_be_asked_for() {
+    let stalled = Executor::new().try_block_on(deadlock()).unwrap_err();
+    let [main, left, right] = stalled.tasks() else {
+        panic!("three tasks: {stalled}");
+    };
+    let names = [main, left, right].map(|task| task.name.as_str());
+    assert_eq!(names, ["deadlock", "left", "waits_for"]);
+    assert_eq!(
+        (left.waits_for, right.waits_for),
+        (Some(right.id), Some(left.id))
+    );
+    assert_eq!(main.waits_for, None);
+    assert!(
+        [main, left, right]
+            .iter()
+            .all(|task| task.waits_at.is_some())
+    );
+    let error: Box<dyn Error + Send + Sync> = Box::new(stalled.clone());
+    assert_eq!(error.downcast_ref::<Stalled>(), Some(&stalled));
+}
+
+#[test]
+fn block_on_panics_with_the_verdict() {
+    let message = panic_message(|| watchglass::block_on(deadlock()));
+    assert!(
+        message.starts_with("stalled: no task is ready"),
+        "{message}"
+    );
+    assert!(
+        message.contains("#1 `left`, spawned at tests/stall.rs"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_is_not_watchglass_s_is_named_as_that() {
+    let stalled = Executor::new().try_block_on(pending::<()>()).unwrap_err();
+    let message = stalled.to_string();
+    assert!(
+        message.ends_with("waits for something that is not watchglass's"),
+        "{message}"
+    );
+    assert_eq!(stalled.tasks()[0].waits_at, None);
+}
+
+#[test]
+fn the_place_is_that_of_the_last_poll() {
+    let executor = Executor::builder().virtual_time().build();
+    let stalled = executor.try_block_on(async {
+        sleep(secs(1)).await;
+        pending::<()>().await;
+    });
+    assert_eq!(
+        stalled.unwrap_err().tasks()[0].waits_at,
+        None,
+        "the sleep is over"
+    );
+}
+
+#[test]
+fn the_future_is_dropped_and_the_executor_can_be_used_again() {
+    let executor = Executor::new();
+    let log = Log::new();
+    let other = executor.spawn({
+        let log = log.clone();
+        async move {
+            let _guard = OnDrop(move || log.push("other"));
+            pending::<()>().await;
+        }
+    });
+    let main = OnDrop(|| log.push("main"));
+    let stalled = executor.try_block_on(async {
+        let _main = main;
+        pending::<()>().await;
+    });
+    assert_eq!(stalled.unwrap_err().tasks().len(), 2);
+    assert_eq!(log.take(), ["main"], "other tasks stay");
+    assert!(!other.is_finished());
+    other.abort();
+    assert!(
+        executor
+            .try_block_on(other)
+            .unwrap()
+            .unwrap_err()
+            .is_cancelled()
+    );
+    assert_eq!(executor.step(), Step::Idle);
+}
+
+/// Waits for a wake from a thread that lets the executor park first.
+fn woken_by_a_thread(builder: fn() -> Builder) -> Result<(), Stalled> {
+    no_hang(move || {
+        let (parked, is_parked) = mpsc::channel();
+        let observer = move |record: &watchglass::trace::Record| {
+            if let watchglass::trace::Event::Parked { until: None } = record.event {
+                let _ = parked.send(());
+            }
+        };
+        let executor = builder().observer(observer).build();
+        let probe = Probe::new();
+        let task = executor.spawn(probe.run());
+        executor.run_until_idle();
+        let waker = probe.waker();
+        probe.done.set(true);
+        let waking = thread::spawn(move || {
+            if is_parked.recv().is_ok() {
+                thread::sleep(ms(20));
+                waker.wake();
+            }
+        });
+        let outcome = executor.try_block_on(task).map(Result::unwrap);
+        drop(executor);
+        waking.join().unwrap();
+        outcome
+    })
+}
+
+#[test]
+fn while_a_waker_is_held_elsewhere_the_executor_parks() {
+    woken_by_a_thread(Executor::builder).unwrap();
+    woken_by_a_thread(|| Executor::builder().virtual_time().closed_world(false)).unwrap();
+}
+
+#[test]
+fn in_a_closed_world_the_verdict_falls_although_a_waker_is_held() {
+    woken_by_a_thread(|| Executor::builder().closed_world(true)).unwrap_err();
+    woken_by_a_thread(|| Executor::builder().virtual_time()).unwrap_err();
+}
+
+#[test]
+fn a_waker_that_was_dropped_and_one_of_a_finished_task_are_not_held() {
+    no_hang(|| {
+        let executor = Executor::new();
+        let kept = executor.block_on(async { spawn(common::own_waker()).await.unwrap() });
+        let of_main = executor.block_on(common::own_waker());
+        let stalled = executor.try_block_on(async {
+            drop(common::own_waker().await);
+            spawn(async { drop(common::own_waker().await) })
+                .await
+                .unwrap();
+            pending::<()>().await;
+        });
+        assert_eq!(stalled.unwrap_err().tasks().len(), 1);
+        drop((kept, of_main));
+    });
+}
+
+#[test]
+fn nothing_is_stalled_while_a_timer_is_armed_or_a_closure_is_out() {
+    for builder in [
+        Executor::builder(),
+        Executor::builder().closed_world(true),
+        Executor::builder().virtual_time(),
+    ] {
+        let executor = builder.build();
+        executor.try_block_on(sleep(ms(1))).unwrap();
+        let closure = || thread::sleep(ms(20));
+        executor
+            .try_block_on(async { spawn_blocking(closure).await.unwrap() })
+            .unwrap();
+        // Also when the closure's own task is gone: it may still wake somebody.
+        let (started, has_started) = mpsc::channel();
+        let (send, receive) = async_channel::unbounded();
+        let closure = move || {
+            started.send(()).unwrap();
+            thread::sleep(ms(20));
+            send.send_blocking(7).unwrap();
+        };
+        let received = executor.try_block_on(async {
+            let task = spawn_blocking(closure);
+            has_started.recv().unwrap();
+            task.abort();
+            receive.recv().await
+        });
+        assert_eq!(received.unwrap(), Ok(7));
+    }
+}
+
+#[test]
+fn a_task_that_nobody_can_wake_is_told_of_at_once() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let _tasks = [
+        executor.spawn(pending::<()>()),
+        executor.spawn(sleep(secs(1))),
+        executor.spawn(async {
+            interval(secs(1)).tick().await;
+        }),
+    ];
+    let probe = Probe::new();
+    let _held = executor.spawn(probe.run());
+    let _joined = executor.spawn(async {
+        join_all([spawn(async {})]).await;
+    });
+    for _ in 0..5 {
+        executor.step();
+    }
+    let said: Vec<_> = sentences(&recording)
+        .into_iter()
+        .filter(|s| s.contains("nobody holds"))
+        .collect();
+    let expected = "#0 returned Pending but nobody holds its waker: it can never be polled again";
+    assert_eq!(said, [expected]);
+}

@@ -1,0 +1,213 @@
+//! The environment variable `WATCHGLASS`: any program is shown without a change to it.
+
+mod example;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use example::example;
+
+/// A directory that is this test's alone.
+fn directory(test: &str) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+fn run(name: &str, watchglass: &str, input: &str) -> Output {
+    let mut command = example(name);
+    command.env("WATCHGLASS", watchglass);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A program that is refused at once does not read.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn printed(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn complained(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+const STORY: &str = "\
+Task A starting
+Task B starting
+Task B done
+Task A done
+0.000 s  Join is given to block_on at examples/asynchronous.rs:20:5
+0.000 s  Join goes to the back of the ready queue: it is new
+0.000 s  Join polled (poll 1): it is new
+0.000 s  Join prints \"Task A starting\"
+0.000 s  timer 0 is armed to wake Join at 2.000 s: it is in level 5, slot 1 of the wheel
+0.000 s  Join waits for its timer for 2.000 s, at examples/asynchronous.rs:14:39
+0.000 s  Join prints \"Task B starting\"
+0.000 s  timer 1 is armed to wake Join at 1.000 s: it is in level 4, slot 59 of the wheel
+0.000 s  Join waits for its timer for 1.000 s, at examples/asynchronous.rs:14:39
+0.000 s  Join returns Pending: the thread is free
+1.000 s  nothing is ready: virtual time jumps from 0.000 s to 1.000 s
+1.000 s  the wheel turns: timer 1 is now due
+1.000 s  timer 1 for 1.000 s fires
+1.000 s  Join goes to the back of the ready queue: its timer for 1.000 s fired
+1.000 s  Join polled (poll 2): its timer for 1.000 s fired
+1.000 s  Join waits for its timer for 2.000 s, at examples/asynchronous.rs:14:39
+1.000 s  Join prints \"Task B done\"
+1.000 s  Join returns Pending: the thread is free
+2.000 s  nothing is ready: virtual time jumps from 1.000 s to 2.000 s
+2.000 s  the wheel turns: timer 0 is now due
+2.000 s  timer 0 for 2.000 s fires
+2.000 s  Join goes to the back of the ready queue: its timer for 2.000 s fired
+2.000 s  Join polled (poll 3): its timer for 2.000 s fired
+2.000 s  Join prints \"Task A done\"
+2.000 s  Join returns Ready
+2.000 s  Join is done
+
+1 task, 3 polls, 3 wakes (0 did nothing), 2 timers
+3.000 s of waiting in 2.000 s: 1.000 s overlapped
+";
+
+#[test]
+fn the_story_follows_what_the_program_prints() {
+    let output = run("asynchronous", "virtual,story", "");
+    let printed = printed(&output);
+    let story = printed.rsplit_once("Total").unwrap().0;
+    assert_eq!(story, STORY);
+    assert_eq!(complained(&output), "");
+}
+
+#[test]
+fn what_the_program_prints_is_unchanged() {
+    let directory = directory("unchanged");
+    let json = directory.join("run.json");
+    let unwatched = run("one_sleep", "virtual", "");
+    let watched = run("one_sleep", &format!("virtual,json:{}", json.display()), "");
+    assert_eq!(printed(&watched), printed(&unwatched));
+    assert!(json.exists());
+}
+
+#[test]
+fn a_wrong_value_is_refused_before_anything_runs() {
+    let output = run("asynchronous", "story,svgg:x", "");
+    assert!(!output.status.success());
+    assert_eq!(printed(&output), "");
+    assert!(complained(&output).contains("WATCHGLASS=svgg:x asks for nothing that there is"));
+    assert!(complained(&output).contains("html:FILE"));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_loses_neither_the_run_nor_the_view() {
+    let directory = directory("unwritable");
+    let mut command = example("asynchronous");
+    command.env("TMPDIR", &directory);
+    command.env("WATCHGLASS", "virtual,svg:/no/such/place/run.svg,story");
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    assert!(printed(&output).contains("Task A done\n0.000 s  Join is given to block_on"));
+    let complaint = complained(&output);
+    assert!(
+        complaint.contains("cannot write /no/such/place/run.svg: No such file"),
+        "{complaint}"
+    );
+    let saved = fs::read_dir(&directory)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    assert!(complaint.contains(saved.to_str().unwrap()), "{complaint}");
+    assert!(fs::read_to_string(saved).unwrap().starts_with("<svg "));
+}
+
+#[test]
+fn every_view_is_written_and_each_run_has_files_of_its_own() {
+    let directory = directory("views");
+    let file = |name: &str| directory.join(name).display().to_string();
+    let views = [
+        format!("story:{}", file("story.txt")),
+        format!("timeline:{}", file("timeline.txt")),
+        format!("svg:{}", file("run.svg")),
+        format!("html:{}", file("run.html")),
+        format!("chrome:{}", file("trace.json")),
+        format!("json:{}", file("run.json")),
+    ];
+    // It makes two executors, one after the other.
+    let output = run("who_blocked_the_loop", &views.join(","), "");
+    assert!(output.status.success(), "{}", complained(&output));
+    for (name, begins) in [
+        ("story", "0.000 s  run is given to block_on"),
+        ("timeline", "            |0.000 s"),
+        ("run.svg", "<svg "),
+        ("run.html", "<!doctype html>"),
+        ("trace", "{\"displayTimeUnit\""),
+        ("run.json", "{\"watchglass\":1"),
+    ] {
+        for second in ["", "-2"] {
+            let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+            let of_run = |entry: &PathBuf| {
+                let file = entry.file_name().unwrap().to_str().unwrap();
+                file.starts_with(&format!("{stem}{second}.")) && file.ends_with(extension)
+            };
+            let mut paths = fs::read_dir(&directory)
+                .unwrap()
+                .map(|entry| entry.unwrap().path());
+            let path = paths
+                .find(of_run)
+                .unwrap_or_else(|| panic!("no {stem}{second}"));
+            let text = fs::read_to_string(path).unwrap();
+            assert!(text.starts_with(begins), "{stem}{second}: {}", &text[..80]);
+        }
+    }
+}
+
+#[test]
+fn a_walk_goes_forward_and_back_and_jumps() {
+    let output = run(
+        "one_sleep",
+        "virtual,step",
+        "\nb\n\np sleeper\nw\nx\np nobody\n99\nq\n",
+    );
+    let printed = printed(&output);
+    let walk = printed.split_once("Enter: forward").unwrap().1;
+    let steps: Vec<&str> = walk
+        .lines()
+        .filter(|line| line.starts_with("step "))
+        .collect();
+    let numbers: Vec<&str> = steps
+        .iter()
+        .map(|line| line.split(' ').nth(1).unwrap())
+        .collect();
+    let to_poll: usize = numbers[4].parse().unwrap();
+    let to_wake: usize = numbers[5].parse().unwrap();
+    assert_eq!(numbers[..4], ["0", "1", "0", "1"]);
+    assert!(
+        to_wake < to_poll,
+        "the wake comes before the poll: {numbers:?}"
+    );
+    assert!(walk.contains("sleeper polled (poll 1): it is new"));
+    assert!(walk.contains("sleeper goes to the back of the ready queue: it is new"));
+    assert!(walk.contains("`x` is no command."));
+    assert!(walk.contains("no task is called `nobody`; there are: program, sleeper"));
+    assert!(walk.contains("the last step is "));
+}
+
+#[test]
+fn a_walk_shows_where_each_task_waits_and_what_comes_next() {
+    let output = run("one_sleep", "virtual,step", "p sleeper\np sleeper\nb\nq\n");
+    let walk = printed(&output);
+    for block in [
+        "  program: waiting for sleeper to end, at examples/one_sleep.rs:",
+        "`sleep(Duration::from_secs(1)).await;`",
+        "  ready queue  sleeper (its timer for 1.000 s fired)",
+        "> sleeper: running, poll 2",
+    ] {
+        assert!(walk.contains(block), "{block:?} is not in\n{walk}");
+    }
+}
