@@ -345,7 +345,7 @@ impl<F: Future> JoinAll<F> {
         };
         let held = match waker.take() {
             Some(own) => {
-                // Cleared before the poll, by a swap: see "Why no wake is lost" in `waker.rs`.
+                // Cleared before the poll, by a swap: see "Why no wake is lost" in `inbox.rs`.
                 own.target.queued.swap(false, Ordering::AcqRel);
                 own
             }

@@ -19,12 +19,13 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::guard::drop_contained;
+use crate::inbox::{Home, Inbox};
 use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::slots::{ForeignWaker, Joiner, Slot, State, Waiter};
 use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId};
 use crate::trace::{Cause, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
-use crate::waker::{HeldWaker, Here, Home, Inbox, set_here};
+use crate::waker::{HeldWaker, Here, set_here};
 use crate::wheel::{Key, Wheel};
 
 thread_local! {

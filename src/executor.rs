@@ -22,12 +22,13 @@ use std::time::{Duration, Instant};
 
 use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
+use crate::inbox::{ParkEnd, TaskWaker};
 use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::stalled::{Stalled, verdict};
 use crate::task::{BoxedTask, JoinError, Name, TaskId, short_name};
 use crate::trace::{Cause, Event, UnparkCause};
-use crate::waker::{HeldWaker, ParkEnd, TaskWaker};
+use crate::waker::HeldWaker;
 
 /// The longest turn. So often, at least, are timers and other threads served.
 const MAX_POLLS_A_TURN: usize = 64;

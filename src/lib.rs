@@ -52,7 +52,7 @@
 //!    wake: the task. It answers `Pending` ([time.rs], [wheel.rs]).
 //! 5. Nothing is ready, so the executor parks the thread until the next deadline in the wheel, or
 //!    until another thread sends a wake to its inbox: in one function, the only one in which the
-//!    thread ever waits ([waker.rs]).
+//!    thread ever waits ([inbox.rs]).
 //! 6. The deadline passes. The wheel hands the timer out, and its task is queued again
 //!    ([executor.rs]).
 //! 7. The second poll is `Ready`. The future is dropped, and its output waits for the
@@ -74,7 +74,8 @@
 //! | [trace/recording.rs] | an observer that keeps every event |
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
-//! | [waker.rs] | a task's waker; the inbox for wakes from other threads; the park |
+//! | [inbox.rs] | how other threads reach the executor, and why no wake is lost; the park |
+//! | [waker.rs] | a task's waker: to the queue from here, to the inbox from elsewhere |
 //! | [pool.rs] | the threads that run what blocks |
 //! | [slack.rs] | how late the operating system may wake the thread |
 //! | [context.rs] | what the running executor shares with its futures |
@@ -113,6 +114,7 @@
 //! [trace/recording.rs]: ../src/watchglass/trace/recording.rs.html
 //! [slots.rs]: ../src/watchglass/slots.rs.html
 //! [queue.rs]: ../src/watchglass/queue.rs.html
+//! [inbox.rs]: ../src/watchglass/inbox.rs.html
 //! [waker.rs]: ../src/watchglass/waker.rs.html
 //! [pool.rs]: ../src/watchglass/pool.rs.html
 //! [slack.rs]: ../src/watchglass/slack.rs.html
@@ -136,6 +138,7 @@ mod wheel;
 pub mod trace;
 mod slots;
 mod queue;
+mod inbox;
 mod waker;
 mod pool;
 #[cfg_attr(

@@ -14,9 +14,9 @@ use std::task::{Poll, Wake, Waker};
 use waker_fn::waker_fn;
 
 use crate::context::Shared;
+use crate::inbox::TaskWaker;
 use crate::task::{Name, TaskId, message_of};
 use crate::trace::Event;
-use crate::waker::TaskWaker;
 
 pub(crate) struct MainTask<'a> {
     pub(crate) id: TaskId,

@@ -1,7 +1,7 @@
 //! The ready queue: the tasks that are to be polled, first in, first out.
 //!
 //! A ready task is in exactly one place, this queue, and it is in it once: [`Queue::wake`] looks at
-//! the task's state before it pushes. Wakes from other threads arrive in the inbox (`waker.rs`) and
+//! the task's state before it pushes. Wakes from other threads arrive in the inbox (`inbox.rs`) and
 //! end up here too, through the same function.
 
 use std::cell::{Cell, RefCell};

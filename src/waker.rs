@@ -1,43 +1,19 @@
 //! A task's waker: from the executor's own thread it pushes to the ready queue, from any other it
-//! sends a letter to the executor's inbox. Never both.
+//! sends a letter to the executor's inbox (`inbox.rs`). Never both.
 //!
 //! ```text
 //!    the executor's thread:   wake ──▶ one thread-local look ──▶ Queue::wake
-//!    any other thread:        wake ──▶ sent? ──▶ Inbox ──▶ unpark, if it is parked
+//!    any other thread:        wake ──▶ TaskWaker::send
 //! ```
-//!
-//! # Why no wake is lost
-//!
-//! *Between wakers and the poll.* A letter is sent only if `sent` was false, so that a task is in
-//! the inbox at most once. The executor clears `sent` when it takes the letter out, which is before
-//! the poll: a wake that comes later sends a new letter. A wake that came earlier and found `sent`
-//! raised sends nothing, but whatever that thread wrote before is seen by the poll, for the
-//! executor clears the flag with a swap that reads what that thread's swap wrote.
-//!
-//! *Between the inbox and a busy executor.* Every turn asks only whether `mail` is raised, one plain
-//! load. It is raised after the letter was put in, and taken down, by a swap again, before the
-//! letters are taken out: so one that was not taken out raises it once more.
-//!
-//! *Between the inbox and the park.* The executor says "I am parked", then looks at the inbox once
-//! more, then parks. A waker puts its letter in the inbox, then asks whether the executor is
-//! parked. With a fence between the two steps on each side, at least one sees the other: either the
-//! executor finds the letter and does not park, or the waker finds it parked and unparks it. An
-//! `unpark` that comes before the `park` makes that `park` return at once.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
-use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::task::{Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-
+use crate::inbox::{Home, TaskWaker};
 use crate::queue::Queue;
-use crate::task::TaskId;
 
 thread_local! {
     /// The executor that runs on this thread at this moment. Like `CURRENT` in `context.rs` it has
@@ -58,156 +34,7 @@ pub(crate) fn set_here(here: Option<Here>) -> Option<Here> {
     ManuallyDrop::into_inner(HERE.with(|place| place.replace(ManuallyDrop::new(here))))
 }
 
-/// What threads know of an executor. It outlives the executor as long as there are wakers.
-pub(crate) struct Home {
-    inbox: Sender<Arc<TaskWaker>>,
-    /// Raised when there may be something in the inbox.
-    mail: AtomicBool,
-    thread: Thread,
-    parked: AtomicBool,
-    /// How many closures are out on the thread pool.
-    blocking_jobs: AtomicUsize,
-}
-
-/// The executor's end of the inbox. It never fills up, so a wake never blocks.
-pub(crate) struct Inbox {
-    letters: Receiver<Arc<TaskWaker>>,
-}
-
-/// What ended a park.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ParkEnd {
-    /// There was something in the inbox before the thread slept at all.
-    NotParked,
-    Woken,
-    TimedOutOrSpurious,
-}
-
-impl Home {
-    /// A home for an executor on this thread, and its inbox.
-    pub(crate) fn new() -> (Arc<Home>, Inbox) {
-        let (sender, letters) = unbounded();
-        let home = Home {
-            inbox: sender,
-            mail: AtomicBool::new(false),
-            thread: thread::current(),
-            parked: AtomicBool::new(false),
-            blocking_jobs: AtomicUsize::new(0),
-        };
-        (Arc::new(home), Inbox { letters })
-    }
-
-    fn send(&self, letter: Arc<TaskWaker>) {
-        // An error means that the executor is gone, and then a wake does nothing.
-        if self.inbox.send(letter).is_ok() {
-            self.mail.store(true, Ordering::Release);
-            self.unpark();
-        }
-    }
-
-    fn unpark(&self) {
-        fence(Ordering::SeqCst);
-        if self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::Relaxed) {
-            self.thread.unpark();
-        }
-    }
-
-    /// True if the executor should look into its inbox.
-    #[inline]
-    pub(crate) fn has_mail(&self) -> bool {
-        self.mail.load(Ordering::Relaxed) && self.mail.swap(false, Ordering::AcqRel)
-    }
-
-    pub(crate) fn blocking_jobs(&self) -> usize {
-        self.blocking_jobs.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn blocking_job_starts(&self) {
-        self.blocking_jobs.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Said by the pool's thread, after it has woken the task. Whoever sees the count at zero and
-    /// looks at the inbox afterwards sees that wake too.
-    pub(crate) fn blocking_job_ended(&self) {
-        self.blocking_jobs.fetch_sub(1, Ordering::Release);
-        self.unpark();
-    }
-}
-
-impl Inbox {
-    /// How many letters there are.
-    pub(crate) fn len(&self) -> usize {
-        self.letters.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.letters.is_empty()
-    }
-
-    /// Takes one letter out and says which task it wants polled.
-    pub(crate) fn receive(&self) -> Option<TaskId> {
-        let letter = self.letters.try_recv().ok()?;
-        letter.sent.swap(false, Ordering::AcqRel);
-        letter.task()
-    }
-
-    /// Waits for a letter or an [`unpark`](Home::unpark), at most for `timeout`. This is the one
-    /// place where the executor's thread ever waits.
-    ///
-    /// `ready` is asked once more after the thread has said that it is parked, for what is not in
-    /// the inbox: whether a blocking job has ended.
-    pub(crate) fn park(
-        &self,
-        home: &Home,
-        timeout: Option<Duration>,
-        ready: impl FnOnce() -> bool,
-    ) -> ParkEnd {
-        home.parked.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        if !self.is_empty() || ready() {
-            home.parked.store(false, Ordering::Relaxed);
-            return ParkEnd::NotParked;
-        }
-        match timeout {
-            Some(timeout) => thread::park_timeout(timeout),
-            None => thread::park(),
-        }
-        // Whoever unparked the thread has taken the flag down.
-        match home.parked.swap(false, Ordering::Relaxed) {
-            true => ParkEnd::TimedOutOrSpurious,
-            false => ParkEnd::Woken,
-        }
-    }
-}
-
-/// What a `Waker` of this executor points to.
-pub(crate) struct TaskWaker {
-    /// The task, as bits, or 0 for none. It changes only while nobody but the executor has the waker.
-    task: AtomicU64,
-    /// True while a letter is in the inbox.
-    sent: AtomicBool,
-    home: Arc<Home>,
-}
-
 impl TaskWaker {
-    /// A waker of no task yet.
-    pub(crate) fn new(home: Arc<Home>) -> Arc<Self> {
-        Arc::new(TaskWaker {
-            task: AtomicU64::new(0),
-            sent: AtomicBool::new(false),
-            home,
-        })
-    }
-
-    pub(crate) fn set_task(&self, task: TaskId) {
-        self.task.store(task.to_bits(), Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn task(&self) -> Option<TaskId> {
-        TaskId::from_bits(self.task.load(Ordering::Relaxed))
-    }
-
     /// Wakes on the executor's own thread, while that executor runs. False everywhere else.
     #[inline]
     fn wake_here(&self) -> bool {
@@ -215,7 +42,7 @@ impl TaskWaker {
             return true;
         };
         let traced = HERE.with(|here| match &**here.borrow() {
-            Some(here) if ptr::eq(here.home, Arc::as_ptr(&self.home)) => {
+            Some(here) if self.lives_at(here.home) => {
                 if here.queue.tracer.is_on() {
                     return Some(Some(here.queue.clone()));
                 }
@@ -238,15 +65,12 @@ impl TaskWaker {
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        if !self.wake_here() && !self.sent.swap(true, Ordering::AcqRel) {
-            let home = self.home.clone();
-            home.send(self);
-        }
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.wake_here() && !self.sent.swap(true, Ordering::AcqRel) {
-            self.home.send(self.clone());
+        if !self.wake_here() {
+            self.send();
         }
     }
 }

@@ -334,13 +334,17 @@ impl Future for Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let outcome = self.take();
-        if outcome.is_none() && !self.taken {
-            executor().with(self.id, |task| {
-                task.has_handle = false;
-                task.joiner = None;
-            });
+        if self.taken {
+            return;
         }
+        if let Some(outcome) = self.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(outcome)));
+            return;
+        }
+        executor().with(self.id, |task| {
+            task.has_handle = false;
+            task.joiner = None;
+        });
     }
 }
 

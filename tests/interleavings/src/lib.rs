@@ -1,0 +1,80 @@
+//! watchglass's inbox under two checkers of interleavings.
+//!
+//! [loom](https://docs.rs/loom) goes through every order in which the steps of the threads can happen
+//! (with at most three switches that nothing asks for) and every value that a load may see under the
+//! memory model. [shuttle](https://docs.rs/shuttle) tries random orders, many more steps long, and
+//! takes every atomic for sequentially consistent: what is only wrong with the orderings it cannot
+//! find.
+//!
+//! The code that they run is `src/inbox.rs` itself (see `build.rs`); the channel is modelled by
+//! `src/shims/channel.rs` in here. A wake that is lost leaves the executor parked for ever, which
+//! both report as a deadlock.
+
+// Each copy of the inbox has what only the executor uses.
+#![allow(dead_code, unused_imports, missing_docs)]
+
+use std::cell::RefCell;
+use std::panic::{self, catch_unwind};
+use std::time::Instant;
+
+mod scenarios;
+pub mod shims;
+pub mod task;
+
+include!(concat!(env!("OUT_DIR"), "/inboxes.rs"));
+
+/// The name of a fault, or `none`, and what is to be tried: each scenario by its name.
+pub type Inbox = (&'static str, &'static [(&'static str, fn())]);
+
+thread_local! {
+    static LATE: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Does something only when the poll is over, which is too late.
+pub fn after_the_poll(late: impl FnOnce() + 'static) {
+    LATE.with_borrow_mut(|all| all.push(Box::new(late)));
+}
+
+pub(crate) fn the_poll_is_over() {
+    LATE.take().into_iter().for_each(|late| late());
+}
+
+pub(crate) fn forget_late() {
+    std::mem::forget(LATE.take());
+}
+
+/// Fails unless the checker finds nothing in the inbox as it is, something in each with a fault that
+/// is `wanted`, and nothing in the others.
+pub fn hold(inboxes: &[Inbox], check: fn(fn()), wanted: impl Fn(&str) -> bool) {
+    let mut wrong = Vec::new();
+    for (fault, scenarios) in inboxes {
+        let start = Instant::now();
+        let find = |(name, scenario): &(&str, fn())| {
+            let text = found(check, *scenario)?;
+            Some(format!("{name}: {text:.60}"))
+        };
+        let found = scenarios.iter().find_map(find);
+        let told = found.clone().unwrap_or("nothing is found".to_owned());
+        eprintln!("fault: {fault}: {told} ({:.1?})", start.elapsed());
+        let is_lost_wake = |text: String| {
+            ["deadlock", "false verdict", "lost wake"]
+                .iter()
+                .any(|kind| text.contains(kind))
+        };
+        if found.is_some_and(is_lost_wake) != (*fault != "none" && wanted(fault)) {
+            wrong.push(fault);
+        }
+    }
+    assert!(wrong.is_empty(), "not as expected: {wrong:?}");
+}
+
+/// What the checker finds, if it finds something.
+fn found(check: fn(fn()), scenario: fn()) -> Option<String> {
+    // The panics are what is wanted: nobody needs to read them.
+    panic::set_hook(Box::new(|_| {}));
+    let checked = catch_unwind(|| check(scenario));
+    drop(panic::take_hook());
+    let payload = checked.err()?;
+    let text = payload.downcast_ref::<String>().cloned();
+    text.or_else(|| payload.downcast_ref().map(|text: &&str| (*text).to_owned()))
+}
