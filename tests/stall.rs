@@ -37,11 +37,12 @@ fn a_deadlock_is_told_with_names_and_places_on_the_real_clock_too() {
         let (executor, recording) = recorded(builder);
         let stalled = executor.try_block_on(deadlock()).unwrap_err();
         let expected = "\
-stalled: no task is ready, no timer is armed, no blocking call is out and nobody else holds a \
-waker, so these can never finish:
+stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside \
+will use a waker, so these can never finish:
   #0 `deadlock`, spawned at tests/stall.rs:38:32, waits at tests/stall.rs:31:26
   #1 `left`, spawned at tests/stall.rs:29:23, waits for #2 at tests/stall.rs:23:11
-  #2 `waits_for`, spawned at tests/stall.rs:30:24, waits for #1 at tests/stall.rs:23:11";
+  #2 `waits_for`, spawned at tests/stall.rs:30:24, waits for #1 at tests/stall.rs:23:11
+and they wait in a circle: #1 → #2 → #1";
         assert_eq!(stalled.to_string(), expected);
         let said = "nothing can ever happen again, and these have not finished: #0 #1 #2";
         let sentences = sentences(&recording);
@@ -92,7 +93,9 @@ fn what_is_not_watchglass_s_is_named_as_that() {
     let stalled = Executor::new().try_block_on(pending::<()>()).unwrap_err();
     let message = stalled.to_string();
     assert!(
-        message.ends_with("waits for something that is not watchglass's"),
+        message.ends_with(
+            "waits for something that is not watchglass's (a lock or a channel, perhaps)"
+        ),
         "{message}"
     );
     assert_eq!(stalled.tasks()[0].waits_at, None);
