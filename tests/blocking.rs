@@ -100,20 +100,6 @@ fn the_pool_grows_to_its_bound_and_further_closures_wait() {
 }
 
 #[test]
-fn one_closure_after_another_needs_one_thread() {
-    // A thread that has handed its result over needs a moment to wait for the next closure.
-    let names = block_on(async {
-        let mut names = HashSet::new();
-        for _ in 0..20 {
-            names.insert(spawn_blocking(thread_name).await.unwrap());
-            sleep(ms(20)).await;
-        }
-        names
-    });
-    assert!(names.len() < 10, "{names:?}");
-}
-
-#[test]
 fn a_queued_closure_whose_task_is_aborted_never_runs() {
     no_hang(|| {
         let executor = Executor::builder().blocking_threads(1).build();

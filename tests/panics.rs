@@ -40,6 +40,12 @@ fn assert_works(executor: &Executor) {
         spawn(async { 7 }).await.unwrap()
     });
     assert_eq!(output, 7);
+    let stalled = executor.try_block_on(pending::<()>()).unwrap_err();
+    assert_eq!(
+        stalled.tasks().len(),
+        1,
+        "and nothing is left of what has ended"
+    );
 }
 
 #[test]

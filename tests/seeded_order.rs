@@ -53,6 +53,15 @@ fn a_seed_gives_one_order_and_another_seed_another() {
 }
 
 #[test]
+fn a_seed_gives_the_same_order_on_every_machine() {
+    let first_turn: Vec<usize> = order(seeded(7))[..20].iter().map(|&(_, n)| n).collect();
+    let expected = [
+        7, 15, 2, 14, 3, 5, 18, 4, 13, 17, 8, 6, 11, 16, 0, 1, 19, 10, 9, 12,
+    ];
+    assert_eq!(first_turn, expected);
+}
+
+#[test]
 fn every_task_is_polled_once_a_turn_under_every_seed() {
     let fifo = order(Executor::builder().virtual_time());
     for seed in SEEDS {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::{Log, OnDrop, Probe, ms, no_hang, panic_message, recorded, secs, sentences};
 use watchglass::{
     Builder, Executor, JoinHandle, Stalled, Step, interval, join_all, sleep, spawn, spawn_blocking,
-    spawn_named,
+    spawn_named, yield_now,
 };
 
 type Handle = Rc<RefCell<Option<JoinHandle<()>>>>;
@@ -167,6 +167,8 @@ fn woken_by_a_thread(builder: fn() -> Builder) -> Result<(), Stalled> {
             }
         });
         let outcome = executor.try_block_on(task).map(Result::unwrap);
+        // Once it is used, the waker is held no more.
+        executor.try_block_on(pending::<()>()).unwrap_err();
         drop(executor);
         waking.join().unwrap();
         outcome
@@ -249,7 +251,8 @@ fn a_task_that_nobody_can_wake_is_told_of_at_once() {
     let _joined = executor.spawn(async {
         join_all([spawn(async {})]).await;
     });
-    for _ in 0..5 {
+    let _yields = executor.spawn(yield_now());
+    for _ in 0..6 {
         executor.step();
     }
     let said: Vec<_> = sentences(&recording)

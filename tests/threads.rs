@@ -93,18 +93,18 @@ fn wake_and_wait(builder: Builder, threads: usize, tasks_a_thread: usize, rounds
 
 #[test]
 fn no_wake_is_lost_in_a_million() {
-    no_hang(|| wake_and_wait(Executor::builder(), 4, 50, 5000));
+    no_hang(|| wake_and_wait(Executor::builder(), 4, 250, 1000));
 }
 
 #[test]
 fn no_wake_is_lost_when_every_one_meets_a_parked_executor() {
-    no_hang(|| wake_and_wait(Executor::builder(), 1, 1, 20_000));
+    no_hang(|| wake_and_wait(Executor::builder(), 1, 1, 5000));
 }
 
 #[test]
 fn no_wake_is_lost_in_virtual_time_with_threads() {
     let builder = || Executor::builder().virtual_time().closed_world(false);
-    no_hang(move || wake_and_wait(builder(), 2, 5, 5000));
+    no_hang(move || wake_and_wait(builder(), 2, 5, 2000));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn no_wake_is_lost_between_the_deadlines_of_timers() {
         let waking = thread::spawn({
             let line = line.clone();
             move || {
-                for _ in 0..2000 {
+                for _ in 0..1000 {
                     line.wake();
                     line.wait_until_seen();
                 }
@@ -126,7 +126,7 @@ fn no_wake_is_lost_between_the_deadlines_of_timers() {
                     sleep(Duration::from_micros(30)).await;
                 }
             });
-            line.follow(2000).await;
+            line.follow(1000).await;
             ticking.abort();
         });
         waking.join().unwrap();
@@ -142,14 +142,14 @@ fn join_all_loses_no_wake_of_its_children() {
             .map(<[_]>::to_vec)
             .map(|lines| {
                 thread::spawn(move || {
-                    for _ in 0..2000 {
+                    for _ in 0..1000 {
                         lines.iter().for_each(|line| line.wake());
                         lines.iter().for_each(|line| line.wait_until_seen());
                     }
                 })
             })
             .collect();
-        block_on(join_all(lines.into_iter().map(|line| line.follow(2000))));
+        block_on(join_all(lines.into_iter().map(|line| line.follow(1000))));
         for thread in waking {
             thread.join().unwrap();
         }

@@ -46,7 +46,13 @@ fn many_wakes_poll_once() {
         yield_now().await;
     });
     assert_eq!(probe.polls.get(), 2);
+    let polled = |event: &Event| match event {
+        Event::PollStarted { task: polled, why } if *polled == task.id() => Some(*why),
+        _ => None,
+    };
+    let why = recording.events().iter().find_map(polled);
     let wakes = wakes(&recording, task.id());
+    assert_eq!(why, Some(wakes[0].0), "the first wake is why it is polled");
     let effects: Vec<Effect> = wakes.iter().map(|&(_, effect)| effect).collect();
     // Two on this thread, and one letter from the other, which then found the task in the queue.
     use Effect::{AlreadyQueued, Queued};
