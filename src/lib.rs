@@ -94,7 +94,8 @@
 //!
 //! Both are off unless they are asked for.
 //!
-//! - `view` shows what happened: see the module `view`.
+//! - `view` shows what happened, as a story, a timeline, a page to step through in a browser: see the
+//!   module `view`. `WATCHGLASS=story cargo run --example one_sleep` needs no change to the program.
 //! - `timer-slack` makes sleeps less late on Linux. The kernel ends a timed wait up to 50 us late
 //!   unless a thread asks for less; with this feature [`Builder::build`] asks for as little as there
 //!   is, for the thread that it is called on, for as long as that thread lives.
@@ -158,7 +159,6 @@ pub mod time;
 mod combine;
 mod blocking;
 #[cfg(feature = "view")]
-#[doc(hidden)]
 pub mod view;
 #[cfg(not(feature = "view"))]
 #[path = "no_view.rs"]

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 
 use example::example;
 
-const EXAMPLES: [&str; 10] = [
+const EXAMPLES: [&str; 13] = [
     "asynchronous",
     "blocking_in_async",
     "deadlock",
+    "lost_waker",
     "not_parallel",
     "one_sleep",
     "poll_by_hand",
@@ -25,6 +26,8 @@ const EXAMPLES: [&str; 10] = [
     "side_by_side",
     "synchronous",
     "timeout_and_cancel",
+    "who_blocked_the_loop",
+    "why_was_i_polled",
 ];
 
 /// An example that hangs must not hang the tests. None writes so much that it would fill a pipe.
@@ -409,4 +412,51 @@ stalled: no task is ready, no timer is armed, no blocking call is out and nobody
 ",
     );
     assert!(run.took < Duration::from_secs(2), "it must not hang");
+}
+
+#[test]
+fn every_poll_has_a_cause() {
+    let run = run("why_was_i_polled");
+    for line in [
+        "#1 is polled: it is new",
+        "#1 is polled: it woke itself",
+        "#2 is polled: #0 woke it",
+        "#3 is polled: another thread woke it",
+        "#4 is polled: #5, which it awaits, has ended",
+    ] {
+        run.assert_in_order(&[line]);
+    }
+    assert!(run.output.contains("#0 is polled: timer"));
+}
+
+#[test]
+fn a_future_that_forgets_its_waker_is_named() {
+    run("lost_waker").assert_output(
+        "
+#1 returned Pending but nobody holds its waker: it can never be polled again
+stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside will use a waker, so these can never finish:
+  #0 `main`, spawned at examples*lost_waker.rs:*, waits for #1 at examples*lost_waker.rs:*
+  #1 `waits_for_ever`, spawned at examples*lost_waker.rs:*, waits for something that is not watchglass's (a lock or a channel, perhaps)
+",
+    );
+}
+
+/// On a busy machine, other polls may be long, too.
+#[test]
+fn who_blocks_the_thread_is_named_with_whom_it_delays() {
+    let run = run("who_blocked_the_loop");
+    let blocked = run
+        .output
+        .split("thread::sleep in spawn_blocking:")
+        .next()
+        .unwrap();
+    let line = blocked
+        .lines()
+        .find(|line| line.starts_with("  #4 held the thread for 2"));
+    let line = line.unwrap_or_else(|| panic!("{}", run.output));
+    assert!(line.contains("who_blocked_the_loop.rs:19:"), "{line}");
+    assert!(
+        line.contains("others had to wait: #1 #2 #3; 3 timers are up to 1"),
+        "{line}"
+    );
 }

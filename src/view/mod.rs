@@ -1,17 +1,62 @@
-//! Shows what happened, in words and in pictures. All of it is behind the feature `view`, and the
-//! executor knows none of it but [`watched`], which looks whether anybody wants to watch.
+//! Shows what happened, in words and in pictures. It needs the feature `view`.
+//!
+//! # Without changing a program
+//!
+//! The environment variable `WATCHGLASS` turns the views on for every
+//! [`block_on`](crate::block_on) and every [`Executor`](crate::Executor) of a program:
+//!
+//! ```text
+//! WATCHGLASS=story cargo run --example asynchronous
+//! WATCHGLASS=virtual,timeline,html:run.html cargo run --example one_sleep
+//! ```
+//!
+//! | value | what it gives, when the executor has been dropped |
+//! |---|---|
+//! | `story` | every event as a sentence that says why, and the sums |
+//! | `timeline` | a lane a task, as text |
+//! | `step` | a walk through the run, forward and back, on standard input and output |
+//! | `svg:FILE` | the timeline as a picture |
+//! | `html:FILE` | the player: one page, to step through in a browser |
+//! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
+//! | `json:FILE` | the events |
+//! | `virtual` | no view: the program runs on the virtual clock |
+//!
+//! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard
+//! output. An executor after the first writes to files of its own: `run-2.html`, and so on. A value
+//! that is none of these is refused with a panic before anything runs. A file that cannot be written
+//! does not lose the run: the view is saved in the directory for temporary files, and standard error
+//! says where.
+//!
+//! On Linux, what the program prints with `println!` is in the views too. For that, standard output is
+//! a file in memory while the first executor lives, and what is new in it is passed on at each event.
+//! So output appears when a poll ends, if nothing happens in it; a line that another thread prints is
+//! told as the running task's; and what is printed right before `process::exit` or an abort is lost,
+//! like the views themselves.
+//!
+//! # In a program
+//!
+//! Each view is a method of [`Recording`], an observer that keeps every event:
+//!
+//! ```
+//! use std::time::Duration;
+//! use watchglass::{Executor, sleep, trace::Recording};
+//!
+//! let recording = Recording::new();
+//! let executor = Executor::builder().virtual_time().observer(recording.clone()).build();
+//! executor.block_on(sleep(Duration::from_secs(1)));
+//! print!("{}", recording.story());
+//! ```
+//!
+//! Every view is made from [`State`](crate::trace::State), the fold of the events, or from the events
+//! themselves:
 //!
 //! ```text
 //!   Recording ──▶ State, record by record ──▶ a renderer ──▶ text, SVG, HTML, JSON
 //! ```
 //!
-//! Any program that runs on [`block_on`](crate::block_on) or an [`Executor`](crate::Executor) is
-//! shown without a change to it:
-//!
-//! ```text
-//!   WATCHGLASS=story,svg:run.svg cargo run --example one_sleep
-//! ```
+//! The executor knows none of it but one function, which looks whether anybody wants to watch.
 
+mod axis;
 mod chrome;
 mod findings;
 mod json;

@@ -176,7 +176,8 @@ impl Walk<'_> {
                 ' '
             };
             let name = self.names.task(task.id);
-            writeln!(out, "{mark} {name}: {}", self.stage(task, narrator))?;
+            let stage = self.stage(task, narrator);
+            writeln!(out, "{mark} {name}: {stage}{}", held(task))?;
         }
         match all.len() - listed.len() {
             0 => Ok(()),
@@ -251,6 +252,16 @@ impl Walk<'_> {
             0 => Ok(()),
             more => writeln!(out, "  and {more} timers more"),
         }
+    }
+}
+
+/// How many clones of its waker somebody holds, if that is known.
+fn held(task: &TaskState) -> String {
+    match task.wakers {
+        _ if task.stage.is_end() => String::new(),
+        None | Some(0) => String::new(),
+        Some(1) => "; 1 clone of its waker is held".to_owned(),
+        Some(many) => format!("; {many} clones of its waker are held"),
     }
 }
 

@@ -1,0 +1,111 @@
+//! Where each record lies on a timeline.
+//!
+//! Positions follow the clock, but each poll has a little width of its own: so what happens at one
+//! instant, which on the virtual clock is nearly everything, is seen in order.
+
+use std::time::Duration;
+
+use crate::trace::{Event, Record};
+
+/// Where each record lies, from 0 to 1.
+pub(crate) struct Axis {
+    pub(crate) positions: Vec<f64>,
+    start: Duration,
+    pub(crate) duration: Duration,
+    /// How much of the width the clock has. The polls have the rest.
+    clock_share: f64,
+}
+
+impl Axis {
+    /// The polls together have at most this share, unless no time goes by at all.
+    const POLLS_SHARE: f64 = 0.4;
+
+    pub(crate) fn of(records: &[Record], poll_width: f64) -> Self {
+        let start = records.first().map_or(Duration::ZERO, |record| record.time);
+        let end = records.last().map_or(start, |record| record.time);
+        let duration = end - start;
+        // A poll has its width at its end, and half of it is kept free before the next.
+        let width = |record: &Record| match record.event {
+            Event::PollEnded { .. } => 1.0,
+            Event::PollStarted { .. } => 0.5,
+            _ => 0.0,
+        };
+        let widths: f64 = records.iter().map(width).sum();
+        let clock_share = match duration.is_zero() {
+            true => 0.0,
+            false => 1.0 - (widths * poll_width).min(Self::POLLS_SHARE),
+        };
+        let unit = if widths > 0.0 {
+            (1.0 - clock_share) / widths
+        } else {
+            0.0
+        };
+        let mut axis = Axis {
+            positions: Vec::with_capacity(records.len()),
+            start,
+            duration,
+            clock_share,
+        };
+        let mut polls = 0.0;
+        for record in records {
+            polls += width(record) * unit;
+            axis.positions.push(axis.clock(record.time) + polls);
+        }
+        axis
+    }
+
+    fn clock(&self, time: Duration) -> f64 {
+        match self.duration.is_zero() {
+            true => 0.0,
+            false => {
+                (time - self.start).as_secs_f64() / self.duration.as_secs_f64() * self.clock_share
+            }
+        }
+    }
+
+    /// About five round times.
+    pub(crate) fn ticks(&self, records: &[Record]) -> Vec<(f64, Duration)> {
+        let mut ticks = Vec::new();
+        if self.duration.is_zero() {
+            return vec![(0.0, self.start)];
+        }
+        let step = round_step(self.duration / 5);
+        let mut time = self.start;
+        while time <= self.start + self.duration {
+            let at = records.partition_point(|record| record.time < time);
+            let x = match at {
+                0 => 0.0,
+                // As far behind the last record before it as the clock says.
+                at => self.positions[at - 1] + self.clock(time) - self.clock(records[at - 1].time),
+            };
+            ticks.push((x, time));
+            time += step;
+        }
+        ticks
+    }
+}
+
+/// The next 1, 2 or 5 times a power of ten.
+fn round_step(at_least: Duration) -> Duration {
+    let at_least_ns = at_least.as_nanos().max(1);
+    let power = 10_u128.pow(at_least_ns.ilog10());
+    let step_ns = [1, 2, 5, 10]
+        .map(|factor| factor * power)
+        .into_iter()
+        .find(|&step_ns| step_ns >= at_least_ns)
+        .expect("ten times its own power of ten is more");
+    Duration::from_nanos(u64::try_from(step_ns).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round() {
+        for (at_least, step) in [(1, 1), (3, 5), (17, 20), (400, 500), (501, 1_000)] {
+            let step_of = round_step(Duration::from_millis(at_least));
+            assert_eq!(step_of, Duration::from_millis(step));
+        }
+    }
+}
