@@ -29,6 +29,7 @@ pub fn print_heading() {
         .collect();
     println!("{}", versions.join(", "));
     println!("compio's driver: {}", Compio::driver());
+    println!("timer slack: {}", timer_slack());
     println!("load average now: {}", load_average());
 }
 
@@ -115,6 +116,7 @@ pub fn print_json(measures: &[Measure]) {
         "load_average": load_average(),
         "versions": versions,
         "compio_driver": Compio::driver(),
+        "timer_slack": timer_slack(),
         "measures": measures.iter().map(measure).collect::<Vec<_>>(),
     });
     println!("{report:#}");
@@ -146,6 +148,14 @@ fn machine() -> String {
     let cores = available_parallelism().map_or(0, usize::from);
     let model = model.unwrap_or("unknown processor");
     format!("{cores} x {model}, Linux {}", kernel.trim())
+}
+
+/// Of the thread on which all runtimes and yardsticks run.
+fn timer_slack() -> &'static str {
+    match cfg!(feature = "timer-slack") {
+        true => "lowered by watchglass, for everybody",
+        false => "the system's",
+    }
 }
 
 fn load_average() -> String {
