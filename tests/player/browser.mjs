@@ -68,6 +68,11 @@ export async function withPage(browser, page, hash, test) {
   } finally {
     child.kill();
     await new Promise((resolve) => (child.exitCode === null && child.signalCode === null ? child.on("exit", resolve) : resolve()));
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    try {
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    } catch (error) {
+      // The browser's children may still write there for a moment; it is a temporary folder.
+      console.error(`left behind: ${error.message}`);
+    }
   }
 }
