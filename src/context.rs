@@ -23,7 +23,7 @@ use crate::inbox::{Home, Inbox};
 use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::slots::{ForeignWaker, Joiner, Slot, State, Waiter};
-use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId};
+use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId, short_name};
 use crate::trace::{Cause, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
 use crate::waker::{HeldWaker, Here, set_here};
 use crate::wheel::{Key, Wheel};
@@ -142,9 +142,16 @@ impl Shared {
     }
 
     /// Queues `block_on`'s own future, which stays where it is.
-    pub(crate) fn insert_main(&self, name: &Name, at: &'static Location<'static>) -> TaskId {
+    pub(crate) fn insert_main(
+        &self,
+        type_name: &'static str,
+        at: &'static Location<'static>,
+    ) -> TaskId {
         let id = self.queue.insert(None, State::Waiting, at, false);
-        self.tell_spawned(id, name.clone(), TaskKind::Main, at);
+        if self.tracer.is_on() {
+            let name = Name::Borrowed(short_name(type_name));
+            self.tell_spawned(id, name, TaskKind::Main, at);
+        }
         self.queue.wake(id, Cause::Spawned);
         id
     }

@@ -9,6 +9,7 @@
 //!                 park until the next deadline, or a wake from elsewhere ──┘
 //! ```
 
+use std::any::type_name;
 use std::cell::Cell;
 use std::fmt;
 use std::mem;
@@ -26,7 +27,7 @@ use crate::inbox::{ParkEnd, TaskWaker};
 use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::stalled::{Stalled, verdict};
-use crate::task::{BoxedTask, JoinError, Name, TaskId, short_name};
+use crate::task::{BoxedTask, JoinError, TaskId};
 use crate::trace::{Cause, Event, UnparkCause};
 use crate::waker::HeldWaker;
 
@@ -141,10 +142,9 @@ impl Executor {
     #[track_caller]
     pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Stalled> {
         let _entered = self.enter("block_on");
-        let name = Name::Borrowed(short_name(std::any::type_name::<F>()));
         let mut future = pin!(Some(future));
         let at = Location::caller();
-        let mut main = MainTask::start(&self.shared, &self.main_waker, name, at);
+        let mut main = MainTask::start(&self.shared, &self.main_waker, type_name::<F>(), at);
         let run = || {
             let future = future.as_mut().as_pin_mut();
             self.run(&mut main, future.expect("it is dropped only below"))

@@ -15,12 +15,13 @@ use waker_fn::waker_fn;
 
 use crate::context::Shared;
 use crate::inbox::TaskWaker;
-use crate::task::{Name, TaskId, message_of};
+use crate::task::{TaskId, message_of, short_name};
 use crate::trace::Event;
 
 pub(crate) struct MainTask<'a> {
     pub(crate) id: TaskId,
-    pub(crate) name: Name,
+    /// The name of the future's type, in full: it is shortened only for those who want to read it.
+    type_name: &'static str,
     shared: &'a Shared,
     /// `None` once the future has ended.
     waker: Option<MainWaker>,
@@ -39,20 +40,25 @@ impl<'a> MainTask<'a> {
     pub(crate) fn start(
         shared: &'a Shared,
         kept: &'a Cell<Option<Arc<TaskWaker>>>,
-        name: Name,
+        type_name: &'static str,
         at: &'static Location<'static>,
     ) -> Self {
-        let id = shared.insert_main(&name, at);
+        let id = shared.insert_main(type_name, at);
         let fresh = || TaskWaker::new(shared.home.clone());
         let target = kept.take().unwrap_or_else(fresh);
         target.set_task(id);
         MainTask {
             id,
-            name,
+            type_name,
             shared,
             waker: Some(MainWaker::new(target)),
             kept,
         }
+    }
+
+    /// The last part of the future's type.
+    pub(crate) fn name(&self) -> &'static str {
+        short_name(self.type_name)
     }
 
     pub(crate) fn poll<F: Future>(&mut self, future: Pin<&mut F>) -> Poll<F::Output> {

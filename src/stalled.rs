@@ -64,7 +64,7 @@ pub(crate) fn verdict(
             // Only `block_on`'s own future is not in its slot.
             name: match &slot.task {
                 Some(task) => task.name().into_owned(),
-                None => main.name.clone().into_owned(),
+                None => main.name().to_owned(),
             },
             spawned_at: slot.spawned_at,
             waits_at: slot.waits_at,
