@@ -44,7 +44,8 @@ will use a waker, so these can never finish:
   #2 `waits_for`, spawned at tests/stall.rs:30:24, waits for #1 at tests/stall.rs:23:11
 and they wait in a circle: #1 → #2 → #1";
         assert_eq!(stalled.to_string(), expected);
-        let said = "nothing can ever happen again, and these have not finished: #0 #1 #2";
+        let said = "nothing can ever happen again, and these have not finished: #0 #1 #2; they \
+                    wait in a circle: #1 → #2 → #1";
         let sentences = sentences(&recording);
         assert!(
             sentences.iter().any(|sentence| sentence == said),

@@ -211,3 +211,33 @@ fn a_walk_shows_where_each_task_waits_and_what_comes_next() {
         assert!(walk.contains(block), "{block:?} is not in\n{walk}");
     }
 }
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_forgets_its_executor() {
+    let executor = watchglass::Executor::new();
+    executor.block_on(async {});
+    std::mem::forget(executor);
+    println!("printed after the executor's last event");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+}
+
+#[test]
+fn what_is_printed_is_passed_on_also_when_nothing_happens_any_more() {
+    let json = directory("forgotten").join("run.json");
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args([
+        "--ignored",
+        "--nocapture",
+        "--exact",
+        "a_program_that_forgets_its_executor",
+    ]);
+    command.env("WATCHGLASS", format!("json:{}", json.display()));
+    let output = command.output().unwrap();
+    let printed = printed(&output);
+    assert!(
+        printed.contains("printed after the executor's last event\n"),
+        "{printed}"
+    );
+}

@@ -28,10 +28,9 @@
 //! says where.
 //!
 //! On Linux, what the program prints with `println!` is in the views too. For that, standard output is
-//! a file in memory while the first executor lives, and what is new in it is passed on at each event.
-//! So output appears when a poll ends, if nothing happens in it; a line that another thread prints is
-//! told as the running task's; and what is printed right before `process::exit` or an abort is lost,
-//! like the views themselves.
+//! a file in memory while the first executor lives, and what is new in it is passed on at each event
+//! and every 10 ms. A line that another thread prints is told as the running task's; what is printed
+//! in the last 10 ms before `process::exit` or an abort is lost, and so are the views then.
 //!
 //! # In a program
 //!

@@ -1,5 +1,8 @@
 //! The wheel held against a sorted map, and its corners one by one.
 
+#[path = "against_map.rs"]
+mod against_map;
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -597,4 +600,31 @@ fn cancelled_entries_give_their_memory_back_to_the_next() {
     }
     assert_eq!(wheel.slab.entries.len(), 3);
     assert_eq!((wheel.levels, wheel.next_wake()), (0, None));
+}
+
+/// What the fuzzer has collected (see `fuzz/README.md`). A package has none of it.
+#[test]
+fn the_corpus_of_the_fuzzer_agrees_with_a_map() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/wheel");
+    for file in std::fs::read_dir(corpus).into_iter().flatten() {
+        let path = file.unwrap().path();
+        println!("{}", path.display());
+        against_map::check(&std::fs::read(&path).unwrap());
+    }
+}
+
+#[test]
+fn random_bytes_agree_with_a_map() {
+    let mut state = 1_u64;
+    for _ in 0..2000 {
+        let bytes: Vec<u8> = (0..200)
+            .map(|_| {
+                state = state
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
+                (state >> 56) as u8
+            })
+            .collect();
+        against_map::check(&bytes);
+    }
 }

@@ -7,19 +7,16 @@
 //!
 //! Blocking closures are not among the operations: when they end is up to the operating system.
 
+mod check;
 mod model;
 mod program;
 mod real;
 
-use std::any::Any;
-use std::cell::Cell;
 use std::env;
-use std::fmt::Write;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::fs;
 
+use check::fault;
 use program::program;
-use real::{Mode, Ran};
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 fn random(state: &mut u64) -> u64 {
@@ -33,68 +30,6 @@ fn bytes_of(seed: u64) -> Vec<u8> {
     let mut state = seed;
     let length = 10 + random(&mut state) % 300;
     (0..length).map(|_| random(&mut state) as u8).collect()
-}
-
-thread_local! {
-    /// True while programs run: their panics are part of them, and nobody wants to read of them.
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-fn be_quiet_while_programs_run() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let tell = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                tell(info);
-            }
-        }));
-    });
-}
-
-/// What is wrong with the run of these bytes' program, if something is.
-fn fault(bytes: &[u8]) -> Option<String> {
-    be_quiet_while_programs_run();
-    let phases = program(bytes);
-    QUIET.set(true);
-    let checked = catch_unwind(AssertUnwindSafe(|| {
-        let model = model::run(&phases);
-        let plain = real::run(&phases, Mode::Plain);
-        difference("the model and the executor", &model, &plain.log).or_else(|| {
-            let traced = real::run(&phases, Mode::Traced);
-            let again = real::run(&phases, Mode::Traced);
-            let shuffled = real::run(&phases, Mode::Shuffled(7));
-            let shuffled_again = real::run(&phases, Mode::Shuffled(7));
-            difference("untraced and traced", &plain.log, &traced.log)
-                .or_else(|| same("two runs", &traced, &again))
-                .or_else(|| same("two shuffled runs", &shuffled, &shuffled_again))
-        })
-    }));
-    QUIET.set(false);
-    checked.unwrap_or_else(|payload| Some(format!("a panic: {:?}", text(&*payload))))
-}
-
-fn text(payload: &dyn Any) -> Option<&str> {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-}
-
-fn same(what: &str, one: &Ran, two: &Ran) -> Option<String> {
-    difference(what, &one.log, &two.log).or_else(|| difference(what, &one.trace, &two.trace))
-}
-
-/// The first lines that differ, with what comes before.
-fn difference(what: &str, one: &[String], two: &[String]) -> Option<String> {
-    let lines = one.len().max(two.len());
-    let first = (0..lines).find(|&line| one.get(line) != two.get(line))?;
-    let mut text = format!("{what} differ in line {first}:\n");
-    for line in &one[first.saturating_sub(12)..first] {
-        writeln!(text, "      {line}").unwrap();
-    }
-    for line in [one.get(first), two.get(first)] {
-        writeln!(text, "  !!  {line:?}").unwrap();
-    }
-    Some(text)
 }
 
 /// Leaves out what the fault does not need.
@@ -137,7 +72,7 @@ fn every_program_looks_the_same_as_on_the_model() {
                 "{fault}\nrun it again: WATCHGLASS_SEED={seed} cargo test --test random_programs\n\
                  {:#?}\nin this smaller program: {}",
                 program(&small),
-                self::fault(&small).unwrap_or_default(),
+                check::fault(&small).unwrap_or_default(),
             );
         }
     }
@@ -178,5 +113,19 @@ fn the_programs_do_everything() {
         "panics",
     ] {
         assert!(logs.iter().any(|line| line.contains(what)), "none {what}");
+    }
+}
+
+/// What the fuzzer has collected (see `fuzz/README.md`). A package has none of it.
+#[test]
+fn the_corpus_of_the_fuzzer_looks_the_same_as_on_the_model() {
+    let Ok(corpus) = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/executor"))
+    else {
+        return;
+    };
+    for file in corpus {
+        let path = file.unwrap().path();
+        let fault = fault(&fs::read(&path).unwrap());
+        assert_eq!(fault, None, "{}", path.display());
     }
 }
