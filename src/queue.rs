@@ -92,13 +92,16 @@ impl Queue {
         }
     }
 
+    /// [`wake`](Queue::wake), for whoever knows that nobody is told.
+    #[inline]
+    pub(crate) fn wake_untold(&self, id: TaskId) {
+        debug_assert!(!self.tracer.is_on());
+        self.push(id);
+    }
+
     /// [`wake`](Queue::wake), by code that runs on this thread: in the poll of some task, or not.
     #[inline]
     pub(crate) fn wake_from_here(&self, id: TaskId) {
-        if !self.tracer.is_on() {
-            self.push(id);
-            return;
-        }
         let by = match (self.waking_by.get(), self.running.get()) {
             (Some(by), _) => by,
             (None, Some(running)) if running == id => Cause::Itself,

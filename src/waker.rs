@@ -46,7 +46,7 @@ impl TaskWaker {
                 if here.queue.tracer.is_on() {
                     return Some(Some(here.queue.clone()));
                 }
-                here.queue.wake_from_here(task);
+                here.queue.wake_untold(task);
                 Some(None)
             }
             _ => None,

@@ -6,7 +6,7 @@
 //!
 //! Events are sent from where they happen, after the executor's own state has changed, so an
 //! observer sees nothing that is not yet true. Without an observer, each of those places costs one
-//! branch that the processor predicts.
+//! branch that the processor predicts; `scripts/cost-of-events` counts what they cost together.
 
 mod event;
 mod recording;
