@@ -71,8 +71,7 @@ where
     let held = HeldWaker::new(shared.home.clone());
     held.target.set_task(id);
     let waker = held.target.clone();
-    shared.keep_waker(id, held);
-    shared.queue.with_slot(id, |slot| slot.has_waker = true);
+    shared.give_waker(id, held);
     shared.tracer.emit(|| Event::BlockingStarted { task: id });
     shared.queue.with_slot(id, |slot| slot.waits_at = Some(at));
     shared.tracer.emit(|| Event::Waits {

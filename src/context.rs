@@ -22,7 +22,7 @@ use crate::guard::drop_contained;
 use crate::inbox::{Home, Inbox};
 use crate::pool::Pool;
 use crate::queue::Queue;
-use crate::slots::{ForeignWaker, Joiner, Slot, State, Waiter};
+use crate::slots::{ForeignWaker, Joiner, NextPoll, Slot, State, Waiter};
 use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId, short_name};
 use crate::trace::{Cause, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
 use crate::waker::{HeldWaker, Here, set_here};
@@ -173,20 +173,30 @@ impl Shared {
 
     /// A task has ended: its outcome waits for the handle, if there is one, and who awaits it is
     /// woken.
-    pub(crate) fn finish(&self, id: TaskId, outcome: Result<BoxedTask, JoinError>) {
-        let ended = self.tracer.is_on().then(|| match &outcome {
-            Ok(_) => Event::Completed { task: id },
-            Err(error) if error.is_cancelled() => Event::Cancelled { task: id },
-            Err(error) => Event::Panicked {
+    #[inline]
+    pub(crate) fn finish(&self, id: TaskId, outcome: BoxedTask) {
+        let (unwanted, joiner) = self.queue.finish(id, outcome);
+        self.tracer.emit(|| Event::Completed { task: id });
+        self.after_end(id, unwanted, joiner);
+    }
+
+    /// [`finish`](Shared::finish), for a task that has no output.
+    #[cold]
+    pub(crate) fn fail(&self, id: TaskId, error: JoinError) {
+        let ended = match error.is_cancelled() {
+            true => Event::Cancelled { task: id },
+            false => Event::Panicked {
                 task: id,
                 message: error.panic_message(),
             },
-        });
-        let outcome = outcome.unwrap_or_else(|error| Box::pin(Failed(error)));
-        let (unwanted, joiner) = self.queue.finish(id, outcome);
-        if let Some(ended) = ended {
-            self.tracer.emit(|| ended);
-        }
+        };
+        let (unwanted, joiner) = self.queue.finish(id, Box::pin(Failed(error)));
+        self.tracer.emit(|| ended);
+        self.after_end(id, unwanted, joiner);
+    }
+
+    #[inline]
+    fn after_end(&self, id: TaskId, unwanted: Option<BoxedTask>, joiner: Option<Joiner>) {
         if unwanted.is_some() {
             drop_contained(unwanted);
         }
@@ -200,7 +210,7 @@ impl Shared {
     /// Asks for a task to be dropped at the next turn. Nothing, if it has finished.
     pub(crate) fn abort(&self, id: TaskId) {
         let mark = |slot: &mut Slot| {
-            slot.aborted = true;
+            slot.next_poll = NextPoll::Dropped;
             slot.state.is_unfinished()
         };
         if self.queue.with_slot(id, mark) == Some(true) {
@@ -222,7 +232,7 @@ impl Shared {
             Err(payload) => JoinError::panicked(payload),
         };
         drop(self.take_waker(id));
-        self.finish(id, Err(error));
+        self.fail(id, error);
     }
 
     /// The task's own waker, if it has one.
@@ -230,6 +240,16 @@ impl Shared {
     pub(crate) fn take_waker(&self, id: TaskId) -> Option<HeldWaker> {
         let mut wakers = self.wakers.borrow_mut();
         wakers.get_mut(id.slot() as usize)?.take()
+    }
+
+    /// Gives the task a waker of its own: from now on it is polled with that.
+    pub(crate) fn give_waker(&self, id: TaskId, waker: HeldWaker) {
+        self.queue.with_slot(id, |slot| {
+            if slot.next_poll == NextPoll::WithSpare {
+                slot.next_poll = NextPoll::WithOwn;
+            }
+        });
+        self.keep_waker(id, waker);
     }
 
     /// Keeps the task's own waker until its next poll.
@@ -249,23 +269,27 @@ impl Shared {
     /// clones of `waker` there are, if that can be known.
     ///
     /// Should the future panic, [`poll_ended`](Shared::poll_ended) is for the caller to call.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll<R>(
         &self,
         id: TaskId,
         waker: &Waker,
-        clones: impl Fn() -> Option<usize>,
+        clones: impl FnOnce() -> Option<usize>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         self.waits_at.set(None);
         self.queue.set_running(Some(id));
         self.polled_with.set(waker);
-        let started = self.tracer.is_on().then(|| self.tell_poll_started(id));
-        let polled = poll(&mut Context::from_waker(waker));
-        self.poll_ended();
-        if let Some(started) = started {
+        let mut cx = Context::from_waker(waker);
+        if self.tracer.is_on() {
+            let started = self.tell_poll_started(id);
+            let polled = poll(&mut cx);
+            self.poll_ended();
             self.tell_poll_ended(id, polled.is_ready(), started, clones());
+            return polled;
         }
+        let polled = poll(&mut cx);
+        self.poll_ended();
         polled
     }
 

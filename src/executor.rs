@@ -9,23 +9,22 @@
 //!                 park until the next deadline, or a wake from elsewhere ──┘
 //! ```
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::cell::Cell;
 use std::fmt;
-use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
-use crate::inbox::{ParkEnd, TaskWaker};
+use crate::inbox::ParkEnd;
 use crate::main_task::MainTask;
 use crate::queue::Popped;
+use crate::slots::NextPoll;
 use crate::stalled::{Stalled, verdict};
 use crate::task::{BoxedTask, JoinError, TaskId};
 use crate::trace::{Cause, Event, UnparkCause};
@@ -66,7 +65,6 @@ pub struct Executor {
     /// A waker that is not any task's yet. A task that never gives its waker away never has one of
     /// its own: it is polled with this.
     spare: Cell<Option<HeldWaker>>,
-    main_waker: Cell<Option<Arc<TaskWaker>>>,
     /// Nobody outside will use a waker.
     closed_world: bool,
 }
@@ -85,6 +83,12 @@ pub enum Step {
     Idle,
 }
 
+/// Whose turn it is when the tasks have had theirs.
+enum Turn {
+    Main,
+    Nobody,
+}
+
 /// What there is to do next.
 enum Next {
     Poll(Popped),
@@ -98,7 +102,6 @@ impl Executor {
             shared,
             turn_left: Cell::new(0),
             spare: Cell::new(None),
-            main_waker: Cell::new(None),
             closed_world,
         }
     }
@@ -144,7 +147,7 @@ impl Executor {
         let _entered = self.enter("block_on");
         let mut future = pin!(Some(future));
         let at = Location::caller();
-        let mut main = MainTask::start(&self.shared, &self.main_waker, type_name::<F>(), at);
+        let mut main = MainTask::start(&self.shared, type_name::<F>(), at);
         let run = || {
             let future = future.as_mut().as_pin_mut();
             self.run(&mut main, future.expect("it is dropped only below"))
@@ -177,15 +180,13 @@ impl Executor {
     ) -> Result<F::Output, Stalled> {
         let mut spare = self.take_spare();
         let result = loop {
-            match self.next() {
-                Next::Poll(popped) if popped.id == main.id => {
-                    if let Poll::Ready(output) = main.poll(future.as_mut()) {
+            match self.run_others(&mut spare) {
+                Turn::Main => {
+                    if let Poll::Ready(output) = main.poll(future.as_mut(), &mut spare) {
                         break Ok(output);
                     }
                 }
-                Next::Poll(popped) => self.poll_task(popped, &mut spare),
-                Next::TimersFired(_) => {}
-                Next::Nothing => {
+                Turn::Nobody => {
                     if let Some(stalled) = self.rest(main) {
                         main.cancelled();
                         break Err(stalled);
@@ -202,6 +203,26 @@ impl Executor {
         result
     }
 
+    /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future or nobody is
+    /// ready. It is apart from [`run`](Executor::run) so that it is compiled once, here, and not anew
+    /// with every future that anybody hands to `block_on`.
+    fn run_others(&self, spare: &mut HeldWaker) -> Turn {
+        loop {
+            while let Some(Popped { id, how, task }) = self.pop_within_turn() {
+                let Some(task) = task else {
+                    return Turn::Main;
+                };
+                self.poll_task(id, how, task, spare);
+                self.resume_observer_panic();
+            }
+            let fired = self.begin_turn();
+            self.resume_observer_panic();
+            if fired == 0 && self.turn_left.get() == 0 {
+                return Turn::Nobody;
+            }
+        }
+    }
+
     /// Does the next thing that can be seen, and nothing more: one poll, or one batch of timers, or
     /// one jump of virtual time. It never waits.
     ///
@@ -212,10 +233,10 @@ impl Executor {
     pub fn step(&self) -> Step {
         let _entered = self.enter("step");
         let step = match self.next() {
-            Next::Poll(popped) => {
-                let id = popped.id;
+            Next::Poll(Popped { id, how, task }) => {
+                let task = task.expect("`block_on`'s own future is there only while it runs");
                 let mut spare = self.take_spare();
-                self.poll_task(popped, &mut spare);
+                self.poll_task(id, how, task, &mut spare);
                 self.spare.set(Some(spare));
                 Step::Polled(id)
             }
@@ -263,35 +284,42 @@ impl Executor {
     // ---- the turn
 
     /// The next task of this turn; or a new turn, which begins with the inbox and the timers.
-    #[inline]
+
     fn next(&self) -> Next {
         loop {
             if let Some(popped) = self.pop_within_turn() {
                 return Next::Poll(popped);
             }
-            if self.shared.home.has_mail() {
-                self.take_inbox();
-            }
-            let no_timers = self.shared.wheel.borrow().is_empty();
-            let fired = if no_timers { 0 } else { self.fire_timers() };
-            let ready = self.shared.queue.len();
-            self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
+            let fired = self.begin_turn();
             if fired > 0 {
                 return Next::TimersFired(fired);
             }
-            if ready == 0 {
+            if self.turn_left.get() == 0 {
                 return Next::Nothing;
             }
         }
     }
 
     /// Only what was in the queue when the turn began: what wakes itself is polled a turn later.
-    #[inline]
+    #[inline(always)]
     fn pop_within_turn(&self) -> Option<Popped> {
         match self.turn_left.get() {
             0 => None,
             _ => self.shared.queue.pop(&self.turn_left),
         }
+    }
+
+    /// Takes what has come from outside, and says how many timers have fired.
+    #[inline(always)]
+    fn begin_turn(&self) -> usize {
+        if self.shared.home.has_mail() {
+            self.take_inbox();
+        }
+        let no_timers = self.shared.wheel.borrow().is_empty();
+        let fired = if no_timers { 0 } else { self.fire_timers() };
+        let ready = self.shared.queue.len();
+        self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
+        fired
     }
 
     /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
@@ -349,75 +377,81 @@ impl Executor {
 
     /// Polls a task with its own waker, or with the spare one if it has none. A task that was
     /// aborted is dropped instead.
-    #[inline]
-    fn poll_task(&self, popped: Popped, spare: &mut HeldWaker) {
-        let shared = &*self.shared;
-        let id = popped.id;
-        let mut task = popped.task.expect("a queued task is in its slot");
-        if popped.aborted {
-            return shared.cancel(id, Some(task), || {
-                if shared.tracer.is_on() {
-                    shared.tell_poll_started(id);
-                }
-            });
-        }
-        if popped.has_waker {
-            return self.poll_with_own_waker(id, task);
+    #[inline(always)]
+    fn poll_task(&self, id: TaskId, how: NextPoll, mut task: BoxedTask, spare: &mut HeldWaker) {
+        match how {
+            NextPoll::WithSpare => {}
+            NextPoll::WithOwn => return self.poll_with_own_waker(id, task),
+            NextPoll::Dropped => return self.drop_aborted(id, task),
         }
         spare.target.set_task(id);
         let polled = self.poll_caught(id, &mut task, spare);
-        // A clone must go on to be this task's, so the waker now stays with it for good.
         if spare.clones() > 0 {
-            let own = mem::replace(spare, HeldWaker::new(shared.home.clone()));
-            if matches!(polled, Ok(Poll::Pending)) {
-                shared.queue.with_slot(id, |slot| slot.has_waker = true);
-                shared.keep_waker(id, own);
+            let own = spare.replace_by_new();
+            if matches!(polled, Ok(true)) {
+                self.shared.give_waker(id, own);
             }
         }
         self.after_poll(id, task, polled);
+    }
+
+    #[cold]
+    fn drop_aborted(&self, id: TaskId, task: BoxedTask) {
+        let shared = &*self.shared;
+        shared.cancel(id, Some(task), || {
+            if shared.tracer.is_on() {
+                shared.tell_poll_started(id);
+            }
+        });
     }
 
     fn poll_with_own_waker(&self, id: TaskId, mut task: BoxedTask) {
         let own = self.shared.take_waker(id).expect("it has one of its own");
         let polled = self.poll_caught(id, &mut task, &own);
-        if matches!(polled, Ok(Poll::Pending)) {
+        if matches!(polled, Ok(true)) {
             self.shared.keep_waker(id, own);
         }
         self.after_poll(id, task, polled);
     }
 
-    #[inline]
+    /// Polls a task and says whether it is pending; or what it panicked with.
+    #[inline(always)]
     fn poll_caught(
         &self,
         id: TaskId,
         task: &mut BoxedTask,
         held: &HeldWaker,
-    ) -> thread::Result<Poll<()>> {
-        let clones = || Some(held.clones());
+    ) -> thread::Result<bool> {
+        let mut is_pending = false;
         let poll = || {
-            let shared = &*self.shared;
-            shared.poll(id, &held.waker, clones, |cx| task.as_mut().poll(cx))
+            let clones = || Some(held.clones());
+            let poll = |cx: &mut Context<'_>| task.as_mut().poll(cx);
+            is_pending = self.shared.poll(id, &held.waker, clones, poll).is_pending();
         };
-        catch_unwind(AssertUnwindSafe(poll))
+        catch_unwind(AssertUnwindSafe(poll)).map(|()| is_pending)
     }
 
-    #[inline]
-    fn after_poll(&self, id: TaskId, task: BoxedTask, polled: thread::Result<Poll<()>>) {
+    #[inline(always)]
+    fn after_poll(&self, id: TaskId, task: BoxedTask, polled: thread::Result<bool>) {
         let shared = &*self.shared;
         match polled {
-            Ok(Poll::Pending) => shared
+            Ok(true) => shared
                 .queue
                 .put_back(id, Some(task), shared.take_waits_at()),
-            Ok(Poll::Ready(())) => shared.finish(id, Ok(task)),
-            Err(payload) => {
-                // What is left of the future is dropped as a part of its poll: whomever that wakes
-                // was woken by this task.
-                shared.queue.set_running(Some(id));
-                drop_contained(task);
-                shared.poll_ended();
-                shared.finish(id, Err(JoinError::panicked(payload)));
-            }
+            Ok(false) => shared.finish(id, task),
+            Err(payload) => self.after_panic(id, task, payload),
         }
+    }
+
+    #[cold]
+    fn after_panic(&self, id: TaskId, task: BoxedTask, payload: Box<dyn Any + Send>) {
+        let shared = &*self.shared;
+        // What is left of the future is dropped as a part of its poll: whomever that wakes was woken
+        // by this task.
+        shared.queue.set_running(Some(id));
+        drop_contained(task);
+        shared.poll_ended();
+        shared.fail(id, JoinError::panicked(payload));
     }
 
     /// The waker for tasks that have none of their own.

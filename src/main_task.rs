@@ -5,7 +5,6 @@
 //! its waker is made by `waker_fn` from a closure, the simplest way to make one.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,42 +16,37 @@ use crate::context::Shared;
 use crate::inbox::TaskWaker;
 use crate::task::{TaskId, message_of, short_name};
 use crate::trace::Event;
+use crate::waker::HeldWaker;
 
 pub(crate) struct MainTask<'a> {
     pub(crate) id: TaskId,
     /// The name of the future's type, in full: it is shortened only for those who want to read it.
     type_name: &'static str,
     shared: &'a Shared,
-    /// `None` once the future has ended.
+    /// `None` until somebody has cloned its waker: until then it is polled with the executor's spare
+    /// one, as every task is.
     waker: Option<MainWaker>,
-    /// Where the waker's target comes from and goes back to, for the next `block_on`.
-    kept: &'a Cell<Option<Arc<TaskWaker>>>,
+    has_ended: bool,
 }
 
-/// `block_on`'s waker. The next call on the same executor uses the target again, unless somebody
-/// still holds a clone: that must wake nobody once its own call is over.
 struct MainWaker {
     target: Arc<TaskWaker>,
     waker: Waker,
 }
 
 impl<'a> MainTask<'a> {
+    #[inline]
     pub(crate) fn start(
         shared: &'a Shared,
-        kept: &'a Cell<Option<Arc<TaskWaker>>>,
         type_name: &'static str,
         at: &'static Location<'static>,
     ) -> Self {
-        let id = shared.insert_main(type_name, at);
-        let fresh = || TaskWaker::new(shared.home.clone());
-        let target = kept.take().unwrap_or_else(fresh);
-        target.set_task(id);
         MainTask {
-            id,
+            id: shared.insert_main(type_name, at),
             type_name,
             shared,
-            waker: Some(MainWaker::new(target)),
-            kept,
+            waker: None,
+            has_ended: false,
         }
     }
 
@@ -61,19 +55,40 @@ impl<'a> MainTask<'a> {
         short_name(self.type_name)
     }
 
-    pub(crate) fn poll<F: Future>(&mut self, future: Pin<&mut F>) -> Poll<F::Output> {
-        let waker = &self.waker.as_ref().expect("dropped only at the end").waker;
-        let polled = self
-            .shared
-            .poll(self.id, waker, || None, |cx| future.poll(cx));
+    #[inline]
+    pub(crate) fn poll<F: Future>(
+        &mut self,
+        future: Pin<&mut F>,
+        spare: &mut HeldWaker,
+    ) -> Poll<F::Output> {
+        let shared = self.shared;
+        let polled = match &self.waker {
+            Some(own) => shared.poll(self.id, &own.waker, || None, |cx| future.poll(cx)),
+            None => {
+                spare.target.set_task(self.id);
+                let polled = shared.poll(self.id, &spare.waker, || None, |cx| future.poll(cx));
+                self.keep_if_cloned(spare);
+                polled
+            }
+        };
         match polled {
             Poll::Pending => {
-                let waits_at = self.shared.take_waits_at();
-                self.shared.queue.put_back(self.id, None, waits_at);
+                let waits_at = shared.take_waits_at();
+                shared.queue.put_back(self.id, None, waits_at);
             }
-            Poll::Ready(_) => self.end(Event::Completed { task: self.id }),
+            Poll::Ready(_) => self.end(|task| Event::Completed { task }),
         }
         polled
+    }
+
+    /// What a poll has cloned goes on to wake this task. So from then on the task is polled with a
+    /// waker that has the same target, and no other task with the spare.
+    #[inline]
+    fn keep_if_cloned(&mut self, spare: &mut HeldWaker) {
+        if spare.clones() > 0 {
+            let HeldWaker { target, .. } = spare.replace_by_new();
+            self.waker = Some(MainWaker::new(target));
+        }
     }
 
     /// True if somebody holds a clone of the waker, now or at the time of the call.
@@ -81,40 +96,36 @@ impl<'a> MainTask<'a> {
     /// The closure inside is dropped with the last clone. So the waker is dropped and made anew: if
     /// the closure is still there, somebody else keeps it.
     pub(crate) fn waker_is_cloned(&mut self) -> bool {
-        let target = self.drop_waker();
+        let Some(MainWaker { target, .. }) = self.waker.take() else {
+            return false;
+        };
         let is_cloned = Arc::strong_count(&target) > 1;
         self.waker = Some(MainWaker::new(target));
         is_cloned
     }
 
-    fn drop_waker(&mut self) -> Arc<TaskWaker> {
-        let MainWaker { target, .. } = self.waker.take().expect("dropped only at the end");
-        target
-    }
-
     /// The future will never be done.
     pub(crate) fn cancelled(&mut self) {
-        self.end(Event::Cancelled { task: self.id });
+        self.end(|task| Event::Cancelled { task });
     }
 
     /// The future has panicked, or else an observer has: then the future may have ended already.
     pub(crate) fn panicked(&mut self, payload: &(dyn Any + Send)) {
-        if self.waker.is_some() {
+        if !self.has_ended {
             self.shared.poll_ended();
-            self.end(Event::Panicked {
-                task: self.id,
+            self.end(|task| Event::Panicked {
+                task,
                 message: message_of(payload).map(str::to_owned),
             });
         }
     }
 
-    fn end(&mut self, how: Event) {
+    #[inline]
+    fn end(&mut self, how: impl FnOnce(TaskId) -> Event) {
+        self.has_ended = true;
         self.shared.queue.remove_main(self.id);
-        self.shared.tracer.emit(|| how);
-        let target = self.drop_waker();
-        if Arc::strong_count(&target) == 1 {
-            self.kept.set(Some(target));
-        }
+        self.shared.tracer.emit(|| how(self.id));
+        self.waker = None;
     }
 }
 

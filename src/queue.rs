@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::Location;
 
-use crate::slots::{Joiner, Slot, Slots, State};
+use crate::slots::{Joiner, NextPoll, Slot, Slots, State};
 use crate::task::{BoxedTask, TaskId};
 use crate::trace::{Cause, Effect, Tracer};
 
@@ -34,8 +34,7 @@ pub(crate) struct Popped {
     pub(crate) id: TaskId,
     /// `None` for `block_on`'s own future.
     pub(crate) task: Option<BoxedTask>,
-    pub(crate) aborted: bool,
-    pub(crate) has_waker: bool,
+    pub(crate) how: NextPoll,
 }
 
 impl Tasks {
@@ -149,8 +148,7 @@ impl Queue {
                 return Some(Popped {
                     id,
                     task: slot.task.take(),
-                    aborted: slot.aborted,
-                    has_waker: slot.has_waker,
+                    how: slot.next_poll,
                 });
             }
             // What ended while it was queued is passed over, and was an entry of this turn too.
@@ -168,11 +166,8 @@ impl Queue {
         task: Option<BoxedTask>,
         waits_at: Option<&'static Location<'static>>,
     ) {
-        let tasks = &mut *self.tasks.borrow_mut();
-        let slot = tasks
-            .slots
-            .get_mut(id)
-            .expect("a polled task keeps its slot");
+        let slots = &mut self.tasks.borrow_mut().slots;
+        let slot = slots.get_mut(id).expect("a polled task keeps its slot");
         debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
         slot.task = task;
         slot.waits_at = waits_at;

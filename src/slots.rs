@@ -49,10 +49,19 @@ pub(crate) struct Slot {
     pub(crate) waits_at: Option<&'static Location<'static>>,
     generation: NonZeroU32,
     pub(crate) state: State,
-    pub(crate) aborted: bool,
+    pub(crate) next_poll: NextPoll,
     pub(crate) has_handle: bool,
-    /// Somebody has cloned the task's waker, so it has one of its own.
-    pub(crate) has_waker: bool,
+}
+
+/// What comes of a task the next time that it is taken from the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NextPoll {
+    /// It is polled with a waker that is no task's yet.
+    WithSpare,
+    /// It is polled with a waker of its own, since somebody has cloned that.
+    WithOwn,
+    /// It has been aborted, and is dropped.
+    Dropped,
 }
 
 /// Somebody who waits inside the executor, for a timer or for a task's end.
@@ -148,9 +157,8 @@ impl Slots {
             waits_at: None,
             generation,
             state,
-            aborted: false,
+            next_poll: NextPoll::WithSpare,
             has_handle,
-            has_waker: false,
         };
         let (slot, generation) = match self.free.pop() {
             Some(slot) => {

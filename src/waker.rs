@@ -7,13 +7,14 @@
 //! ```
 
 use std::cell::RefCell;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use crate::inbox::{Home, TaskWaker};
 use crate::queue::Queue;
+use crate::task::TaskId;
 
 thread_local! {
     /// The executor that runs on this thread at this moment. Like `CURRENT` in `context.rs` it has
@@ -35,30 +36,30 @@ pub(crate) fn set_here(here: Option<Here>) -> Option<Here> {
 }
 
 impl TaskWaker {
-    /// Wakes on the executor's own thread, while that executor runs. False everywhere else.
+    /// Wakes on the executor's own thread, while that executor runs. False everywhere else, and
+    /// where an observer is to be told.
     #[inline]
-    fn wake_here(&self) -> bool {
-        let Some(task) = self.task() else {
-            return true;
-        };
-        let traced = HERE.with(|here| match &**here.borrow() {
-            Some(here) if self.lives_at(here.home) => {
-                if here.queue.tracer.is_on() {
-                    return Some(Some(here.queue.clone()));
-                }
+    fn wake_here(&self, task: TaskId) -> bool {
+        HERE.with(|place| match &**place.borrow() {
+            Some(here) if self.lives_at(here.home) && !here.queue.tracer.is_on() => {
                 here.queue.wake_untold(task);
-                Some(None)
-            }
-            _ => None,
-        });
-        match traced {
-            Some(None) => true,
-            // An observer is the user's code: it must not find `HERE` borrowed.
-            Some(Some(queue)) => {
-                queue.wake_from_here(task);
                 true
             }
-            None => false,
+            _ => false,
+        })
+    }
+
+    /// Wakes where [`wake_here`](TaskWaker::wake_here) does not.
+    #[inline(never)]
+    fn wake_elsewhere_or_told(self: &Arc<Self>, task: TaskId) {
+        // Cloned, for an observer is the user's code: it must not find `HERE` borrowed.
+        let queue = HERE.with(|place| match &**place.borrow() {
+            Some(here) if self.lives_at(here.home) => Some(here.queue.clone()),
+            _ => None,
+        });
+        match queue {
+            Some(queue) => queue.wake_from_here(task),
+            None => self.send(),
         }
     }
 }
@@ -69,8 +70,10 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.wake_here() {
-            self.send();
+        if let Some(task) = self.task()
+            && !self.wake_here(task)
+        {
+            self.wake_elsewhere_or_told(task);
         }
     }
 }
@@ -88,6 +91,14 @@ impl HeldWaker {
         let target = TaskWaker::new(home);
         let waker = Waker::from(target.clone());
         HeldWaker { target, waker }
+    }
+
+    /// Gives this waker away and puts a new one in its place: there are clones of it, which must go
+    /// on to be those of the task that was polled with it.
+    #[cold]
+    pub(crate) fn replace_by_new(&mut self) -> HeldWaker {
+        let home = self.target.home().clone();
+        mem::replace(self, HeldWaker::new(home))
     }
 
     /// How many clones of the waker there are, besides this one.

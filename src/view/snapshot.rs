@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::context::{Shared, timer_id};
 use crate::executor::Executor;
-use crate::slots::{State as SlotState, Waiter};
+use crate::slots::{NextPoll, State as SlotState, Waiter};
 use crate::task::TaskId;
 use crate::trace::{Cause, Place, Ready, State, TimerId};
 
@@ -78,7 +78,7 @@ impl Snapshot {
             Some(Unfinished {
                 id,
                 queued: slot.state == SlotState::Queued,
-                aborted: slot.aborted,
+                aborted: slot.next_poll == NextPoll::Dropped,
                 spawned_at: slot.spawned_at.to_string(),
                 waits_at: text(waits_at),
             })
