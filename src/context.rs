@@ -142,16 +142,18 @@ impl Shared {
     }
 
     /// Queues `block_on`'s own future, which stays where it is.
+    #[inline]
     pub(crate) fn insert_main(
         &self,
         type_name: &'static str,
         at: &'static Location<'static>,
     ) -> TaskId {
-        let id = self.queue.insert(None, State::Waiting, at, false);
-        if self.tracer.is_on() {
-            let name = Name::Borrowed(short_name(type_name));
-            self.tell_spawned(id, name, TaskKind::Main, at);
+        if !self.tracer.is_on() {
+            return self.queue.insert(None, State::Queued, at, false);
         }
+        let id = self.queue.insert(None, State::Waiting, at, false);
+        let name = Name::Borrowed(short_name(type_name));
+        self.tell_spawned(id, name, TaskKind::Main, at);
         self.queue.wake(id, Cause::Spawned);
         id
     }

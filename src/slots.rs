@@ -164,8 +164,10 @@ impl Slots {
             Some(slot) => {
                 let vacant = &mut self.slots[slot as usize];
                 debug_assert_eq!(vacant.state, State::Vacant);
-                *vacant = new(vacant.generation);
-                (slot, vacant.generation)
+                let generation = vacant.generation;
+                // What a vacant slot holds needs no drop, and no look whether it does.
+                mem::forget(mem::replace(vacant, new(generation)));
+                (slot, generation)
             }
             None => {
                 let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 tasks at once");
@@ -195,6 +197,7 @@ impl Slots {
     /// the ids of its first.
     ///
     /// What the slot held is for the caller to drop, with nothing borrowed.
+    #[inline]
     pub(crate) fn remove(&mut self, id: TaskId) -> (Option<BoxedTask>, Option<Joiner>) {
         let last_generation = self.last_generation;
         let slot = self.get_mut(id).expect("a task is removed once");
