@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::Location;
 
 use crate::slots::{Joiner, NextPoll, Slot, Slots, State};
@@ -198,10 +199,11 @@ impl Queue {
     #[inline]
     pub(crate) fn take_finished(&self, id: TaskId) -> Option<BoxedTask> {
         let slots = &mut self.tasks.borrow_mut().slots;
-        match slots.get(id)?.state {
-            State::Finished => slots.remove(id).0,
-            _ => None,
-        }
+        let (outcome, joiner) = slots.remove_if(id, |state| state == State::Finished)?;
+        debug_assert!(joiner.is_none(), "it has been told");
+        // Nothing is there to be dropped.
+        mem::forget(joiner);
+        outcome
     }
 
     /// Vacates the slot of `block_on`'s own future.

@@ -179,14 +179,14 @@ impl Slots {
     }
 
     /// The task's slot. An id of the past has none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, id: TaskId) -> Option<&Slot> {
         let slot = self.slots.get(id.slot as usize)?;
         (slot.generation == id.generation).then_some(slot)
     }
 
     /// The task's slot. An id of the past has none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get_mut(&mut self, id: TaskId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(id.slot as usize)?;
         (slot.generation == id.generation).then_some(slot)
@@ -197,18 +197,27 @@ impl Slots {
     /// the ids of its first.
     ///
     /// What the slot held is for the caller to drop, with nothing borrowed.
-    #[inline]
     pub(crate) fn remove(&mut self, id: TaskId) -> (Option<BoxedTask>, Option<Joiner>) {
+        let held = self.remove_if(id, |state| state != State::Vacant);
+        held.expect("a task is removed once")
+    }
+
+    /// [`remove`](Slots::remove), if there is such a task and it is in such a state.
+    #[inline(always)]
+    pub(crate) fn remove_if(
+        &mut self,
+        id: TaskId,
+        state: impl FnOnce(State) -> bool,
+    ) -> Option<(Option<BoxedTask>, Option<Joiner>)> {
         let last_generation = self.last_generation;
-        let slot = self.get_mut(id).expect("a task is removed once");
-        debug_assert_ne!(slot.state, State::Vacant);
+        let slot = self.get_mut(id).filter(|slot| state(slot.state))?;
         slot.state = State::Vacant;
         let held = (slot.task.take(), slot.joiner.take());
         if slot.generation < last_generation {
             slot.generation = slot.generation.saturating_add(1);
             self.free.push(id.slot);
         }
-        held
+        Some(held)
     }
 
     /// The tasks that have not finished, in the order of their slots.
