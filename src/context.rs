@@ -238,7 +238,7 @@ impl Shared {
     }
 
     /// The task's own waker, if it has one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_waker(&self, id: TaskId) -> Option<HeldWaker> {
         let mut wakers = self.wakers.borrow_mut();
         wakers.get_mut(id.slot() as usize)?.take()
@@ -251,18 +251,21 @@ impl Shared {
                 slot.next_poll = NextPoll::WithOwn;
             }
         });
-        self.keep_waker(id, waker);
-    }
-
-    /// Keeps the task's own waker until its next poll.
-    #[inline]
-    pub(crate) fn keep_waker(&self, id: TaskId, waker: HeldWaker) {
         let slot = id.slot() as usize;
         let mut wakers = self.wakers.borrow_mut();
         if wakers.len() <= slot {
             wakers.resize_with(slot + 1, || None);
         }
         wakers[slot] = Some(waker);
+    }
+
+    /// Puts the task's own waker back that was taken for a poll.
+    #[inline(always)]
+    pub(crate) fn put_waker_back(&self, id: TaskId, waker: HeldWaker) {
+        let place = &mut self.wakers.borrow_mut()[id.slot() as usize];
+        debug_assert!(place.is_none());
+        // What was there needs no drop, and no look whether it does.
+        mem::forget(mem::replace(place, Some(waker)));
     }
 
     // ---- one poll

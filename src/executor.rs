@@ -409,7 +409,7 @@ impl Executor {
         let own = self.shared.take_waker(id).expect("it has one of its own");
         let polled = self.poll_caught(id, &mut task, &own);
         if matches!(polled, Ok(true)) {
-            self.shared.keep_waker(id, own);
+            self.shared.put_waker_back(id, own);
         }
         self.after_poll(id, task, polled);
     }

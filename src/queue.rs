@@ -169,8 +169,7 @@ impl Queue {
     ) {
         let slots = &mut self.tasks.borrow_mut().slots;
         let slot = slots.get_mut(id).expect("a polled task keeps its slot");
-        debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
-        slot.task = task;
+        slot.put(task);
         slot.waits_at = waits_at;
     }
 
@@ -184,10 +183,9 @@ impl Queue {
     ) -> (Option<BoxedTask>, Option<Joiner>) {
         let tasks = &mut *self.tasks.borrow_mut();
         let slot = tasks.slots.get_mut(id).expect("a task ends once");
-        debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
         if slot.has_handle {
+            slot.put(Some(outcome));
             slot.state = State::Finished;
-            slot.task = Some(outcome);
             return (None, slot.joiner.take());
         }
         let (_, joiner) = tasks.slots.remove(id);

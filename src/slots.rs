@@ -53,6 +53,16 @@ pub(crate) struct Slot {
     pub(crate) has_handle: bool,
 }
 
+impl Slot {
+    /// Puts the task, or its outcome, where there is none.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, task: Option<BoxedTask>) {
+        debug_assert!(self.state.is_unfinished() && self.task.is_none());
+        // What was there needs no drop, and no look whether it does.
+        mem::forget(mem::replace(&mut self.task, task));
+    }
+}
+
 /// What comes of a task the next time that it is taken from the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NextPoll {
