@@ -265,7 +265,7 @@ impl Shared {
         let place = &mut self.wakers.borrow_mut()[id.slot() as usize];
         debug_assert!(place.is_none());
         // What was there needs no drop, and no look whether it does.
-        mem::forget(mem::replace(place, Some(waker)));
+        mem::forget(place.replace(waker));
     }
 
     // ---- one poll

@@ -284,7 +284,6 @@ impl Executor {
     // ---- the turn
 
     /// The next task of this turn; or a new turn, which begins with the inbox and the timers.
-
     fn next(&self) -> Next {
         loop {
             if let Some(popped) = self.pop_within_turn() {
