@@ -123,6 +123,49 @@ fn every_listing_in_the_book_is_the_file() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// Chapter 12 says what maps to what, and each column is a program with a function for each row. The
+/// programs run elsewhere: the first in tests/python.rs, the second as an example, and the others in
+/// `scripts/mapping`.
+#[test]
+fn every_name_in_the_table_of_chapter_12_is_used_in_the_program_of_its_column() {
+    let chapter = read(&root().join("docs/12-back-to-python.md"));
+    let columns = [
+        "examples/python/what_maps_to_what.py",
+        "docs/listings/what_maps_to_what.rs",
+        "benches/peers/mapping/src/bin/tokio.rs",
+        "benches/peers/mapping/src/bin/smol.rs",
+    ]
+    .map(|path| (path, read(&root().join(path))));
+    let (_, table) = chapter.split_once("| you want to |").expect("a table");
+    let mut count = 0;
+    for row in table.lines().skip(2).take_while(|line| !line.is_empty()) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 1 + columns.len(), "{row}");
+        let function = cells[0].replace(' ', "_");
+        for (cell, (path, program)) in cells[1..].iter().zip(&columns) {
+            for name in cell.split('`').skip(1).step_by(2) {
+                let body = body_of(&function, program);
+                let body = body.unwrap_or_else(|| panic!("{path} has no {function}"));
+                assert!(body.contains(name), "{path}: no `{name}` in {function}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 60, "only {count} names were seen");
+}
+
+/// The lines of a function at the top of a program in Rust or Python, up to the next one.
+fn body_of(function: &str, program: &str) -> Option<String> {
+    let heads = ["fn ", "async fn ", "def ", "async def "];
+    let is_head = |line: &str| heads.iter().any(|head| line.starts_with(head));
+    let name = format!(" {function}(");
+    let is_its_head = |line: &&str| is_head(line) && line.contains(&name);
+    let mut lines = program.lines().skip_while(|line| !is_its_head(line));
+    lines.next()?;
+    let body: Vec<&str> = lines.take_while(|line| !is_head(line)).collect();
+    Some(body.join("\n"))
+}
+
 #[test]
 fn every_listing_file_is_in_the_book_and_can_be_run() {
     let manifest = read(&root().join("Cargo.toml"));

@@ -136,6 +136,20 @@ fn calling_runs_nothing() {
     assert_eq!(python.lines, rust.lines);
 }
 
+/// Its rows are functions of the two programs. Only one of the two has virtual time.
+#[test]
+fn the_table_of_chapter_12() {
+    let mut python = Command::new("python3");
+    let has_groups = python.args(["-c", "import asyncio; asyncio.TaskGroup"]);
+    if !has_groups.output().is_ok_and(|run| run.status.success()) {
+        println!("skipped: asyncio.TaskGroup came with Python 3.11");
+        return;
+    }
+    assert_alike("what_maps_to_what", |line| {
+        line.replace("waiting: -", "waiting: an hour took no minute")
+    });
+}
+
 /// Chapter 12 says what maps to what: the names on Python's side are names of asyncio.
 #[test]
 fn the_names_of_asyncio_in_the_book_exist() {

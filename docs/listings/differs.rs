@@ -1,8 +1,8 @@
-//! Four things that asyncio does in another way than Rust. The counterpart is differs.py.
+//! Five things that asyncio does in another way than Rust. The counterpart is differs.py.
 
 use std::cell::RefCell;
 use std::time::Duration;
-use watchglass::{Executor, join, join_all, now, sleep, sleep_until, spawn};
+use watchglass::{Executor, join, join_all, now, sleep, sleep_until, spawn, spawn_named};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -30,6 +30,14 @@ async fn equal_deadlines() {
     println!("  {:?}", order.borrow());
 }
 
+async fn made_together() {
+    let start = now();
+    let (first, second) = (sleep(200 * MS), sleep(100 * MS));
+    first.await;
+    second.await;
+    println!("  {:.2} s", (now() - start).as_secs_f64());
+}
+
 async fn gather_or_join() {
     let spawned = spawn(say("spawned before"));
     join(say("first side"), say("second side")).await;
@@ -45,7 +53,7 @@ async fn inner() {
 
 async fn cancel_the_waiting() {
     let inner_task = spawn(inner());
-    let outer_task = spawn(async { inner_task.await.unwrap() });
+    let outer_task = spawn_named("outer", async { inner_task.await.unwrap() });
     sleep(10 * MS).await;
     outer_task.abort();
     sleep(300 * MS).await;
@@ -72,6 +80,8 @@ fn run(program: impl Future<Output = ()>) {
 fn main() {
     println!("six timers for one instant:");
     run(equal_deadlines());
+    println!("sleeps of 0.2 s and 0.1 s are made, and then awaited in turn:");
+    run(made_together());
     println!("a spawned task, and two that are joined:");
     run(gather_or_join());
     println!("a task is cancelled that awaits another:");

@@ -1,4 +1,4 @@
-"""Four things that asyncio does in another way than Rust. The counterpart is differs.rs."""
+"""Five things that asyncio does in another way than Rust. The counterpart is differs.rs."""
 
 import asyncio
 
@@ -15,6 +15,15 @@ async def equal_deadlines():
         loop.call_at(when, order.append, number)
     await asyncio.sleep(0.05)
     print(f"  {order}")
+
+
+async def made_together():
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    first, second = asyncio.sleep(0.2), asyncio.sleep(0.1)
+    await first
+    await second
+    print(f"  {loop.time() - start:.2f} s")
 
 
 async def gather_or_join():
@@ -62,6 +71,8 @@ async def cancel_the_stubborn():
 
 print("six timers for one instant:")
 asyncio.run(equal_deadlines())
+print("sleeps of 0.2 s and 0.1 s are made, and then awaited in turn:")
+asyncio.run(made_together())
 print("a spawned task, and two that are joined:")
 asyncio.run(gather_or_join())
 print("a task is cancelled that awaits another:")
