@@ -1,4 +1,4 @@
-//! Where a future lies before it is pinned and after.
+//! Where a boxed future lies before its box is moved, and after.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -10,12 +10,12 @@ fn main() {
     let _ = pinned
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
-    let place: *const _ = &*pinned;
+    let (of_box, of_future) = (format!("{:p}", &pinned), format!("{:p}", &*pinned));
+    println!("the box is at {of_box} and points to the future at {of_future}");
 
     let list = [pinned];
-    let place_now: *const _ = &*list[0];
-    println!(
-        "the box was moved into a list; its content stayed: {}",
-        place == place_now
-    );
+    let (of_box_now, of_future_now) = (format!("{:p}", &list[0]), format!("{:p}", &*list[0]));
+    println!("the box is at {of_box_now} and points to the future at {of_future_now}");
+    println!("the box was moved: {}", of_box != of_box_now);
+    println!("the future was moved: {}", of_future != of_future_now);
 }

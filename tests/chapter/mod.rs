@@ -1,4 +1,5 @@
 //! The chapters of the book as tests read them: their code blocks, and how `BLESS=1` mends them.
+#![allow(dead_code)] // Each test file is a crate of its own, and none needs all of this.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,18 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// The reference definitions of a page: `[label]: target`.
+    pub(crate) fn labels(text: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for line in text.lines() {
+            if let Some((label, target)) = line.strip_prefix('[').and_then(|l| l.split_once("]: "))
+            {
+                found.push((label.to_string(), target.to_string()));
+            }
+        }
+        found
+    }
+
     pub(crate) fn read(path: &Path) -> Page {
         let turn = blessing().then(|| WRITING.lock().unwrap_or_else(PoisonError::into_inner));
         Page {
@@ -109,7 +122,7 @@ impl Page {
     }
 }
 
-fn blessing() -> bool {
+pub(crate) fn blessing() -> bool {
     std::env::var_os("BLESS").is_some_and(|value| value == "1")
 }
 
@@ -128,6 +141,17 @@ pub(crate) fn files_under(folder: &str) -> Vec<PathBuf> {
     files.retain(|path| path.is_file());
     files.sort();
     files
+}
+
+/// The reference definitions of a page: `[label]: target`.
+pub(crate) fn labels(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if let Some((label, target)) = line.strip_prefix('[').and_then(|l| l.split_once("]: ")) {
+            found.push((label.to_string(), target.to_string()));
+        }
+    }
+    found
 }
 
 pub(crate) fn read(path: &Path) -> String {
