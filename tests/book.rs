@@ -15,6 +15,7 @@
 //! part by its first and its last line. The links between docs, source and examples are checked too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -23,6 +24,9 @@ use std::thread;
 mod chapter;
 
 use chapter::{Page, chapters, files_under, labels, read, relative, root};
+
+/// Where a path begins that stands in a page or a comment.
+const TOPS: [&str; 5] = ["src/", "examples/", "tests/", "docs/", "benches/"];
 
 /// Most commands only wait, so they are run side by side.
 const BLOCKS_AT_ONCE: usize = 6;
@@ -197,6 +201,70 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// `[words][label]` without a definition is shown as it stands, brackets and all.
+#[test]
+fn every_link_label_is_defined_and_used() {
+    let mut pages = chapters();
+    pages.push(root().join("README.md"));
+    for page in pages {
+        let text = read(&page);
+        let defined: BTreeSet<String> = labels(&text).into_iter().map(|(label, _)| label).collect();
+        assert_eq!(used_labels(&text), defined, "{}", relative(&page));
+    }
+}
+
+/// A comment may send its reader to a file: `src/wheel.rs`, `docs/09-the-timer-wheel.md`.
+#[test]
+fn every_path_in_a_comment_or_a_script_leads_somewhere() {
+    let mut broken = BTreeSet::new();
+    let mut count = 0;
+    for file in sources() {
+        for line in read(&file).lines() {
+            let breaks = |c: char| !c.is_ascii_alphanumeric() && !"/._-".contains(c);
+            for word in line.split(breaks) {
+                let path = word.trim_end_matches('.');
+                let names_a_file = Path::new(path).extension().is_some();
+                if names_a_file && TOPS.iter().any(|top| path.starts_with(top)) {
+                    count += 1;
+                    // A package within this one counts from its own top.
+                    if !file.ancestors().any(|folder| folder.join(path).exists()) {
+                        broken.insert(format!("{}: {path}", relative(&file)));
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 50, "only {count} paths were seen");
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// All that is written by hand and is no page.
+fn sources() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = [
+        "src",
+        "examples",
+        "tests",
+        "docs/listings",
+        "scripts",
+        ".ci",
+    ]
+    .map(|folder| root().join(folder))
+    .into();
+    folders.retain(|folder| folder.exists());
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("readable").path();
+            match path.extension().and_then(|ending| ending.to_str()) {
+                _ if path.is_dir() => folders.push(path),
+                Some("rs" | "py" | "gdb") | None => files.push(path),
+                Some(_) => {}
+            }
+        }
+    }
+    files
 }
 
 /// rustdoc shows the same chapters, where a relative path leads nowhere. `src/book_links.md` gives
@@ -378,8 +446,7 @@ fn links(text: &str) -> BTreeSet<String> {
         }
         for (number, code) in paragraph.split('`').enumerate() {
             let inside = number % 2 == 1;
-            let tops = ["src/", "examples/", "tests/", "docs/", "benches/"];
-            if inside && tops.iter().any(|top| code.starts_with(top)) && !code.contains(['*', ' '])
+            if inside && TOPS.iter().any(|top| code.starts_with(top)) && !code.contains(['*', ' '])
             {
                 found.insert(format!("/{code}"));
             }
@@ -387,6 +454,34 @@ fn links(text: &str) -> BTreeSet<String> {
     }
     found.extend(labels(text).into_iter().map(|(_, target)| target));
     found
+}
+
+/// The labels of `[words][label]` and `[label]`.
+fn used_labels(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for paragraph in prose(&without_definitions(text)) {
+        let spans = paragraph.split('`').enumerate();
+        let words: Vec<&str> = spans
+            .map(|(number, span)| if number % 2 == 0 { span } else { "code" })
+            .collect();
+        let words = words.concat();
+        for rest in words.split('[').skip(1) {
+            let (label, after) = rest.split_once(']').unwrap_or((rest, ""));
+            // `[words][` and `[words](`: what is in these brackets is no label. A picture's words
+            // come before them.
+            let is_label = !after.starts_with('(') && !(after.is_empty() && rest.ends_with(']'));
+            if is_label {
+                found.insert(label.to_string());
+            }
+        }
+    }
+    found
+}
+
+fn without_definitions(text: &str) -> String {
+    let is_definition = |line: &&str| line.starts_with('[') && line.contains("]: ");
+    let lines: Vec<&str> = text.lines().filter(|line| !is_definition(line)).collect();
+    lines.join("\n")
 }
 
 /// The paragraphs of a page without its code blocks.
