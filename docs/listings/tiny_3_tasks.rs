@@ -65,11 +65,8 @@ fn run() {
         let Some((task, waker)) = tasks.get_mut(&id) else {
             continue;
         };
-        if task
-            .as_mut()
-            .poll(&mut Context::from_waker(waker))
-            .is_ready()
-        {
+        let mut cx = Context::from_waker(waker);
+        if task.as_mut().poll(&mut cx).is_ready() {
             tasks.remove(&id);
         }
     }

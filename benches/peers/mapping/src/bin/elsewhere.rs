@@ -26,24 +26,31 @@ fn report(what: &str, run: impl FnOnce()) {
     println!("{what} {outcome}");
 }
 
+/// How many threads this process has, as Linux counts them.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
 fn main() {
     set_hook(Box::new(|_| {}));
     report("a tokio sleep on watchglass", || {
         watchglass::block_on(async { tokio::time::sleep(MS).await });
     });
-    report("a tokio sleep on smol", || {
-        smol::block_on(async { tokio::time::sleep(MS).await });
-    });
     report("a watchglass sleep on tokio", || {
         on_tokio(async { watchglass::sleep(MS).await });
     });
-    report("a watchglass sleep on smol", || {
-        smol::block_on(async { watchglass::sleep(MS).await });
-    });
+    println!("threads: {}", threads());
     report("a smol timer on watchglass", || {
         watchglass::block_on(async { smol::Timer::after(MS).await });
     });
+    println!("threads: {}", threads());
     report("a smol timer on tokio", || {
         on_tokio(async { smol::Timer::after(MS).await });
+    });
+    report("a tokio sleep on smol", || {
+        smol::block_on(async { tokio::time::sleep(MS).await });
+    });
+    report("a watchglass sleep on smol", || {
+        smol::block_on(async { watchglass::sleep(MS).await });
     });
 }
