@@ -481,10 +481,9 @@ fn used_labels(text: &str) -> BTreeSet<String> {
         let words = words.concat();
         for rest in words.split('[').skip(1) {
             let (label, after) = rest.split_once(']').unwrap_or((rest, ""));
-            // `[words][` and `[words](`: what is in these brackets is no label. A picture's words
-            // come before them.
-            let is_label = !after.starts_with('(') && !(after.is_empty() && rest.ends_with(']'));
-            if is_label {
+            // `[words][` and `[words](`: these are no label, but what is shown.
+            let is_shown = after.starts_with('(') || after.is_empty() && rest.ends_with(']');
+            if !is_shown {
                 found.insert(label.to_string());
             }
         }

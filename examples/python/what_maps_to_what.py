@@ -105,6 +105,19 @@ async def stop_a_task():
     print(f"stop a task: its future is {state}")
 
 
+async def notice_a_panic():
+    async def fails():
+        raise RuntimeError("on purpose")
+
+    task = asyncio.create_task(fails())
+    noticed = False
+    try:
+        await task
+    except RuntimeError:
+        noticed = True
+    print(f"notice a panic: {str(noticed).lower()}")
+
+
 references = set()
 
 
@@ -163,6 +176,7 @@ async def main():
     await let_others_go_first()
     await call_what_blocks()
     await stop_a_task()
+    await notice_a_panic()
     await let_a_task_run_on_alone()
     await pass_values_on()
     await lock()

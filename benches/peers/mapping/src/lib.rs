@@ -43,3 +43,21 @@
 //!     assert_eq!(start.elapsed(), Duration::from_millis(1));
 //! });
 //! ```
+//!
+//! A sleep counts from its call, as on watchglass:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tokio::time::{Instant, sleep};
+//!
+//! let builder = &mut tokio::runtime::Builder::new_current_thread();
+//! let runtime = builder.enable_time().start_paused(true).build().unwrap();
+//! runtime.block_on(async {
+//!     let start = Instant::now();
+//!     let first = sleep(Duration::from_millis(200));
+//!     let second = sleep(Duration::from_millis(100));
+//!     first.await;
+//!     second.await;
+//!     assert_eq!(start.elapsed(), Duration::from_millis(200));
+//! });
+//! ```

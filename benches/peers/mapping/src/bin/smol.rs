@@ -1,13 +1,15 @@
 //! The smol column of the table in chapter 12: a function for each row.
 
 use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use smol::{LocalExecutor, Timer, future};
+use smol::future::{self, FutureExt};
+use smol::{LocalExecutor, Timer};
 
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -126,6 +128,14 @@ async fn stop_a_task(executor: &Executor) {
     println!("stop a task: its future is {}", state.get());
 }
 
+async fn notice_a_panic(executor: &Executor) {
+    panic::set_hook(Box::new(|_| {}));
+    let task = executor.spawn(async { panic!("on purpose") });
+    let outcome: Result<(), _> = AssertUnwindSafe(task).catch_unwind().await;
+    let _ = panic::take_hook();
+    println!("notice a panic: {}", outcome.is_err());
+}
+
 async fn let_a_task_run_on_alone(executor: &Executor) {
     let state = Rc::new(Cell::new("at its start"));
     let shared = state.clone();
@@ -185,6 +195,7 @@ fn main() {
         let_others_go_first(&executor).await;
         call_what_blocks().await;
         stop_a_task(&executor).await;
+        notice_a_panic(&executor).await;
         let_a_task_run_on_alone(&executor).await;
         pass_values_on().await;
         lock().await;

@@ -1,6 +1,7 @@
 //! The tokio column of the table in chapter 12: a function for each row.
 
 use std::cell::{Cell, RefCell};
+use std::panic;
 use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -130,6 +131,14 @@ async fn stop_a_task() {
     println!("stop a task: its future is {}", state.get());
 }
 
+async fn notice_a_panic() {
+    panic::set_hook(Box::new(|_| {}));
+    let task = spawn_local(async { panic!("on purpose") });
+    let error = task.await.unwrap_err();
+    let _ = panic::take_hook();
+    println!("notice a panic: {}", error.is_panic());
+}
+
 async fn let_a_task_run_on_alone() {
     let state = Rc::new(Cell::new("at its start"));
     let shared = state.clone();
@@ -200,6 +209,7 @@ fn main() {
         let_others_go_first().await;
         call_what_blocks().await;
         stop_a_task().await;
+        notice_a_panic().await;
         let_a_task_run_on_alone().await;
         pass_values_on().await;
         lock().await;
