@@ -1,4 +1,5 @@
-//! Chapter 5 shows what rustc makes of an async function. This runs rustc and compares.
+//! Chapter 5 shows what rustc makes of an async function, and chapter 2 what it says of one that is
+//! called in vain. This runs rustc and compares.
 //!
 //! Two kinds of block in the chapter come from here:
 //!
@@ -165,6 +166,21 @@ fn dropping_a_suspended_future_drops_what_its_state_holds() {
     );
 }
 
+/// Chapter 2 quotes the compiler's warning.
+#[test]
+fn the_compiler_warns_of_a_future_that_is_dropped_at_once() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let source = "async fn f() {} fn main() { f(); }";
+    fs::write(folder.join("dropped.rs"), source).expect("the folder for tests can be written");
+    let arguments = ["--edition", "2024", "--emit=metadata", "dropped.rs"];
+    let mut command = Command::new("rustc");
+    let output = command.args(arguments).current_dir(&folder).output();
+    let warned = String::from_utf8(output.expect("rustc runs").stderr).expect("text");
+    let quoted = "futures do nothing unless you `.await` or poll them";
+    assert!(warned.contains(quoted), "{warned}");
+    assert!(read(&root().join("docs/02-calling-does-nothing.md")).contains(quoted));
+}
+
 /// What chapter 5 advises about sizes. That its arguments count twice is not here: that may be mended
 /// in the compiler any day.
 #[test]
@@ -180,6 +196,7 @@ fn a_future_holds_what_lives_across_an_await_and_nothing_else() {
     assert!(bytes("used_after_the_await") >= buffer);
     assert!(bytes("an_argument") >= buffer);
     assert!(bytes("in_a_block_before_the_await") < buffer);
+    assert!(bytes("dropped_before_the_await") < buffer);
     assert!(bytes("in_a_box") < buffer);
     assert!(bytes("task_async by rustc") >= bytes("TaskAsync by hand"));
 }

@@ -1,4 +1,5 @@
 //! How many bytes a future takes, and what makes it smaller.
+#![allow(clippy::drop_non_drop)] // Whether a drop makes the future smaller is what is asked here.
 
 use std::future::{Future, ready};
 use std::mem::{size_of, size_of_val};
@@ -54,14 +55,17 @@ async fn in_a_block_before_the_await() {
     ready(()).await;
 }
 
-async fn given_away_before_the_await() {
+async fn dropped_before_the_await() {
     let buffer = Buffer([0; 1024]);
-    take(buffer);
+    drop(buffer);
     ready(()).await;
 }
 
-fn take(buffer: Buffer) {
+async fn borrowed_and_then_dropped() {
+    let buffer = Buffer([0; 1024]);
     println!("{}", buffer.0.len());
+    drop(buffer);
+    ready(()).await;
 }
 
 async fn in_a_box() {
@@ -86,8 +90,12 @@ fn main() {
         size_of_val(&in_a_block_before_the_await()),
     );
     show(
-        "given_away_before_the_await",
-        size_of_val(&given_away_before_the_await()),
+        "dropped_before_the_await",
+        size_of_val(&dropped_before_the_await()),
+    );
+    show(
+        "borrowed_and_then_dropped",
+        size_of_val(&borrowed_and_then_dropped()),
     );
     show("in_a_box", size_of_val(&in_a_box()));
     show("an_argument", size_of_val(&an_argument(buffer)));
