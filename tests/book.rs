@@ -24,7 +24,7 @@ use std::thread;
 
 mod chapter;
 
-use chapter::{Page, chapters, files_under, labels, read, relative, root};
+use chapter::{Page, chapters, files_under, is_left_out, labels, read, relative, root};
 
 /// Where a path begins that stands in a page or a comment.
 const TOPS: [&str; 5] = ["src/", "examples/", "tests/", "docs/", "benches/"];
@@ -123,10 +123,15 @@ fn every_listing_in_the_book_is_the_file() {
     for chapter in chapters() {
         let mut page = Page::read(&chapter);
         for block in page.blocks() {
-            if let Some(path) = block.note.strip_prefix("file: ") {
+            let Some((kind, path)) = block.note.split_once(": ") else {
+                continue;
+            };
+            if is_left_out(Path::new(path)) {
+                println!("skipped: there is no {path}");
+            } else if kind == "file" {
                 let file = read(&root().join(path));
                 page.expect(&block, &file, |a, b| a == b, &mut wrong);
-            } else if let Some(path) = block.note.strip_prefix("part of: ") {
+            } else if kind == "part of" {
                 let file = read(&root().join(path));
                 let place = block.place(&chapter);
                 assert_eq!(
@@ -156,7 +161,7 @@ fn every_name_in_the_table_of_chapter_12_is_used_in_the_program_of_its_column() 
         "benches/peers/mapping/src/bin/tokio.rs",
         "benches/peers/mapping/src/bin/smol.rs",
     ]
-    .map(|path| (path, read(&root().join(path))));
+    .map(|path| (path, fs::read_to_string(root().join(path))));
     let (_, table) = chapter.split_once("| you want to |").expect("a table");
     let mut count = 0;
     for row in table.lines().skip(2).take_while(|line| !line.is_empty()) {
@@ -164,6 +169,10 @@ fn every_name_in_the_table_of_chapter_12_is_used_in_the_program_of_its_column() 
         assert_eq!(cells.len(), 1 + columns.len(), "{row}");
         let function = cells[0].replace(' ', "_");
         for (cell, (path, program)) in cells[1..].iter().zip(&columns) {
+            if is_left_out(Path::new(path)) {
+                continue;
+            }
+            let program = program.as_deref().expect(path);
             for name in cell.split('`').skip(1).step_by(2) {
                 let body = body_of(&function, program);
                 let body = body.unwrap_or_else(|| panic!("{path} has no {function}"));
@@ -172,7 +181,7 @@ fn every_name_in_the_table_of_chapter_12_is_used_in_the_program_of_its_column() 
             }
         }
     }
-    assert!(count > 60, "only {count} names were seen");
+    assert!(count > 30, "only {count} names were seen");
 }
 
 /// The lines of a function at the top of a program in Rust or Python, up to the next one.
@@ -246,7 +255,8 @@ fn every_path_in_a_comment_or_a_script_leads_somewhere() {
                 if names_a_file && TOPS.iter().any(|top| path.starts_with(top)) {
                     count += 1;
                     // A package within this one counts from its own top.
-                    if !file.ancestors().any(|folder| folder.join(path).exists()) {
+                    let exists = file.ancestors().any(|folder| folder.join(path).exists());
+                    if !exists && !is_left_out(Path::new(path)) {
                         broken.insert(format!("{}: {path}", relative(&file)));
                     }
                 }
@@ -528,6 +538,9 @@ fn follow(page: &Path, link: &str) -> Result<(), String> {
     } else {
         join(page, path)
     };
+    if is_left_out(&target) {
+        return Ok(());
+    }
     if !target.exists() {
         return Err("no such file".to_string());
     }

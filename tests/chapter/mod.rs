@@ -165,6 +165,12 @@ pub(crate) fn relative(path: &Path) -> String {
         .to_string()
 }
 
+/// A published package leaves out `benches/`, and then nothing can be said of what is in it.
+pub(crate) fn is_left_out(path: &Path) -> bool {
+    let benches = root().join("benches");
+    root().join(path).starts_with(&benches) && !benches.exists()
+}
+
 pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
