@@ -1,5 +1,5 @@
-//! Chapter 5 shows what rustc makes of an async function, and chapter 2 what it says of one that is
-//! called in vain. This runs rustc and compares.
+//! Chapter 5 shows what rustc makes of an async function, chapter 2 what it says of one that is called
+//! in vain, and chapters 3 and 6 quote the standard library. This runs rustc and compares.
 //!
 //! Two kinds of block in the chapter come from here:
 //!
@@ -179,6 +179,66 @@ fn the_compiler_warns_of_a_future_that_is_dropped_at_once() {
     let quoted = "futures do nothing unless you `.await` or poll them";
     assert!(warned.contains(quoted), "{warned}");
     assert!(read(&root().join("docs/02-calling-does-nothing.md")).contains(quoted));
+}
+
+/// `<!-- quoted: std -->` above a block: it is in the standard library. What is quoted of a trait and an
+/// enum must fit the real ones: each can be made of the other.
+#[test]
+fn what_is_quoted_of_the_standard_library_fits_it() {
+    let mut quoted: Vec<String> = Vec::new();
+    for chapter in chapters() {
+        for block in Page::read(&chapter).blocks() {
+            if block.note == "quoted: std" {
+                quoted.push(block.text);
+            } else {
+                let place = block.place(&chapter);
+                assert!(block.language != "rs" || !block.note.is_empty(), "{place}");
+            }
+        }
+    }
+    let [future, poll, method] = &quoted[..] else {
+        panic!("another number of quotations: {quoted:#?}");
+    };
+    assert!(future.contains(method.trim()), "{method} in {future}");
+    let source = format!(
+        "#![allow(dead_code)]
+         use std::pin::Pin;
+         use std::task::Context;
+
+         mod quoted {{
+             use std::pin::Pin;
+             use std::task::Context;
+             {future}
+             {poll}
+         }}
+         struct FromStd<F>(F);
+         impl<F: Future + Unpin> quoted::Future for FromStd<F> {{
+             type Output = F::Output;
+             fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> quoted::Poll<F::Output> {{
+                 match Pin::new(&mut self.get_mut().0).poll(cx) {{
+                     std::task::Poll::Ready(output) => quoted::Poll::Ready(output),
+                     std::task::Poll::Pending => quoted::Poll::Pending,
+                 }}
+             }}
+         }}
+         struct IntoStd<F>(F);
+         impl<F: quoted::Future + Unpin> Future for IntoStd<F> {{
+             type Output = F::Output;
+             fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> std::task::Poll<F::Output> {{
+                 match quoted::Future::poll(Pin::new(&mut self.get_mut().0), cx) {{
+                     quoted::Poll::Ready(output) => std::task::Poll::Ready(output),
+                     quoted::Poll::Pending => std::task::Poll::Pending,
+                 }}
+             }}
+         }}"
+    );
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    fs::write(folder.join("quoted.rs"), source).expect("the folder for tests can be written");
+    let arguments = ["--edition", "2024", "--crate-type", "lib"];
+    rustc(
+        &[&arguments[..], &["--emit=metadata", "quoted.rs"]].concat(),
+        &folder,
+    );
 }
 
 /// What chapter 5 advises about sizes. That its arguments count twice is not here: that may be mended
