@@ -54,5 +54,5 @@ fn main() {
     });
     println!("the sum of the squares of 1 to 1000 is {sum}");
     let threads: HashSet<ThreadId> = executors.into_iter().map(|e| e.join().unwrap()).collect();
-    println!("threads with an executor that worked: {}", threads.len());
+    println!("threads with an executor each: {}", threads.len());
 }
