@@ -104,10 +104,7 @@ impl Shared {
 
     /// Makes this the running executor of the thread until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        let here = Here {
-            queue: self.queue.clone(),
-            home: Arc::as_ptr(&self.home),
-        };
+        let here = Here::new(self.queue.clone(), Arc::as_ptr(&self.home));
         Entered {
             previous: set_current(Some(self.clone())),
             previous_here: set_here(Some(here)),
@@ -271,11 +268,12 @@ impl Shared {
     // ---- one poll
 
     /// Polls a task's future, which must not be in the slot meanwhile: `clones` says how many
-    /// clones of `waker` there are, if that can be known.
+    /// clones of `waker` there are, if that can be known. `OBSERVED` may be false where there is no
+    /// observer.
     ///
     /// Should the future panic, [`poll_ended`](Shared::poll_ended) is for the caller to call.
     #[inline(always)]
-    pub(crate) fn poll<R>(
+    pub(crate) fn poll<const OBSERVED: bool, R>(
         &self,
         id: TaskId,
         waker: &Waker,
@@ -286,7 +284,7 @@ impl Shared {
         self.queue.set_running(Some(id));
         self.polled_with.set(waker);
         let mut cx = Context::from_waker(waker);
-        if self.tracer.is_on() {
+        if OBSERVED && self.tracer.is_on() {
             let started = self.tell_poll_started(id);
             let polled = poll(&mut cx);
             self.poll_ended();

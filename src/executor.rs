@@ -180,7 +180,11 @@ impl Executor {
     ) -> Result<F::Output, Stalled> {
         let mut spare = self.take_spare();
         let result = loop {
-            match self.run_others(&mut spare) {
+            let turn = match self.shared.tracer.has_observer() {
+                false => self.run_others::<false>(&mut spare),
+                true => self.run_others::<true>(&mut spare),
+            };
+            match turn {
                 Turn::Main => {
                     if let Poll::Ready(output) = main.poll(future.as_mut(), &mut spare) {
                         break Ok(output);
@@ -204,19 +208,26 @@ impl Executor {
     }
 
     /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future or nobody is
-    /// ready. It is apart from [`run`](Executor::run) so that it is compiled once, here, and not anew
-    /// with every future that anybody hands to `block_on`.
-    fn run_others(&self, spare: &mut HeldWaker) -> Turn {
+    /// ready.
+    ///
+    /// It is apart from [`run`](Executor::run) so that it is compiled here and not anew with every
+    /// future that anybody hands to `block_on`. And it is compiled twice: where there is no observer,
+    /// a poll does not even look whether there is one.
+    fn run_others<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Turn {
         loop {
             while let Some(Popped { id, how, task }) = self.pop_within_turn() {
                 let Some(task) = task else {
                     return Turn::Main;
                 };
-                self.poll_task(id, how, task, spare);
-                self.resume_observer_panic();
+                self.poll_task::<OBSERVED>(id, how, task, spare);
+                if OBSERVED {
+                    self.resume_observer_panic();
+                }
             }
             let fired = self.begin_turn();
-            self.resume_observer_panic();
+            if OBSERVED {
+                self.resume_observer_panic();
+            }
             if fired == 0 && self.turn_left.get() == 0 {
                 return Turn::Nobody;
             }
@@ -236,7 +247,7 @@ impl Executor {
             Next::Poll(Popped { id, how, task }) => {
                 let task = task.expect("`block_on`'s own future is there only while it runs");
                 let mut spare = self.take_spare();
-                self.poll_task(id, how, task, &mut spare);
+                self.poll_task::<true>(id, how, task, &mut spare);
                 self.spare.set(Some(spare));
                 Step::Polled(id)
             }
@@ -377,14 +388,20 @@ impl Executor {
     /// Polls a task with its own waker, or with the spare one if it has none. A task that was
     /// aborted is dropped instead.
     #[inline(always)]
-    fn poll_task(&self, id: TaskId, how: NextPoll, mut task: BoxedTask, spare: &mut HeldWaker) {
+    fn poll_task<const OBSERVED: bool>(
+        &self,
+        id: TaskId,
+        how: NextPoll,
+        mut task: BoxedTask,
+        spare: &mut HeldWaker,
+    ) {
         match how {
             NextPoll::WithSpare => {}
-            NextPoll::WithOwn => return self.poll_with_own_waker(id, task),
+            NextPoll::WithOwn => return self.poll_with_own_waker::<OBSERVED>(id, task),
             NextPoll::Dropped => return self.drop_aborted(id, task),
         }
         spare.target.set_task(id);
-        let polled = self.poll_caught(id, &mut task, spare);
+        let polled = self.poll_caught::<OBSERVED>(id, &mut task, spare);
         if spare.clones() > 0 {
             let own = spare.replace_by_new();
             if matches!(polled, Ok(true)) {
@@ -404,9 +421,9 @@ impl Executor {
         });
     }
 
-    fn poll_with_own_waker(&self, id: TaskId, mut task: BoxedTask) {
+    fn poll_with_own_waker<const OBSERVED: bool>(&self, id: TaskId, mut task: BoxedTask) {
         let own = self.shared.take_waker(id).expect("it has one of its own");
-        let polled = self.poll_caught(id, &mut task, &own);
+        let polled = self.poll_caught::<OBSERVED>(id, &mut task, &own);
         if matches!(polled, Ok(true)) {
             self.shared.put_waker_back(id, own);
         }
@@ -415,7 +432,7 @@ impl Executor {
 
     /// Polls a task and says whether it is pending; or what it panicked with.
     #[inline(always)]
-    fn poll_caught(
+    fn poll_caught<const OBSERVED: bool>(
         &self,
         id: TaskId,
         task: &mut BoxedTask,
@@ -425,7 +442,9 @@ impl Executor {
         let poll = || {
             let clones = || Some(held.clones());
             let poll = |cx: &mut Context<'_>| task.as_mut().poll(cx);
-            is_pending = self.shared.poll(id, &held.waker, clones, poll).is_pending();
+            let shared = &*self.shared;
+            let polled = shared.poll::<OBSERVED, _>(id, &held.waker, clones, poll);
+            is_pending = polled.is_pending();
         };
         catch_unwind(AssertUnwindSafe(poll)).map(|()| is_pending)
     }

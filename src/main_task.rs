@@ -63,10 +63,11 @@ impl<'a> MainTask<'a> {
     ) -> Poll<F::Output> {
         let shared = self.shared;
         let polled = match &self.waker {
-            Some(own) => shared.poll(self.id, &own.waker, || None, |cx| future.poll(cx)),
+            Some(own) => shared.poll::<true, _>(self.id, &own.waker, || None, |cx| future.poll(cx)),
             None => {
                 spare.target.set_task(self.id);
-                let polled = shared.poll(self.id, &spare.waker, || None, |cx| future.poll(cx));
+                let polled =
+                    shared.poll::<true, _>(self.id, &spare.waker, || None, |cx| future.poll(cx));
                 self.keep_if_cloned(spare);
                 polled
             }

@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::mem::{self, ManuallyDrop};
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -25,9 +26,26 @@ thread_local! {
 
 /// An executor, as its own thread's wakers see it.
 pub(crate) struct Here {
-    pub(crate) queue: Rc<Queue>,
+    queue: Rc<Queue>,
     /// Tells which executor it is.
-    pub(crate) home: *const Home,
+    home: *const Home,
+    /// The same if nobody observes that executor, else null: so a wake that finds its home here has
+    /// nothing to tell, and need not look.
+    unobserved_home: *const Home,
+}
+
+impl Here {
+    pub(crate) fn new(queue: Rc<Queue>, home: *const Home) -> Self {
+        let unobserved_home = match queue.tracer.has_observer() {
+            false => home,
+            true => ptr::null(),
+        };
+        Here {
+            queue,
+            home,
+            unobserved_home,
+        }
+    }
 }
 
 /// Makes `here` the executor of this thread and returns the one before it.
@@ -37,11 +55,11 @@ pub(crate) fn set_here(here: Option<Here>) -> Option<Here> {
 
 impl TaskWaker {
     /// Wakes on the executor's own thread, while that executor runs. False everywhere else, and
-    /// where an observer is to be told.
+    /// where somebody observes.
     #[inline]
     fn wake_here(&self, task: TaskId) -> bool {
         HERE.with(|place| match &**place.borrow() {
-            Some(here) if self.lives_at(here.home) && !here.queue.tracer.is_on() => {
+            Some(here) if self.lives_at(here.unobserved_home) => {
                 here.queue.wake_untold(task);
                 true
             }
@@ -51,7 +69,7 @@ impl TaskWaker {
 
     /// Wakes where [`wake_here`](TaskWaker::wake_here) does not.
     #[inline(never)]
-    fn wake_elsewhere_or_told(self: &Arc<Self>, task: TaskId) {
+    fn wake_elsewhere_or_observed(self: &Arc<Self>, task: TaskId) {
         // Cloned, for an observer is the user's code: it must not find `HERE` borrowed.
         let queue = HERE.with(|place| match &**place.borrow() {
             Some(here) if self.lives_at(here.home) => Some(here.queue.clone()),
@@ -73,7 +91,7 @@ impl Wake for TaskWaker {
         if let Some(task) = self.task()
             && !self.wake_here(task)
         {
-            self.wake_elsewhere_or_told(task);
+            self.wake_elsewhere_or_observed(task);
         }
     }
 }

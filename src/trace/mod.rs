@@ -122,6 +122,12 @@ impl Tracer {
         self.0.as_deref().filter(|telling| telling.on.get())
     }
 
+    /// False if nobody will ever be told anything.
+    #[inline]
+    pub(crate) fn has_observer(&self) -> bool {
+        self.0.is_some()
+    }
+
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.on().is_some()
