@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::guard::drop_contained;
-use crate::inbox::{Home, Inbox};
+use crate::inbox::{Home, Inbox, TaskWaker};
 use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::slots::{ForeignWaker, Joiner, NextPoll, Slot, State, Waiter};
@@ -336,16 +336,43 @@ impl Shared {
     /// True if there is a clone of an unfinished task's waker. The executor itself has none, so
     /// somebody outside may wake that task.
     pub(crate) fn somebody_holds_a_waker(&self) -> bool {
+        self.held_waker().is_some()
+    }
+
+    /// The slot of a task whose waker somebody outside holds.
+    fn held_waker(&self) -> Option<usize> {
         let wakers = self.wakers.borrow();
         let held = |slot: usize| matches!(wakers.get(slot), Some(Some(w)) if w.clones() > 0);
         // Whoever held one last time probably still does: with many tasks that spares a long search
         // at every park. A task that has ended has no waker here.
-        if held(self.last_held.get()) {
-            return true;
-        }
-        let found = (0..wakers.len()).find(|&slot| held(slot));
+        let found = match self.last_held.get() {
+            last if held(last) => Some(last),
+            _ => (0..wakers.len()).find(|&slot| held(slot)),
+        };
         self.last_held.set(found.unwrap_or(0));
-        found.is_some()
+        found
+    }
+
+    /// Lets go of a waker that somebody outside holds.
+    pub(crate) fn release_held_waker(&self) -> Option<Arc<TaskWaker>> {
+        let slot = self.held_waker()?;
+        let HeldWaker { target, .. } = self.wakers.borrow_mut()[slot].take()?;
+        Some(target)
+    }
+
+    /// Takes back what [`release_held_waker`](Shared::release_held_waker) gave: the task's waker, or
+    /// nothing, if it is gone. Then the task is polled with the spare one again.
+    pub(crate) fn take_back_waker(&self, id: TaskId, target: Option<Arc<TaskWaker>>) {
+        match target {
+            Some(target) => self.give_waker(id, HeldWaker::of(target)),
+            None => {
+                self.queue.with_slot(id, |slot| {
+                    if slot.next_poll == NextPoll::WithOwn {
+                        slot.next_poll = NextPoll::WithSpare;
+                    }
+                });
+            }
+        }
     }
 
     // ---- waiting

@@ -25,7 +25,7 @@ use crate::inbox::ParkEnd;
 use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::slots::NextPoll;
-use crate::stalled::{Stalled, verdict};
+use crate::stalled::{Stalled, Watched, verdict};
 use crate::task::{BoxedTask, JoinError, TaskId};
 use crate::trace::{Cause, Event, UnparkCause};
 use crate::waker::HeldWaker;
@@ -497,7 +497,7 @@ impl Executor {
         }
         let stalled = verdict(&self.shared, main, self.closed_world);
         if stalled.is_none() {
-            self.park(jobs);
+            self.park(main, jobs);
         }
         stalled
     }
@@ -524,8 +524,9 @@ impl Executor {
     }
 
     /// Gives the thread back to the operating system until the next deadline, or until another
-    /// thread sends a wake, or until fewer closures than `jobs` are out.
-    fn park(&self, jobs: usize) {
+    /// thread sends a wake, or until fewer closures than `jobs` are out. Where there is no deadline,
+    /// also until the last of a waker is dropped that was held elsewhere.
+    fn park(&self, main: &mut MainTask<'_>, jobs: usize) {
         let shared = &*self.shared;
         let deadline_ns = match shared.clock.is_virtual() {
             true => None,
@@ -540,9 +541,16 @@ impl Executor {
         shared.tracer.emit(|| Event::Parked {
             until: deadline_ns.map(Duration::from_nanos),
         });
+        let watched = match timeout.is_none() && !self.closed_world {
+            true => Watched::one(shared, main),
+            false => None,
+        };
         let ended = shared.inbox.park(&shared.home, timeout, || {
-            shared.home.blocking_jobs() != jobs
+            shared.home.blocking_jobs() != jobs || watched.as_ref().is_some_and(Watched::is_gone)
         });
+        if let Some(watched) = watched {
+            watched.end(shared, main);
+        }
         if ended == ParkEnd::NotParked {
             // The letter may be there before the mark that there is mail.
             self.take_inbox();

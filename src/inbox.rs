@@ -30,8 +30,8 @@
 //! happen, and holds that each part of it is needed.
 
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -136,7 +136,7 @@ impl Inbox {
     /// place where the executor's thread ever waits.
     ///
     /// `ready` is asked once more after the thread has said that it is parked, for what is not in
-    /// the inbox: whether a blocking job has ended.
+    /// the inbox: whether a blocking job has ended, or a waker that is watched is gone.
     pub(crate) fn park(
         &self,
         home: &Home,
@@ -169,7 +169,19 @@ pub(crate) struct TaskWaker {
     task: AtomicU64,
     /// True while a letter is in the inbox.
     sent: AtomicBool,
+    /// True while the executor is parked until somebody uses this waker or drops the last of it. It
+    /// needs no order of its own, for that of the `Arc`'s count is enough; so it is not among the
+    /// atomics that the checkers of `tests/interleavings/` model.
+    watched: std::sync::atomic::AtomicBool,
     home: Arc<Home>,
+}
+
+impl Drop for TaskWaker {
+    fn drop(&mut self) {
+        if *self.watched.get_mut() {
+            self.home.unpark();
+        }
+    }
 }
 
 impl TaskWaker {
@@ -178,8 +190,27 @@ impl TaskWaker {
         Arc::new(TaskWaker {
             task: AtomicU64::new(0),
             sent: AtomicBool::new(false),
+            watched: false.into(),
             home,
         })
+    }
+
+    /// Lets go of the executor's own hold on it, so that whoever drops the last waker unparks the
+    /// executor: only while the executor holds none can that be noticed.
+    ///
+    /// The thread that drops the last one sees the flag, since the count of an `Arc` orders what was
+    /// done before each drop. And either it finds the executor parked, or the executor finds the count
+    /// at zero when it looks once more before it parks: see [`Inbox::park`].
+    pub(crate) fn watch(self: Arc<Self>) -> Weak<Self> {
+        self.watched.store(true, Ordering::Relaxed);
+        Arc::downgrade(&self)
+    }
+
+    /// Takes hold again of one that was watched, if there is still a waker.
+    pub(crate) fn end_watch(watched: &Weak<Self>) -> Option<Arc<Self>> {
+        let target = watched.upgrade()?;
+        target.watched.store(false, Ordering::Relaxed);
+        Some(target)
     }
 
     pub(crate) fn set_task(&self, task: TaskId) {

@@ -93,16 +93,29 @@ impl<'a> MainTask<'a> {
     }
 
     /// True if somebody holds a clone of the waker, now or at the time of the call.
-    ///
-    /// The closure inside is dropped with the last clone. So the waker is dropped and made anew: if
-    /// the closure is still there, somebody else keeps it.
     pub(crate) fn waker_is_cloned(&mut self) -> bool {
-        let Some(MainWaker { target, .. }) = self.waker.take() else {
-            return false;
-        };
-        let is_cloned = Arc::strong_count(&target) > 1;
-        self.waker = Some(MainWaker::new(target));
+        let released = self.release_cloned_waker();
+        let is_cloned = released.is_some();
+        if is_cloned {
+            self.take_back_waker(released);
+        }
         is_cloned
+    }
+
+    /// Lets go of the waker, if somebody holds a clone of it.
+    ///
+    /// The closure inside is dropped with the last clone. So the waker is dropped: if the closure is
+    /// still there, somebody else keeps it. If it is not, the future is polled with the spare waker
+    /// again.
+    pub(crate) fn release_cloned_waker(&mut self) -> Option<Arc<TaskWaker>> {
+        let MainWaker { target, .. } = self.waker.take()?;
+        (Arc::strong_count(&target) > 1).then_some(target)
+    }
+
+    /// Takes back what [`release_cloned_waker`](MainTask::release_cloned_waker) gave, unless it is
+    /// gone.
+    pub(crate) fn take_back_waker(&mut self, target: Option<Arc<TaskWaker>>) {
+        self.waker = target.map(MainWaker::new);
     }
 
     /// The future will never be done.

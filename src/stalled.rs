@@ -3,8 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::panic::Location;
+use std::sync::Weak;
 
 use crate::context::Shared;
+use crate::inbox::TaskWaker;
 use crate::main_task::MainTask;
 use crate::task::TaskId;
 use crate::trace::{Circle, Event};
@@ -80,6 +82,36 @@ pub(crate) fn verdict(
         cycle: stalled.cycle(),
     });
     Some(stalled)
+}
+
+/// One waker that somebody outside holds, while the executor is parked for no other reason. When the
+/// last of it is dropped, nobody may be left to wake anybody, and the verdict is due.
+pub(crate) struct Watched {
+    task: TaskId,
+    target: Weak<TaskWaker>,
+}
+
+impl Watched {
+    pub(crate) fn one(shared: &Shared, main: &mut MainTask<'_>) -> Option<Self> {
+        let target = main
+            .release_cloned_waker()
+            .or_else(|| shared.release_held_waker())?;
+        let task = target.task().expect("a waker that is held is a task's");
+        let target = target.watch();
+        Some(Watched { task, target })
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.target.strong_count() == 0
+    }
+
+    pub(crate) fn end(self, shared: &Shared, main: &mut MainTask<'_>) {
+        let target = TaskWaker::end_watch(&self.target);
+        match self.task == main.id {
+            true => main.take_back_waker(target),
+            false => shared.take_back_waker(self.task, target),
+        }
+    }
 }
 
 impl Stalled {

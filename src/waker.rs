@@ -106,7 +106,10 @@ pub(crate) struct HeldWaker {
 impl HeldWaker {
     /// A waker of no task yet.
     pub(crate) fn new(home: Arc<Home>) -> Self {
-        let target = TaskWaker::new(home);
+        HeldWaker::of(TaskWaker::new(home))
+    }
+
+    pub(crate) fn of(target: Arc<TaskWaker>) -> Self {
         let waker = Waker::from(target.clone());
         HeldWaker { target, waker }
     }

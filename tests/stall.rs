@@ -4,9 +4,11 @@ mod common;
 
 use std::cell::RefCell;
 use std::error::Error;
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::mem;
 use std::rc::Rc;
 use std::sync::mpsc;
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -39,9 +41,9 @@ fn a_deadlock_is_told_with_names_and_places_on_the_real_clock_too() {
         let expected = "\
 stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside \
 will use a waker, so these can never finish:
-  #0 `deadlock`, spawned at tests/stall.rs:38:32, waits at tests/stall.rs:31:26
-  #1 `left`, spawned at tests/stall.rs:29:23, waits for #2 at tests/stall.rs:23:11
-  #2 `waits_for`, spawned at tests/stall.rs:30:24, waits for #1 at tests/stall.rs:23:11
+  #0 `deadlock`, spawned at tests/stall.rs:40:32, waits at tests/stall.rs:33:26
+  #1 `left`, spawned at tests/stall.rs:31:23, waits for #2 at tests/stall.rs:25:11
+  #2 `waits_for`, spawned at tests/stall.rs:32:24, waits for #1 at tests/stall.rs:25:11
 and they wait in a circle: #1 → #2 → #1";
         assert_eq!(stalled.to_string(), expected);
         let said = "nothing can ever happen again, and these have not finished: #0 #1 #2; they \
@@ -203,6 +205,73 @@ fn a_waker_that_was_dropped_and_one_of_a_finished_task_are_not_held() {
         });
         assert_eq!(stalled.unwrap_err().tasks().len(), 1);
         drop((kept, of_main));
+    });
+}
+
+#[test]
+fn the_verdict_falls_when_another_thread_drops_the_last_waker() {
+    for builder in [Executor::builder, || {
+        Executor::builder().virtual_time().closed_world(false)
+    }] {
+        let tasks = no_hang(move || {
+            let (send, wakers) = mpsc::channel();
+            let holder = thread::spawn(move || {
+                // One after the other, while the executor is parked: some of a task, some of main.
+                for waker in wakers {
+                    thread::sleep(ms(5));
+                    drop::<Waker>(waker);
+                }
+            });
+            let stalled = builder().build().try_block_on(async move {
+                let lost = |send: mpsc::Sender<Waker>| async move {
+                    for _ in 0..2 {
+                        send.send(common::own_waker().await).unwrap();
+                    }
+                    drop(send);
+                    pending::<()>().await;
+                };
+                drop(spawn(lost(send.clone())));
+                drop(spawn(lost(send.clone())));
+                lost(send).await;
+            });
+            holder.join().unwrap();
+            stalled.unwrap_err().tasks().len()
+        });
+        assert_eq!(tasks, 3);
+    }
+}
+
+#[test]
+fn a_waker_that_was_watched_while_the_executor_was_parked_still_wakes() {
+    no_hang(|| {
+        let (send, wakers) = mpsc::channel::<Waker>();
+        let other = thread::spawn(move || {
+            for waker in wakers {
+                thread::sleep(ms(2));
+                // A clone of it is dropped first: it is not the last.
+                drop(waker.clone());
+                waker.wake();
+            }
+        });
+        let woken_often = |send: mpsc::Sender<Waker>| async move {
+            for _ in 0..5 {
+                let mut sent = false;
+                poll_fn(|cx| {
+                    if mem::replace(&mut sent, true) {
+                        return Poll::Ready(());
+                    }
+                    send.send(cx.waker().clone()).unwrap();
+                    Poll::Pending
+                })
+                .await;
+            }
+        };
+        Executor::new().block_on(async move {
+            let task = spawn(woken_often(send.clone()));
+            woken_often(send).await;
+            task.await.unwrap();
+        });
+        other.join().unwrap();
     });
 }
 

@@ -21,7 +21,7 @@ const IMPORTS: [(&str, &str); 3] = [
 ];
 
 /// The name of each fault, and what it replaces by what.
-const FAULTS: [(&str, &str, &str); 13] = [
+const FAULTS: [(&str, &str, &str); 15] = [
     ("none", "", ""),
     (
         "flag_cleared_after_the_poll",
@@ -96,6 +96,16 @@ const FAULTS: [(&str, &str, &str); 13] = [
         "self.blocking_jobs.fetch_sub(1, Ordering::Release);
         self.unpark();",
         "self.blocking_jobs.fetch_sub(1, Ordering::Release);",
+    ),
+    (
+        "nobody_unparked_when_the_last_waker_goes",
+        "if *self.watched.get_mut() {",
+        "if false {",
+    ),
+    (
+        "what_is_not_in_the_inbox_not_looked_at_again",
+        "if !self.is_empty() || ready() {",
+        "if !self.is_empty() {",
     ),
 ];
 

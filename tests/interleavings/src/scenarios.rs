@@ -17,6 +17,7 @@ macro_rules! scenarios {
             ),
             ("a_job_wakes_and_ends", a_job_wakes_and_ends),
             ("a_job_ends_without_a_wake", a_job_ends_without_a_wake),
+            ("the_last_waker_is_dropped", the_last_waker_is_dropped),
         ];
 
         const TASK: TaskId = TaskId(7);
@@ -139,6 +140,22 @@ macro_rules! scenarios {
                 }
                 inbox.park(&home, None, || home.blocking_jobs() != jobs);
             }
+        }
+
+        /// The executor is parked only because somebody has a waker, and must not stay so when
+        /// nobody has.
+        fn the_last_waker_is_dropped() {
+            let (home, inbox, waker) = executor();
+            for _ in 0..2 {
+                let theirs = waker.clone();
+                super::spawn(move || drop(theirs));
+            }
+            let watched = waker.watch();
+            let is_gone = || watched.strong_count() == 0;
+            while !is_gone() {
+                inbox.park(&home, None, is_gone);
+            }
+            assert!(TaskWaker::end_watch(&watched).is_none());
         }
     };
 }

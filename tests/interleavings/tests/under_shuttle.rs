@@ -15,6 +15,8 @@ fn shuttle_finds_nothing_in_the_inbox_and_something_in_every_fault_of_order() {
             "unpark_dropped",
             "unparked_before_the_letter_is_sent",
             "nobody_unparked_when_a_job_ends",
+            "nobody_unparked_when_the_last_waker_goes",
+            "what_is_not_in_the_inbox_not_looked_at_again",
             "mail_raised_before_the_letter_is_sent",
         ];
         faults_of_order.contains(&fault)
