@@ -19,14 +19,13 @@ impl Shared {
     #[cold]
     pub(crate) fn tell_poll_started(&self, task: TaskId) -> Option<Instant> {
         self.registered.set(false);
-        let why = self.tracer.take_cause(task);
+        let (why, polls) = self.tracer.take_cause(task);
         let is_timed = !self.clock.is_virtual() || self.tracer.long_poll().is_some();
         let started = is_timed.then(Instant::now);
         // To read the clock is the larger part of telling, so one reading serves for both.
         let now_ns = self.clock.ns_at(started);
         let event = || Event::PollStarted { task, why };
         self.tracer.emit_at(now_ns, event);
-        let polls = self.tracer.count_polls_by_itself(task, why);
         // Once a thousand polls, so that a loop which never ends is seen and does not fill the log.
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer.emit(|| Event::Spinning { task, polls });

@@ -172,20 +172,6 @@ impl Tracer {
         }
     }
 
-    /// How many polls in a row the task has now brought about itself.
-    pub(crate) fn count_polls_by_itself(&self, task: TaskId, why: Cause) -> u32 {
-        let Some(telling) = &self.0 else {
-            return 0;
-        };
-        telling.with_known(task, |known| {
-            known.polls_by_itself = match why {
-                Cause::Itself => known.polls_by_itself + 1,
-                _ => 0,
-            };
-            known.polls_by_itself
-        })
-    }
-
     pub(crate) fn long_poll(&self) -> Option<Duration> {
         self.0.as_ref()?.long_poll
     }
@@ -199,12 +185,22 @@ impl Tracer {
         }
     }
 
-    /// Why the task that is about to be polled was queued.
-    pub(crate) fn take_cause(&self, task: TaskId) -> Cause {
-        let take = |telling: &Telling| telling.with_known(task, |known| known.cause.take());
-        let cause = self.0.as_deref().and_then(take);
-        // Only a wake that the observer itself caused is not remembered.
-        cause.unwrap_or(Cause::Outside)
+    /// Why the task that is about to be polled was queued, and how many polls in a row it has then
+    /// brought about itself.
+    pub(crate) fn take_cause(&self, task: TaskId) -> (Cause, u32) {
+        let take = |known: &mut Known| {
+            // Only a wake that the observer itself caused is not remembered.
+            let cause = known.cause.take().unwrap_or(Cause::Outside);
+            known.polls_by_itself = match cause {
+                Cause::Itself => known.polls_by_itself + 1,
+                _ => 0,
+            };
+            (cause, known.polls_by_itself)
+        };
+        let telling = self.0.as_deref();
+        telling.map_or((Cause::Outside, 0), |telling| {
+            telling.with_known(task, take)
+        })
     }
 
     /// Of how many tasks something is kept.
