@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::task::TaskId;
-use crate::trace::{Event, Record};
+use crate::trace::{Event, Record, TaskKind};
 
 /// The names of the tasks of one log: a task that shares its name with another has its id beside it.
 pub(crate) struct Names {
@@ -16,15 +16,24 @@ impl Names {
     pub(crate) fn of(records: &[Record]) -> Self {
         let spawned = || {
             records.iter().filter_map(|record| match &record.event {
-                Event::Spawned { task, name, .. } => Some((*task, &**name)),
+                Event::Spawned {
+                    task, name, kind, ..
+                } => Some((*task, (&**name, *kind == TaskKind::Blocking))),
                 _ => None,
             })
         };
-        let mut bearers: HashMap<&str, usize> = HashMap::new();
-        spawned().for_each(|(_, name)| *bearers.entry(name).or_default() += 1);
-        let label = |(task, name): (TaskId, &str)| match bearers[name] {
-            1 => (task, name.to_owned()),
-            _ => (task, format!("{name} {task}")),
+        // By name, and whether it is a closure.
+        let mut bearers: HashMap<(&str, bool), usize> = HashMap::new();
+        spawned().for_each(|(_, bearer)| *bearers.entry(bearer).or_default() += 1);
+        let label = |(task, bearer): (TaskId, (&str, bool))| {
+            let label = match (bearer, bearers[&bearer]) {
+                // A closure is called after the function that it stands in, as that one's task is.
+                ((name, true), 1) => format!("closure of {name}"),
+                ((name, true), _) => format!("closure {task} of {name}"),
+                ((name, false), 1) => name.to_owned(),
+                ((name, false), _) => format!("{name} {task}"),
+            };
+            (task, label)
         };
         Names {
             labels: spawned().map(label).collect(),
@@ -87,7 +96,45 @@ impl fmt::Display for Span {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::Location;
+
     use super::*;
+
+    #[test]
+    fn a_closure_is_told_from_the_task_whose_name_it_has() {
+        let spawned = |slot, kind| {
+            let generation = std::num::NonZeroU32::MIN;
+            let event = Event::Spawned {
+                task: TaskId { slot, generation },
+                name: "copies".into(),
+                kind,
+                at: Location::caller(),
+            };
+            let (seq, time) = (0, Duration::ZERO);
+            Record { seq, time, event }
+        };
+        let labels = |kinds: &[TaskKind]| {
+            let records = kinds
+                .iter()
+                .zip(0..)
+                .map(|(&kind, slot)| spawned(slot, kind));
+            let names = Names::of(&records.collect::<Vec<_>>());
+            let mut labels: Vec<String> = names.labels.into_values().collect();
+            labels.sort_unstable();
+            labels
+        };
+        use TaskKind::{Blocking, Main, Spawned};
+        assert_eq!(labels(&[Main, Blocking]), ["closure of copies", "copies"]);
+        assert_eq!(
+            labels(&[Main, Spawned, Blocking, Blocking]),
+            [
+                "closure #2 of copies",
+                "closure #3 of copies",
+                "copies #0",
+                "copies #1"
+            ]
+        );
+    }
 
     #[test]
     fn a_span_has_the_unit_that_suits_it() {

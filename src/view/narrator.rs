@@ -110,14 +110,13 @@ impl<'a> Narrator<'a> {
                 Some(message) => format!("{} panicked: {message}", self.name(*task)),
                 None => format!("{} panicked", self.name(*task)),
             },
-            Event::BlockingStarted { task } => format!(
-                "the closure of {} waits for a thread of the pool",
-                self.name(*task)
-            ),
+            Event::BlockingStarted { task } => {
+                format!("{} waits for a thread of the pool", self.name(*task))
+            }
             Event::BlockingDone {
                 task, thread, took, ..
             } => format!(
-                "the closure of {} has run on thread {thread}{}",
+                "{} has run on thread {thread}{}",
                 self.name(*task),
                 after(*took).replace("after", "for")
             ),
