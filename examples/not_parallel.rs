@@ -48,8 +48,8 @@ fn main() {
         block_on(async {
             let a = spawn_blocking(move || count_primes("A", start));
             let b = spawn_blocking(move || count_primes("B", start));
-            a.await.unwrap();
-            b.await.unwrap();
+            let (a, b) = join(a, b).await;
+            a.and(b).unwrap();
         });
     });
     timed("two threads with an executor each: parallel", |start| {
