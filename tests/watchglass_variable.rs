@@ -213,6 +213,17 @@ fn a_walk_shows_where_each_task_waits_and_what_comes_next() {
     }
 }
 
+#[test]
+fn what_a_task_waits_for_is_known_at_every_step() {
+    let output = run("one_sleep", "virtual,step", &"\n".repeat(60));
+    let walk = printed(&output);
+    assert!(walk.contains("sleeper: waiting for its timer for 1.000 s, at examples/one_sleep.rs:"));
+    assert!(walk.contains("sleeper: woken, in the ready queue, at examples/one_sleep.rs:"));
+    assert!(walk.contains("sleeper: ready: it has its output\n"));
+    assert!(walk.contains("this is the last step"));
+    assert!(!walk.contains("not watchglass's"), "{walk}");
+}
+
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]

@@ -10,7 +10,7 @@ use super::names::{Names, Seconds, Span};
 use crate::task::TaskId;
 use crate::trace::{
     Cause, Effect, Event, LongPoll, Place, Record, State, TaskKind, TaskState, TimerId,
-    UnparkCause, Wait, WaitsOn,
+    UnparkCause, WaitsOn,
 };
 
 pub(crate) struct Narrator<'a> {
@@ -19,6 +19,10 @@ pub(crate) struct Narrator<'a> {
     /// For the polls to come: what the last timer to fire in each of the wheel's entries was asked
     /// for, and how late it was.
     fired: HashMap<u32, (TimerId, Duration, Duration)>,
+    /// The wait that the last record has ended. The wake follows; until then its task still waits.
+    ended: Option<WaitsOn>,
+    /// The task whose poll has returned `Ready`. Its end follows.
+    ready: Option<TaskId>,
 }
 
 impl<'a> Narrator<'a> {
@@ -27,6 +31,8 @@ impl<'a> Narrator<'a> {
             names,
             state: State::new(),
             fired: HashMap::new(),
+            ended: None,
+            ready: None,
         }
     }
 
@@ -38,15 +44,31 @@ impl<'a> Narrator<'a> {
     /// Lets the next record happen and says nothing.
     pub(crate) fn follow(&mut self, record: &Record) {
         self.state.fold(record);
-        if let Event::TimerFired {
-            timer,
-            deadline,
-            now,
-        } = record.event
-        {
-            let late = now.saturating_sub(deadline);
-            self.fired.insert(timer.index, (timer, deadline, late));
+        // An observer's own lines come in between.
+        if let Event::Printed { .. } = record.event {
+            return;
         }
+        self.ready = match record.event {
+            Event::PollEnded {
+                task, ready: true, ..
+            } => Some(task),
+            _ => None,
+        };
+        self.ended = match record.event {
+            Event::TimerFired {
+                timer,
+                deadline,
+                now,
+            } => {
+                let late = now.saturating_sub(deadline);
+                self.fired.insert(timer.index, (timer, deadline, late));
+                Some(WaitsOn::Timer(timer))
+            }
+            Event::Completed { task }
+            | Event::Cancelled { task }
+            | Event::Panicked { task, .. } => Some(WaitsOn::Task(task)),
+            _ => None,
+        };
     }
 
     /// The next record as a sentence, without its time and without a full stop.
@@ -265,15 +287,12 @@ impl<'a> Narrator<'a> {
     pub(crate) fn why(&self, cause: Cause) -> String {
         match cause {
             Cause::Spawned => "it is new".to_owned(),
-            Cause::Timer(timer) => match self.fired.get(&timer.index) {
-                Some(&(fired, deadline, late)) if fired == timer => {
-                    format!(
-                        "its timer for {} fired{}",
-                        Seconds(deadline),
-                        lateness(late)
-                    )
+            Cause::Timer(timer) => match self.fired(timer) {
+                Some((deadline, late)) => {
+                    let deadline = Seconds(deadline);
+                    format!("its timer for {deadline} fired{}", lateness(late))
                 }
-                _ => format!("its {timer} fired"),
+                None => format!("its {timer} fired"),
             },
             Cause::Task(task) => format!("{} woke it", self.name(task)),
             Cause::Itself => "it woke itself".to_owned(),
@@ -287,10 +306,13 @@ impl<'a> Narrator<'a> {
     /// What a task waits for, in words that fit after "waits for".
     pub(crate) fn waited_for(&self, on: WaitsOn) -> String {
         match on {
-            WaitsOn::Timer(id) => match self.state.timer(id) {
-                Some(timer) => format!("its timer for {}", Seconds(timer.deadline)),
-                None => id.to_string(),
-            },
+            WaitsOn::Timer(id) => {
+                let armed = self.state.timer(id).map(|timer| timer.deadline);
+                let deadline = armed.or(self.fired(id).map(|(deadline, _)| deadline));
+                deadline.map_or(id.to_string(), |deadline| {
+                    format!("its timer for {}", Seconds(deadline))
+                })
+            }
             WaitsOn::Task(task) => format!("{} to end", self.name(task)),
             other => other.to_string(),
         }
@@ -301,14 +323,7 @@ impl<'a> Narrator<'a> {
     /// Some of a join's futures may not have been polled again: so a join of many says how many
     /// there are.
     pub(crate) fn waits(&self, task: &TaskState) -> String {
-        let goes_on = |wait: &&Wait| self.goes_on(wait.on);
-        let waits: Vec<WaitsOn> = task
-            .waits
-            .iter()
-            .filter(goes_on)
-            .map(|wait| wait.on)
-            .collect();
-        match waits.as_slice() {
+        match self.waits_on(task).as_slice() {
             [] => "something that is not watchglass's".to_owned(),
             [.., last @ WaitsOn::Children(_)] => self.waited_for(*last),
             waits => {
@@ -318,9 +333,21 @@ impl<'a> Narrator<'a> {
         }
     }
 
+    /// What a task waits for after its last poll, as far as it is watchglass's.
+    pub(crate) fn waits_on(&self, task: &TaskState) -> Vec<WaitsOn> {
+        let waits = task.waits.iter().map(|wait| wait.on);
+        waits.filter(|&on| self.goes_on(on)).collect()
+    }
+
+    /// True between the end of the task's last poll and its own.
+    pub(crate) fn is_ready(&self, task: &TaskState) -> bool {
+        self.ready == Some(task.id)
+    }
+
     /// False for a wait that was given up in the same poll: that of a timeout that was up, say.
     fn goes_on(&self, on: WaitsOn) -> bool {
         match on {
+            on if self.ended == Some(on) => true,
             WaitsOn::Timer(timer) => self.state.timer(timer).is_some(),
             WaitsOn::Task(task) => {
                 let task = self.state.task(task);
@@ -328,6 +355,12 @@ impl<'a> Narrator<'a> {
             }
             _ => true,
         }
+    }
+
+    /// What a timer that fired was asked for, and how late it was.
+    fn fired(&self, timer: TimerId) -> Option<(Duration, Duration)> {
+        let &(fired, deadline, late) = self.fired.get(&timer.index)?;
+        (fired == timer).then_some((deadline, late))
     }
 
     pub(crate) fn name(&self, task: TaskId) -> String {

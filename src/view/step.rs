@@ -192,11 +192,14 @@ impl Walk<'_> {
             ""
         };
         match (task.stage, task.waits.last()) {
+            _ if narrator.is_ready(task) => "ready: it has its output".to_owned(),
             (Stage::Running, _) => format!("running, poll {}{queued}", task.polls),
             (Stage::Waiting, last) => {
-                let on = narrator.waits(task);
                 let at = last.map_or(String::new(), |wait| self.place(wait));
-                format!("waiting for {on}{queued}{at}")
+                if task.queued && narrator.waits_on(task).is_empty() {
+                    return format!("woken{queued}{at}");
+                }
+                format!("waiting for {}{queued}{at}", narrator.waits(task))
             }
             (stage, _) => format!("{stage}{queued}"),
         }

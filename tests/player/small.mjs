@@ -33,6 +33,15 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
   await press("p");
   assert.match(await text("says"), /\(poll 2\)/, "the same task's next poll");
 
+  for (let at = 0; at <= last; at += 1) {
+    await evaluate(`go(${at})`);
+    const tasks = await text("tasks");
+    assert.doesNotMatch(tasks, /not watchglass's/, `at step ${at} every wait is the executor's own`);
+    const says = await text("says");
+    if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000 s/, says);
+    if (/its timer for 1.000 s fired/.test(says) && /ready queue/.test(says)) assert.match(tasks, /woken, in the ready queue/, says);
+  }
+
   await evaluate("document.getElementById('number').focus()");
   const before = await step();
   await press("ArrowRight");

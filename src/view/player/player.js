@@ -77,8 +77,8 @@ function why(cause) {
 function waitsFor(on) {
   switch (on.kind) {
     case "Timer": {
-      const timer = state.timers.get(on.timer);
-      return timer ? "its timer for " + seconds(timer.deadline_ns) : on.timer;
+      const timer = state.timers.get(on.timer) || lastHappened();
+      return "its timer for " + seconds(timer.deadline_ns);
     }
     case "Never": return "a deadline that never comes";
     case "Task": return label(on.task) + " to end";
@@ -91,12 +91,28 @@ function waitsFor(on) {
 }
 
 // The waits that go on. One may have been given up in the same poll: that of a timeout that was up.
+// What the executor has just ended is still waited for: the wake follows.
 function waitsOf(task) {
+  const now = lastHappened();
   return task.waits.filter(({ on }) => {
-    if (on.kind === "Timer") return state.timers.has(on.timer);
-    if (on.kind === "Task") return state.tasks.has(on.task) && !isOver(state.tasks.get(on.task));
+    if (on.kind === "Timer") {
+      return state.timers.has(on.timer) || (now.event === "TimerFired" && now.timer === on.timer);
+    }
+    if (on.kind === "Task") {
+      const awaited = state.tasks.get(on.task);
+      return awaited && (!isOver(awaited) || (now.task === on.task && endsTask.has(now.event)));
+    }
     return true;
   });
+}
+
+const endsTask = new Set(["Completed", "Cancelled", "Panicked"]);
+
+// What the executor did last. An observer's own lines come in between.
+function lastHappened() {
+  let at = step;
+  while (at > 0 && record(at).event === "Printed") at -= 1;
+  return record(at);
 }
 
 // All that a task waits for, in words. Some of a join's futures may not have been polled again: so a
@@ -224,8 +240,13 @@ function taskRow(task) {
 }
 
 function stateOf(task) {
+  const now = lastHappened();
+  // The task's own end follows.
+  if (now.event === "PollEnded" && now.ready && now.task === task.id) return "ready: it has its output";
   let text = task.stage;
-  if (task.stage === "waiting") text = "waiting for " + waits(task);
+  if (task.stage === "waiting") {
+    text = task.queued && waitsOf(task).length === 0 ? "woken" : "waiting for " + waits(task);
+  }
   if (task.queued) text += ", in the ready queue";
   if (task.aborted && !isOver(task)) text += ", aborted";
   if (task.wakers && !isOver(task)) {
@@ -241,6 +262,7 @@ function showReady() {
     const link = element("a", why(entry.why));
     link.href = "#step=" + entry.woken_by;
     item.append(link);
+    if (isOver(state.tasks.get(entry.task))) item.append("; it has ended, and will be passed over");
     return item;
   });
   const more = state.ready.length - entries.length;
@@ -338,21 +360,27 @@ function markTasks() {
   const marks = new Map();
   for (const task of state.tasks.values()) {
     if (isOver(task)) continue;
-    const places = waitsOf(task).map((wait) => wait.at);
-    if (places.length === 0) places.push(task.seen_at);
-    for (const place of new Set(places)) {
+    // Where it waits for something that is not watchglass's, a channel, say, is not known.
+    const waiting = waitsOf(task).map((wait) => wait.at);
+    for (const place of new Set(waiting.length > 0 ? waiting : [task.seen_at])) {
       const { file, line: number } = placeOf(place);
       if (file !== shownFile || !lines[number - 1]) continue;
-      if (!marks.has(number)) marks.set(number, { running: [], waiting: [] });
-      marks.get(number)[task.stage === "running" ? "running" : "waiting"].push(label(task.id));
+      if (!marks.has(number)) marks.set(number, { running: null, here: [], lastSeen: [] });
+      const mark = marks.get(number);
+      if (task.stage === "running") mark.running = task;
+      else (waiting.length > 0 ? mark.here : mark.lastSeen).push(label(task.id));
     }
   }
-  for (const [number, { running, waiting }] of marks) {
+  for (const [number, { running, here, lastSeen }] of marks) {
     const line = lines[number - 1];
-    line.classList.add(running.length > 0 ? "runs" : "waits");
+    line.classList.add(running ? "runs" : "waits");
     const said = [];
-    if (running.length > 0) said.push(running.join(", ") + " runs on from here");
-    if (waiting.length > 0) said.push(shortList(waiting) + (waiting.length > 1 ? " are here" : " is here"));
+    // In its poll it comes from one await to the next.
+    if (running) said.push(label(running.id) + (running.waits.length > 0 ? " has come to here" : " runs on from here"));
+    if (here.length > 0) said.push(shortList(here) + (here.length > 1 ? " are here" : " is here"));
+    if (lastSeen.length > 0) {
+      said.push(shortList(lastSeen) + (lastSeen.length > 1 ? " were" : " was") + " last seen here");
+    }
     line.append(element("span", "◀ " + said.join("; "), "who"));
   }
 }
