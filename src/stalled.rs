@@ -9,7 +9,7 @@ use crate::context::Shared;
 use crate::inbox::TaskWaker;
 use crate::main_task::MainTask;
 use crate::task::TaskId;
-use crate::trace::{Circle, Event};
+use crate::trace::{At, Circle, Event};
 
 /// The executor has nothing to do and nothing can ever give it something: no task is ready, no
 /// timer is armed, no closure is out on a thread, and nobody outside holds a waker (or the executor
@@ -169,9 +169,9 @@ impl fmt::Display for StuckTask {
         let StuckTask { id, name, .. } = self;
         write!(f, "{id} `{name}`, spawned at {}, ", self.spawned_at)?;
         match (self.waits_for, self.waits_at) {
-            (Some(task), Some(at)) => write!(f, "waits for {task} at {at}"),
+            (Some(task), Some(at)) => write!(f, "waits for {task}{}", At(at)),
             (Some(task), None) => write!(f, "waits for {task}"),
-            (None, Some(at)) => write!(f, "waits at {at}"),
+            (None, Some(at)) => write!(f, "waits{}", At(at)),
             (None, None) => write!(
                 f,
                 "waits for something that is not watchglass's (a lock or a channel, perhaps)"

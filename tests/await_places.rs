@@ -2,9 +2,10 @@
 
 mod common;
 
-use std::pin::Pin;
+use std::future::pending;
+use std::pin::{Pin, pin};
 
-use common::{recorded, secs};
+use common::{ms, recorded, secs};
 use watchglass::trace::{Event, WaitsOn};
 use watchglass::{
     Executor, JoinSet, interval, join, join_all, now, race, sleep, sleep_until, spawn, timeout,
@@ -112,4 +113,56 @@ fn an_await_inside_an_async_fn_is_told_not_the_one_outside() {
         inner().await;
     }
     assert_eq!(waits(Box::pin(outer()))[0].1, "sleep(secs(1)).");
+}
+
+/// The standard library's futures for `&mut F` and `Box<F>` do not pass the place on, and a future
+/// that is the whole task is polled by the executor.
+#[test]
+fn a_place_that_is_not_in_the_program_is_not_shown() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let stalled = executor.try_block_on(async {
+        let naps = async {
+            Box::pin(sleep(ms(1))).await;
+            let mut nap = pin!(sleep(ms(1)));
+            nap.as_mut().await;
+        };
+        let mut naps = spawn(naps);
+        (&mut naps).await.unwrap();
+        let whole: Program = Box::pin(sleep(ms(1)));
+        spawn(whole).await.unwrap();
+        spawn(sleep(std::time::Duration::MAX));
+        let mut stuck = spawn(pending::<()>());
+        (&mut stuck).await.unwrap();
+    });
+    let events = recording.events();
+    let waits: Vec<String> = events
+        .iter()
+        .filter(|event| matches!(event, Event::Waits { .. }))
+        .map(Event::to_string)
+        .collect();
+    let here = format!(" at {}:", file!());
+    let shown = waits.iter().filter(|wait| wait.contains(&here));
+    assert_eq!(
+        shown.count(),
+        1,
+        "only `spawn(whole).await` is in this file: {waits:?}"
+    );
+    let stalled = stalled.unwrap_err().to_string();
+    assert!(stalled.contains("waits for #"), "{stalled}");
+    for text in [
+        waits.join("\n"),
+        stalled,
+        recording.story(),
+        recording.svg(),
+    ] {
+        for not_ours in ["/core/", "/alloc/", "task.rs", "time.rs"] {
+            assert!(!text.contains(not_ours), "{not_ours} is in\n{text}");
+        }
+    }
+    let page = recording.html("hidden");
+    assert!(page.contains("a_place_that_is_not_in_the_program_is_not_shown"));
+    assert!(
+        !page.contains("\"src/time.rs\":["),
+        "our own source is none of the program's"
+    );
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::task::TaskId;
@@ -73,7 +74,8 @@ pub enum Event {
         task: Option<TaskId>,
         /// What it waits for.
         on: WaitsOn,
-        /// The `.await`, if it is in code that the compiler can point at.
+        /// The `.await`. If the future is awaited through a reference or a box, or is the task
+        /// itself, this is a place in the standard library or in watchglass, and no view shows it.
         at: &'static Location<'static>,
     },
     /// The future's `poll` returned. A panic ends a poll too, with [`Panicked`](Event::Panicked).
@@ -370,8 +372,8 @@ impl fmt::Display for Event {
                 )
             }
             Event::Waits { task, on, at } => match task {
-                Some(task) => write!(f, "{task} waits for {on} at {at}"),
-                None => write!(f, "a future outside of any task waits for {on} at {at}"),
+                Some(task) => write!(f, "{task} waits for {on}{}", At(at)),
+                None => write!(f, "a future outside of any task waits for {on}{}", At(at)),
             },
             Event::PollEnded {
                 task,
@@ -514,7 +516,8 @@ impl fmt::Display for Event {
 impl fmt::Display for LongPoll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} held the thread for {:?}", self.task, self.took)?;
-        match (self.after, self.until) {
+        let place = |at| in_program(at).map_or("an await".to_owned(), Location::to_string);
+        match (self.after.map(place), self.until.map(place)) {
             (None, None) => write!(f, ", from its start to its end")?,
             (None, Some(until)) => write!(f, ", from its start to {until}")?,
             (Some(after), None) => write!(f, ", from {after} on")?,
@@ -600,6 +603,28 @@ impl fmt::Display for UnparkCause {
             UnparkCause::OtherThread => "another thread woke it",
             UnparkCause::Spurious => "for no reason of its own",
         })
+    }
+}
+
+/// The place, if it is in the program's own code.
+///
+/// A leaf is told who polls it. That is the `.await`, unless code stands in between which does not
+/// pass the place on: the standard library's, for a future behind a reference or in a box, or our
+/// own, for a future that is the whole task. Such a place says nothing to whoever wrote the program.
+pub(crate) fn in_program(at: &'static Location<'static>) -> Option<&'static Location<'static>> {
+    // The compiler gives the standard library's files this path, or that of their installed source.
+    let is_std = at.file().starts_with("/rustc/") || at.file().contains("rustlib");
+    let our_folder = Path::new(file!()).ancestors().nth(2);
+    let is_ours = our_folder.is_some_and(|src| Path::new(at.file()).starts_with(src));
+    (!is_std && !is_ours).then_some(at)
+}
+
+/// ` at FILE:LINE:COLUMN`, or nothing if the place is not in the program's own code.
+pub(crate) struct At(pub(crate) &'static Location<'static>);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        in_program(self.0).map_or(Ok(()), |at| write!(f, " at {at}"))
     }
 }
 

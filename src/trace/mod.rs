@@ -19,7 +19,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-pub(crate) use event::Circle;
+#[cfg(feature = "view")]
+pub(crate) use event::in_program;
+pub(crate) use event::{At, Circle};
 pub use event::{
     Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, UnparkCause, WaitsOn,
 };

@@ -4,13 +4,14 @@
 //! so it knows which poll of a task it is, what its timer was asked for, and who runs meanwhile.
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::time::Duration;
 
 use super::names::{Names, Seconds, Span};
 use crate::task::TaskId;
 use crate::trace::{
-    Cause, Effect, Event, LongPoll, Place, Record, State, TaskKind, TaskState, TimerId,
-    UnparkCause, WaitsOn,
+    At, Cause, Effect, Event, LongPoll, Place, Record, State, TaskKind, TaskState, TimerId,
+    UnparkCause, WaitsOn, in_program,
 };
 
 pub(crate) struct Narrator<'a> {
@@ -108,7 +109,7 @@ impl<'a> Narrator<'a> {
             ),
             Event::Waits { task, on, at } => {
                 let who = task.map_or("a future outside of any task".into(), |id| self.name(id));
-                format!("{who} waits for {}, at {at}", self.waited_for(*on))
+                format!("{who} waits for {}{}", self.waited_for(*on), comma_at(at))
             }
             Event::PollEnded {
                 task, ready, took, ..
@@ -251,10 +252,12 @@ impl<'a> Narrator<'a> {
     fn long_poll(&self, poll: &LongPoll) -> String {
         let name = self.name(poll.task);
         let mut text = format!("{name} held the thread {}", Span(poll.took));
-        text += &match (poll.after, poll.until) {
-            (Some(after), Some(until)) => format!(", from the await at {after} to that at {until}"),
-            (Some(after), None) => format!(", from the await at {after} on"),
-            (None, Some(until)) => format!(", from its start to the await at {until}"),
+        let place =
+            |at| in_program(at).map_or("an await".into(), |at| format!("the await at {at}"));
+        text += &match (poll.after.map(place), poll.until.map(place)) {
+            (Some(after), Some(until)) => format!(", from {after} to {until}"),
+            (Some(after), None) => format!(", from {after} on"),
+            (None, Some(until)) => format!(", from its start to {until}"),
             (None, None) => format!(" (it was spawned at {})", self.spawned_at(poll.task)),
         };
         if !poll.delayed.is_empty() {
@@ -273,9 +276,9 @@ impl<'a> Narrator<'a> {
         let spawned = self.spawned_at(id);
         match self.state.task(id).and_then(|task| task.waits.last()) {
             Some(wait) => format!(
-                "{name}, spawned at {spawned}, waits for {} at {}",
+                "{name}, spawned at {spawned}, waits for {}{}",
                 self.waited_for(wait.on),
-                wait.at
+                At(wait.at)
             ),
             None => format!(
                 "{name}, spawned at {spawned}, waits for something that is not watchglass's"
@@ -406,6 +409,11 @@ pub(crate) fn lies(place: Place) -> String {
         Place::Due => "due".to_owned(),
         Place::Slot { level, slot } => format!("in level {level}, slot {slot} of the wheel"),
     }
+}
+
+/// `, at FILE:LINE:COLUMN`, or nothing if the place is not in the program's own code.
+pub(crate) fn comma_at(at: &'static Location<'static>) -> String {
+    in_program(at).map_or(String::new(), |at| format!(", at {at}"))
 }
 
 fn lateness(late: Duration) -> String {

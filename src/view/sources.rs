@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 
-use crate::trace::{Event, Record};
+use crate::trace::{Event, Record, in_program};
 
 /// Files by the path that the compiler gave them.
 #[derive(Default)]
@@ -19,7 +20,9 @@ impl Sources {
         let mut paths: Vec<&'static str> = records
             .iter()
             .filter_map(|record| match record.event {
-                Event::Spawned { at, .. } | Event::Waits { at, .. } => Some(at.file()),
+                Event::Spawned { at, .. } | Event::Waits { at, .. } => {
+                    in_program(at).map(Location::file)
+                }
                 _ => None,
             })
             .collect();

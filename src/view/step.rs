@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, Write};
 
 use super::names::{Names, Seconds};
-use super::narrator::{Narrator, lies};
+use super::narrator::{Narrator, comma_at, lies};
 use super::sources::Sources;
 use crate::task::TaskId;
 use crate::trace::{Event, Record, Stage, State, TaskState, Wait};
@@ -208,8 +208,8 @@ impl Walk<'_> {
     /// The place of an `.await`, with the code if the file is found.
     fn place(&self, wait: &Wait) -> String {
         match self.sources.line(wait.at.file(), wait.at.line()) {
-            Some(code) => format!(", at {}  `{code}`", wait.at),
-            None => format!(", at {}", wait.at),
+            Some(code) => format!("{}  `{code}`", comma_at(wait.at)),
+            None => comma_at(wait.at),
         }
     }
 

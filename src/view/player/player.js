@@ -336,7 +336,7 @@ function openFile(file) {
 function showSource(now) {
   const running = state.tasks.get(state.running);
   const subject = running || state.tasks.get(now.task) || (polled && state.tasks.get(polled.task));
-  const at = now.at || (subject && subject.seen_at);
+  const at = (isShown(now.at) && now.at) || (subject && seenAt(subject));
   const focus = at ? placeOf(at) : null;
   if (focus && run.files[focus.file] && !chosenFile) openFile(focus.file);
   for (const line of lines) {
@@ -355,14 +355,23 @@ function showSource(now) {
   }
 }
 
+// A place inside the standard library, say, is in no file of the program.
+function isShown(place) {
+  return place && placeOf(place).file in run.files;
+}
+
+function seenAt(task) {
+  return isShown(task.seen_at) ? task.seen_at : task.spawned_at;
+}
+
 // Marks the lines where the tasks are; a join can wait in several places.
 function markTasks() {
   const marks = new Map();
   for (const task of state.tasks.values()) {
     if (isOver(task)) continue;
     // Where it waits for something that is not watchglass's, a channel, say, is not known.
-    const waiting = waitsOf(task).map((wait) => wait.at);
-    for (const place of new Set(waiting.length > 0 ? waiting : [task.seen_at])) {
+    const waiting = waitsOf(task).map((wait) => wait.at).filter(isShown);
+    for (const place of new Set(waiting.length > 0 ? waiting : [seenAt(task)])) {
       const { file, line: number } = placeOf(place);
       if (file !== shownFile || !lines[number - 1]) continue;
       if (!marks.has(number)) marks.set(number, { running: null, here: [], lastSeen: [] });
