@@ -1,13 +1,16 @@
-//! The Chrome trace, held against the rules of its format: slices on a track nest, arrows have two
-//! ends and begin and end in slices, every track has one name.
+//! The Chrome trace, held against the rules of its format and of Perfetto, which reads it: slices on a
+//! track nest and take some time, arrows have two ends and both lie in slices, every track has one
+//! name, a counter goes forward in time.
 
 mod common;
 
 use std::collections::{HashMap, HashSet};
+use std::future::pending;
 use std::thread;
 
 use common::{ms, recorded, secs};
-use serde_json::Value;
+use serde_json::{Value, json};
+use watchglass::trace::Recording;
 use watchglass::{Builder, Executor, join_all, sleep, spawn, spawn_blocking, yield_now};
 
 async fn everything() {
@@ -30,6 +33,10 @@ async fn everything() {
 fn trace(builder: Builder) -> Vec<Value> {
     let (executor, recording) = recorded(builder);
     executor.block_on(everything());
+    events(&recording)
+}
+
+fn events(recording: &Recording) -> Vec<Value> {
     let json: Value = serde_json::from_str(&recording.chrome_json()).unwrap();
     json["traceEvents"].as_array().unwrap().clone()
 }
@@ -68,6 +75,7 @@ fn assert_valid(events: &[Value]) {
     let slices = slices(events);
     for (track, slices) in &slices {
         for (at, a) in slices.iter().enumerate() {
+            assert!(a.from < a.until, "on track {track} {a:?} takes no time");
             for b in &slices[at + 1..] {
                 let apart = a.until <= b.from || b.until <= a.from;
                 let nested = (a.from <= b.from && b.until <= a.until)
@@ -78,28 +86,44 @@ fn assert_valid(events: &[Value]) {
     }
     let mut named = HashSet::new();
     let mut ends: HashMap<u64, Vec<(&str, u64)>> = HashMap::new();
+    let mut counted = 0;
     for event in events {
         match event["ph"].as_str().unwrap() {
-            "M" if event["name"] == "thread_name" => {
-                assert!(
-                    named.insert(track(event)),
-                    "a track is named twice: {event}"
-                );
+            "M" => {
+                assert!(!event["args"]["name"].as_str().unwrap().is_empty());
+                let is_new = match event["name"].as_str().unwrap() {
+                    "process_name" => events[0] == *event,
+                    "thread_name" => named.insert(track(event)),
+                    other => panic!("unknown metadata: {other}"),
+                };
+                assert!(is_new, "a track is named twice: {event}");
             }
-            "M" => assert_eq!(event["name"], "process_name"),
             phase @ ("s" | "f") => {
                 let at = ns(&event["ts"]);
-                let inside = slices[&track(event)]
-                    .iter()
-                    .any(|s| s.from <= at && at <= s.until);
+                // Perfetto drops what is not between a slice's first moment and its last.
+                let mut around = slices[&track(event)].iter();
+                let inside = around.any(|s| s.from <= at && at < s.until);
                 assert!(inside, "an arrow hangs in the air: {event}");
+                // An arrow's two ends are found by all three.
+                assert_eq!(
+                    (&event["cat"], &event["name"]),
+                    (&json!("wake"), &json!("wake"))
+                );
                 ends.entry(event["id"].as_u64().unwrap())
                     .or_default()
                     .push((phase, at));
             }
-            "C" => assert!(event["args"]["tasks"].is_u64()),
-            "i" => assert_eq!(event["s"], "g"),
-            "X" => {}
+            "C" => {
+                assert_eq!(event["name"], "ready queue");
+                assert!(event["args"]["tasks"].is_u64());
+                let at = ns(&event["ts"]);
+                assert!(counted <= at, "a counter goes back in time: {event}");
+                counted = at;
+            }
+            "i" => assert_eq!((&event["s"], track(event)), (&json!("t"), 1)),
+            "X" => {
+                assert!(event["args"].is_object() && !event["name"].as_str().unwrap().is_empty())
+            }
             other => panic!("an unknown phase: {other}"),
         }
     }
@@ -111,9 +135,37 @@ fn assert_valid(events: &[Value]) {
         let [("s", from), ("f", until)] = ends[..] else {
             panic!("arrow {id} has the ends {ends:?}");
         };
-        assert!(from <= until, "arrow {id} goes back in time");
+        assert!(from < until, "arrow {id} goes back in time");
     }
     assert!(!ends.is_empty(), "no wake is drawn");
+}
+
+#[test]
+fn a_run_that_stalls_is_valid_and_tells_what_was_found() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let stalled = executor.try_block_on(async {
+        spawn(yield_now()).await.unwrap();
+        spawn(pending::<()>()).await.unwrap();
+    });
+    stalled.unwrap_err();
+    let events = events(&recording);
+    assert_valid(&events);
+    let found = events.iter().filter(|event| event["ph"] == "i");
+    let found: Vec<&str> = found.map(|event| event["name"].as_str().unwrap()).collect();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("nobody holds its waker"));
+    assert!(found[1].starts_with("nothing can ever happen again"));
+}
+
+#[test]
+fn a_run_that_goes_on_is_valid() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let _naps = join_all((1..4).map(|n| spawn(sleep(secs(n))))).await;
+        drop(spawn(sleep(secs(60))));
+        yield_now().await;
+        assert_valid(&events(&recording));
+    });
 }
 
 #[test]

@@ -2,8 +2,12 @@
 //!
 //! The format (Google, "Trace Event Format", 2016) is a list of objects with a phase `ph`: `X` is a
 //! slice with a start and a length, `s` and `f` are the two ends of an arrow, `C` is a counter, `i`
-//! is a moment (what was found to be wrong), `M` names a track. Times are in microseconds. Slices on one track must nest, so everything that can
-//! overlap has a track of its own: the executor's thread, each task's life, each thread of the pool.
+//! is a moment (what was found to be wrong), `M` names a track. Times are in microseconds. Slices on
+//! one track must nest, so everything that can overlap has a track of its own: the executor's thread,
+//! each task's life, each thread of the pool.
+//!
+//! Perfetto drops an arrow whose end lies in no slice, and on the virtual clock a poll takes no time,
+//! so that nothing can lie in it. Here each record is at least a nanosecond after the one before it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,6 +25,8 @@ const PROCESS: u64 = 1;
 const EXECUTOR: u64 = 1;
 const FIRST_TASK: u64 = 1_000;
 const FIRST_THREAD: u64 = 1_000_000_000;
+/// The least that anything takes.
+const TICK: Duration = Duration::from_nanos(1);
 
 pub(crate) fn trace(records: &[Record]) -> String {
     let names = Names::of(records);
@@ -34,14 +40,14 @@ pub(crate) fn trace(records: &[Record]) -> String {
         wakes: HashMap::new(),
         arrows: 0,
         ready: 0,
+        last: None,
     };
     trace.name("process_name", 0, "watchglass");
     trace.name("thread_name", EXECUTOR, "executor");
     for record in records {
         trace.add(record);
     }
-    let end = records.last().map_or(Duration::ZERO, |record| record.time);
-    trace.close(end);
+    trace.close();
     format!(
         "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n{}\n]}}\n",
         trace.events.join(",\n")
@@ -61,6 +67,8 @@ struct Trace<'a> {
     wakes: HashMap<TaskId, u64>,
     arrows: u64,
     ready: usize,
+    /// When the last record was.
+    last: Option<Duration>,
 }
 
 /// A task's track.
@@ -76,12 +84,16 @@ struct Track {
 
 impl Trace<'_> {
     fn add(&mut self, record: &Record) {
-        let now = record.time;
+        let now = match self.last {
+            Some(last) => record.time.max(last + TICK),
+            None => record.time,
+        };
+        self.last = Some(now);
         let told = self.narrator.tell(record);
         if is_finding(&record.event) {
             self.push(&json!({
                 "ph": "i", "name": told, "cat": "found", "pid": PROCESS, "tid": EXECUTOR,
-                "ts": micros(now), "s": "g",
+                "ts": micros(now), "s": "t",
             }));
         }
         match &record.event {
@@ -159,10 +171,10 @@ impl Trace<'_> {
             matches!(by, Cause::Task(_) | Cause::Itself | Cause::Spawned) && self.poll.is_some();
         let from = match by {
             // The last moment of the task that has ended.
-            Cause::Joined(ended) => self.tasks.get(&ended).and_then(|track| {
-                let last = track.ended?.saturating_sub(Duration::from_nanos(1));
-                Some((track.id, last.max(track.spawned)))
-            }),
+            Cause::Joined(ended) => self
+                .tasks
+                .get(&ended)
+                .and_then(|track| Some((track.id, track.ended? - TICK))),
             _ => from_poll.then_some((EXECUTOR, now)),
         };
         let (Some((from, at)), Some(true)) = (from, queued.map(|task| task.queued)) else {
@@ -222,7 +234,8 @@ impl Trace<'_> {
         }
         // The two clocks are read a moment apart: so much is made up for here.
         let start = (handed_over.unwrap_or(now) + queued).max(free_from);
-        let end = (start + took).min(now).max(start);
+        let start = start.min(now - TICK);
+        let end = (start + took).min(now).max(start + TICK);
         let name = self.narrator.name(task);
         self.slice(id, &name, start, end, json!({}));
         self.threads.insert(thread.to_owned(), (id, end));
@@ -239,12 +252,19 @@ impl Trace<'_> {
         self.slice(id, &name, spawned, now, json!({}));
         // An arrow that leads to no poll would be half an arrow.
         if let Some(arrow) = self.wakes.remove(&task) {
-            self.arrow("f", arrow, id, now);
+            self.arrow("f", arrow, id, now - TICK);
         }
     }
 
     /// The log has come to its end, and with it whatever goes on.
-    fn close(&mut self, end: Duration) {
+    fn close(&mut self) {
+        let Some(last) = self.last else {
+            return;
+        };
+        let end = last + TICK;
+        if let Some(running) = self.narrator.state().running() {
+            self.poll_ended(running, end);
+        }
         if let Some(since) = self.parked_since.take() {
             self.slice(EXECUTOR, "parked", since, end, json!({}));
         }
