@@ -70,7 +70,12 @@ impl Axis {
             return vec![(0.0, self.start)];
         }
         let step = round_step(self.duration / 5);
-        let mut time = self.start;
+        let past_round = Duration::from_nanos((self.start.as_nanos() % step.as_nanos()) as u64);
+        // A real clock has run for a moment by the first record: that one is at the round time, too.
+        let mut time = match past_round < step / 20 {
+            true => self.start - past_round,
+            false => self.start - past_round + step,
+        };
         while time <= self.start + self.duration {
             let at = records.partition_point(|record| record.time < time);
             let x = match at {
@@ -102,7 +107,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round() {
+    fn ticks_are_at_round_times() {
+        let ms = Duration::from_millis;
+        let record = |time| {
+            let by = crate::trace::UnparkCause::Deadline;
+            let (seq, event) = (0, Event::Unparked { by });
+            Record { seq, time, event }
+        };
+        for (start, end, expected) in [
+            (0, 2_000, [0, 500, 1_000, 1_500, 2_000]),
+            (1, 2_001, [0, 500, 1_000, 1_500, 2_000]),
+            (400, 2_700, [500, 1_000, 1_500, 2_000, 2_500]),
+        ] {
+            let records = [record(ms(start)), record(ms(end))];
+            let axis = Axis::of(&records, 0.01);
+            let ticks = axis.ticks(&records).into_iter();
+            assert_eq!(
+                ticks.map(|(_, time)| time).collect::<Vec<_>>(),
+                expected.map(ms)
+            );
+        }
+    }
+
+    #[test]
+    fn steps_are_round() {
         for (at_least, step) in [(1, 1), (3, 5), (17, 20), (400, 500), (501, 1_000)] {
             let step_of = round_step(Duration::from_millis(at_least));
             assert_eq!(step_of, Duration::from_millis(step));

@@ -197,7 +197,13 @@ impl Picture {
         );
         self.add(&rect);
         let room = (width - 12.0).max(0.0);
-        let shown = shortened(&bar.label, room);
+        // The time is what matters of a sleep.
+        let fits = |label: &&str| label.chars().count() as f64 * LETTER <= room;
+        let shorter = ["", "sleep ", "sleep until "].map(|words| bar.label.strip_prefix(words));
+        let shown = match shorter.into_iter().flatten().find(fits) {
+            Some(label) => label.to_owned(),
+            None => shortened(&bar.label, room),
+        };
         if bar.kind != Waiting::Queued && shown.chars().count() > 4 {
             let text = format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
