@@ -100,8 +100,7 @@ fn the_pictures_of_real_time_differ_from_a_fresh_run_only_in_what_was_measured()
         let is_kept =
             |(executor, drawn): (usize, &String)| shape(drawn) == shape(&kept(name, executor));
         let mut drawn = draw(name, "", executors);
-        let runs = if blessing() { 1 } else { RUNS };
-        for _ in 1..runs {
+        for _ in 1..RUNS {
             if (1..).zip(&drawn).all(is_kept) {
                 break;
             }
@@ -166,6 +165,33 @@ fn there_is_no_picture_that_no_run_draws() {
     for entry in fs::read_dir(images()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(all.contains(&name), "nobody draws docs/images/{name}");
+    }
+}
+
+#[test]
+fn every_picture_and_every_example_is_shown() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = |folder: &str| {
+        let entries = fs::read_dir(top.join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    };
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|it| it == "md");
+    let pages: String = files("docs")
+        .filter(is_page)
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for picture in files("docs/images") {
+        let link = format!("](images/{})", picture.file_name().unwrap().display());
+        assert!(pages.contains(&link), "no page shows {}", picture.display());
+    }
+    let gallery = fs::read_to_string(top.join("docs/examples.md")).unwrap();
+    for example in files("examples").filter(|path| path.is_file()) {
+        let link = format!("](../examples/{})", example.file_name().unwrap().display());
+        assert!(
+            gallery.contains(&link),
+            "docs/examples.md has no {}",
+            example.display()
+        );
     }
 }
 
