@@ -3,8 +3,9 @@
 mod common;
 
 use std::cell::RefCell;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::thread;
 
 use common::{ms, recorded};
@@ -172,15 +173,107 @@ fn tasks_that_wait_for_each_other_are_told_as_a_circle() {
     );
 }
 
+/// A task that is woken twice before its turn comes.
+async fn is_woken_twice() {
+    let waker = Rc::new(RefCell::new(None));
+    let keeps_its_waker = {
+        let waker = waker.clone();
+        let mut polls = 0;
+        poll_fn(move |cx| {
+            polls += 1;
+            waker.replace(Some(cx.waker().clone()));
+            if polls == 2 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+    };
+    let woken = spawn_named("woken", keeps_its_waker);
+    yield_now().await;
+    let waker: Waker = waker.take().unwrap();
+    waker.wake_by_ref();
+    waker.wake_by_ref();
+    woken.await.unwrap();
+}
+
 #[test]
-fn wakes_that_did_nothing_are_counted() {
+fn wakes_that_did_nothing_are_shown_and_counted() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
-    executor.block_on(std::future::poll_fn(|cx| {
-        cx.waker().wake_by_ref();
-        cx.waker().wake_by_ref();
-        std::task::Poll::Ready(())
-    }));
+    executor.block_on(is_woken_twice());
+    let says = "a wake of woken does nothing, for it is in the ready queue already: is_woken_twice";
+    assert_in_every_view_but_the_timeline(&recording, says);
+    let timeline = recording.timeline();
+    let (rows, _) = timeline.split_once("\n\n").unwrap();
+    assert_eq!(rows.matches('*').count(), 1, "it has a mark: {rows}");
+    assert!(recording.story().contains("(1 did nothing)"));
+    assert_eq!(findings(&recording), [""; 0]);
+}
+
+#[test]
+fn an_abort_of_a_task_in_the_queue_is_no_wake_that_did_nothing() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let task = spawn_named("aborted", async {});
+        task.abort();
+        task.await.unwrap_err();
+    });
     let story = recording.story();
-    assert!(story.contains("3 wakes (1 did nothing)"), "{story}");
-    assert!(story.contains("a wake of PollFn does nothing, for it is in the ready queue already"));
+    assert!(story.contains("aborted will be dropped when its turn comes: it was aborted\n"));
+    assert!(story.contains("(0 did nothing)"), "{story}");
+}
+
+#[track_caller]
+fn assert_in_every_view_but_the_timeline(recording: &Recording, says: &str) {
+    for (view, text) in [
+        ("story", recording.story()),
+        ("svg", recording.svg()),
+        ("html", recording.html("a page")),
+        ("chrome", recording.chrome_json()),
+        ("json", recording.json()),
+    ] {
+        assert!(text.contains(says), "{view} does not say {says:?}:\n{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_in_every_view() {
+    async fn yields(times: usize) {
+        for _ in 0..times {
+            yield_now().await;
+        }
+    }
+    async fn holds() {
+        thread::sleep(ms(25));
+    }
+    async fn forgets() {
+        spawn(pending::<()>()).await.unwrap();
+    }
+    type Program = std::pin::Pin<Box<dyn Future<Output = ()>>>;
+    let programs: [(Program, &[&str]); 3] = [
+        (
+            Box::pin(yields(1_000)),
+            &["has been polled 1000 times in a row only because it woke"],
+        ),
+        (Box::pin(holds()), &["held the thread "]),
+        (
+            Box::pin(forgets()),
+            &[
+                "returned Pending but nobody holds its waker",
+                "nothing can ever happen again; ",
+            ],
+        ),
+    ];
+    for (program, says) in programs {
+        let (executor, recording) = recorded(Executor::builder().virtual_time().long_poll(ms(20)));
+        let _ = executor.try_block_on(program);
+        for says in says {
+            assert_in_every_view_but_the_timeline(&recording, says);
+            assert!(
+                recording.timeline().contains(says),
+                "{}",
+                recording.timeline()
+            );
+        }
+    }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::findings::is_finding;
+use super::findings::{is_finding, is_useless_wake};
 use super::names::Names;
 use super::narrator::Narrator;
 use crate::task::TaskId;
@@ -90,9 +90,14 @@ impl Trace<'_> {
         };
         self.last = Some(now);
         let told = self.narrator.tell(record);
-        if is_finding(&record.event) {
+        let found = match &record.event {
+            event if is_finding(event) => Some("found"),
+            event if is_useless_wake(event) => Some("useless wake"),
+            _ => None,
+        };
+        if let Some(found) = found {
             self.push(&json!({
-                "ph": "i", "name": told, "cat": "found", "pid": PROCESS, "tid": EXECUTOR,
+                "ph": "i", "name": told, "cat": found, "pid": PROCESS, "tid": EXECUTOR,
                 "ts": micros(now), "s": "t",
             }));
         }

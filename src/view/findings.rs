@@ -2,7 +2,7 @@
 
 use super::names::{Names, Seconds};
 use super::narrator::Narrator;
-use crate::trace::{Event, Record};
+use crate::trace::{Cause, Effect, Event, Record};
 
 /// More than this are not listed one by one: they stand in the story at their place.
 const LISTED: usize = 100;
@@ -42,6 +42,18 @@ pub(crate) fn is_finding(event: &Event) -> bool {
             | Event::Stalled { .. }
             | Event::Panicked { .. }
     )
+}
+
+/// True for a wake that did nothing: its task was in the ready queue already, or had ended. Not a
+/// finding, for a program may have many of them and be right; but every view shows them. An abort of
+/// a task in the queue is none: the task is dropped when its turn comes.
+pub(crate) fn is_useless_wake(event: &Event) -> bool {
+    match *event {
+        Event::Woken { by, effect, .. } => {
+            effect == Effect::Finished || effect == Effect::AlreadyQueued && by != Cause::Aborted
+        }
+        _ => false,
+    }
 }
 
 /// The findings as lines of text, or nothing at all.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::axis::Axis;
+use super::findings::is_useless_wake;
 use super::names::{Names, Seconds};
 use super::narrator::Narrator;
 use crate::task::TaskId;
@@ -33,6 +34,8 @@ pub(crate) struct Lane {
     /// If the task ever waits for several timers at once: a bar for each timer, in as few rows as
     /// they need. Only the first eight rows are kept.
     pub(crate) timers: Vec<Vec<Bar>>,
+    /// The wakes of it that did nothing, in words.
+    pub(crate) useless_wakes: Vec<(f64, String)>,
     /// Where and how the task ended, if it did.
     pub(crate) end: Option<(f64, Stage)>,
 }
@@ -132,6 +135,11 @@ impl Drawing<'_> {
         self.idle_since = Some(x);
         match &record.event {
             Event::Spawned { task, .. } => self.spawned(*task, x),
+            Event::Woken { task, .. } if is_useless_wake(&record.event) => {
+                if let Some(lane) = self.lane(*task) {
+                    lane.useless_wakes.push((x, told));
+                }
+            }
             Event::Woken { task, by, .. } => self.woken(*task, *by, x),
             Event::PollStarted { task, why } => self.poll_started(*task, *why, told, record, x),
             Event::PollEnded { task, ready, .. } => {
@@ -184,6 +192,7 @@ impl Drawing<'_> {
             polls: Vec::new(),
             waits: Vec::new(),
             timers: Vec::new(),
+            useless_wakes: Vec::new(),
             end: None,
         });
     }

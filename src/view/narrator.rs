@@ -94,6 +94,9 @@ impl<'a> Narrator<'a> {
                     Effect::Queued => {
                         format!("{name} goes to the back of the ready queue: {why}")
                     }
+                    Effect::AlreadyQueued if *by == Cause::Aborted => {
+                        format!("{name} will be dropped when its turn comes: {why}")
+                    }
                     Effect::AlreadyQueued => format!(
                         "a wake of {name} does nothing, for it is in the ready queue already: {why}"
                     ),

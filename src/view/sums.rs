@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::findings::is_useless_wake;
 use super::names::{Names, Seconds, Span};
 use crate::task::TaskId;
-use crate::trace::{Effect, Event, Record};
+use crate::trace::{Event, Record};
 
 #[derive(Default)]
 pub(crate) struct Sums {
@@ -45,9 +46,9 @@ impl Sums {
         self.last = record.time;
         match &record.event {
             Event::Spawned { .. } => self.tasks += 1,
-            Event::Woken { effect, .. } => {
+            Event::Woken { .. } => {
                 self.wakes += 1;
-                self.useless_wakes += usize::from(*effect != Effect::Queued);
+                self.useless_wakes += usize::from(is_useless_wake(&record.event));
             }
             Event::PollEnded { task, took, .. } => {
                 self.polls += 1;

@@ -67,7 +67,7 @@ pub(crate) fn picture(records: &[Record]) -> String {
         picture.add_lane(lane, picture.tops[at]);
     }
     picture.add_arrows(&lanes);
-    picture.add_legend();
+    picture.add_legend(&lanes);
     picture.add_findings(&lines);
     picture.add("</svg>\n");
     picture.svg
@@ -172,6 +172,10 @@ impl Picture {
         lane.polls
             .iter()
             .for_each(|poll| self.add_poll(poll, middle));
+        for (x, told) in &lane.useless_wakes {
+            let mark = ring(at(*x), middle, told) + "\n";
+            self.add(&mark);
+        }
         if let Some((x, stage @ (Stage::Cancelled | Stage::Panicked))) = lane.end {
             let end = format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\">✕<title>{stage}</title></text>\n",
@@ -253,9 +257,13 @@ impl Picture {
         self.add(&drawn);
     }
 
-    fn add_legend(&mut self) {
+    fn add_legend(&mut self, lanes: &Lanes) {
         let y = self.bottom + 12.0;
         let mut x = LEFT;
+        let any_useless = lanes
+            .lanes
+            .iter()
+            .any(|lane| !lane.useless_wakes.is_empty());
         for (class, text) in [
             ("poll", "poll"),
             ("timer", "sleeps"),
@@ -264,9 +272,12 @@ impl Picture {
             ("queued", "ready"),
             ("arrow", "wakes"),
             ("idle", "nothing is ready"),
+            ("useless", "useless wake"),
         ] {
             let mark = match class {
                 "arrow" => format!("<path class=\"arrow\" d=\"M{x} {:.1}h14\"/>", y + 6.0),
+                "useless" if any_useless => ring(x + 7.0, y + 6.0, ""),
+                "useless" => continue,
                 _ => format!(
                     "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"14\" height=\"12\"/>"
                 ),
@@ -292,6 +303,15 @@ impl Picture {
             y += LINE;
         }
     }
+}
+
+/// The mark of a wake that did nothing.
+fn ring(x: f64, y: f64, told: &str) -> String {
+    format!(
+        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"var(--ground)\" stroke=\"var(--arrow)\" \
+         stroke-width=\"1.5\"><title>{}</title></circle>",
+        escaped(told)
+    )
 }
 
 /// The findings in lines that fit the picture.

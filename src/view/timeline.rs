@@ -44,7 +44,7 @@ const LEGEND: &str = "\
 A letter is a poll and its cause: n new, t its timer fired, w another task woke it, j a task that it
 awaits has ended, s it woke itself, o another thread woke it, a it was aborted (and is dropped).
 == it sleeps   -- it waits for something else   ~~ its closure runs on another thread
-.. it is in the ready queue   ! it was cancelled or it panicked   :: the thread is parked
+.. it is in the ready queue   * a wake did nothing   ! cancelled or panicked   :: the thread is parked
 ";
 
 fn column(x: f64) -> usize {
@@ -68,6 +68,9 @@ fn scale(lanes: &Lanes) -> Vec<char> {
 fn cells(lane: &Lane) -> Vec<char> {
     let mut cells = vec![' '; COLUMNS];
     lane.waits.iter().for_each(|bar| draw(&mut cells, bar));
+    for &(x, _) in &lane.useless_wakes {
+        cells[column(x)] = '*';
+    }
     for poll in &lane.polls {
         cells[column(poll.from)..=column(poll.until)].fill('#');
         cells[column(poll.from)] = letter(poll.why);
