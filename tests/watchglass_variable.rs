@@ -173,7 +173,7 @@ fn a_walk_goes_forward_and_back_and_jumps() {
     let output = run(
         "one_sleep",
         "virtual,step",
-        "\nb\n\np sleeper\nw\nx\np nobody\n99\nq\n",
+        "p\n\nb\n\np sleeper\nw\nx\np nobody\n99\np\nq\n",
     );
     let printed = printed(&output);
     let walk = printed.split_once("Enter: forward").unwrap().1;
@@ -194,9 +194,18 @@ fn a_walk_goes_forward_and_back_and_jumps() {
     );
     assert!(walk.contains("sleeper polled (poll 1): it is new"));
     assert!(walk.contains("sleeper goes to the back of the ready queue: it is new"));
-    assert!(walk.contains("`x` is no command."));
+    assert!(walk.contains("`x` is no command\nEnter: forward"));
     assert!(walk.contains("no task is called `nobody`; there are: program, sleeper"));
     assert!(walk.contains("the last step is "));
+    assert!(
+        walk.contains("nothing has been polled yet"),
+        "p, before any poll"
+    );
+    let (_, last_step) = walk.rsplit_once("\nstep ").unwrap();
+    assert!(
+        last_step.contains("program polled (poll 2)"),
+        "p, at the wake in the main task's first poll: {last_step}"
+    );
 }
 
 #[test]

@@ -11,8 +11,9 @@ use super::sources::Sources;
 use crate::task::TaskId;
 use crate::trace::{Event, Record, Stage, State, TaskState, Wait};
 
-const HELP: &str = "Enter: forward   b: back   p TASK: its next poll   w: the wake behind this poll   \
-                    a number: that step   q: quit";
+const HELP: &str = "\
+Enter: forward   b: back   a number: that step   q: quit
+p TASK: its next poll   p: the same task's next poll   w: the wake behind this poll";
 /// So many printed lines are shown.
 const LINES_LISTED: usize = 4;
 /// More tasks than this are counted and not listed.
@@ -81,48 +82,53 @@ impl Walk<'_> {
             number => match number.parse::<usize>() {
                 Ok(step) if step <= last => Ok(Go::To(step)),
                 Ok(_) => Err(format!("the last step is {last}")),
-                Err(_) => Err(format!("`{command}` is no command. {HELP}")),
+                Err(_) => Err(format!("`{command}` is no command\n{HELP}")),
             },
         }
     }
 
+    /// Of the task of that name, or without a name of the task that was polled last.
     fn next_poll(&self, name: &str) -> Result<usize, String> {
-        let state = State::after(self.records);
-        let is_named = |task: &&TaskState| {
-            self.names.task(task.id) == name || task.id.to_string() == name || task.name == name
-        };
-        let Some(task) = state.tasks().iter().find(is_named) else {
-            let names: Vec<String> = state
-                .tasks()
-                .iter()
-                .map(|task| self.names.task(task.id))
-                .collect();
-            return Err(format!(
-                "no task is called `{name}`; there are: {}",
-                names.join(", ")
-            ));
+        let task = match name {
+            "" => self.last_poll()?.0,
+            _ => self.named(name)?,
         };
         let later = self.records.iter().enumerate().skip(self.at + 1);
-        let is_poll = |record: &Record| matches!(record.event, Event::PollStarted { task: polled, .. } if polled == task.id);
+        let is_poll = |record: &Record| matches!(record.event, Event::PollStarted { task: polled, .. } if polled == task);
         later
             .filter(|(_, record)| is_poll(record))
             .map(|(at, _)| at)
             .next()
-            .ok_or_else(|| format!("{} is not polled after this step", self.names.task(task.id)))
+            .ok_or_else(|| format!("{} is not polled after this step", self.names.task(task)))
+    }
+
+    fn named(&self, name: &str) -> Result<TaskId, String> {
+        let state = State::after(self.records);
+        let is_named = |task: &&TaskState| {
+            self.names.task(task.id) == name || task.id.to_string() == name || task.name == name
+        };
+        if let Some(task) = state.tasks().iter().find(is_named) {
+            return Ok(task.id);
+        }
+        let names = state.tasks().iter().map(|task| self.names.task(task.id));
+        let names: Vec<String> = names.collect();
+        let names = names.join(", ");
+        Err(format!("no task is called `{name}`; there are: {names}"))
+    }
+
+    /// The poll of this step, or the last one before it: of which task, and its record's number.
+    fn last_poll(&self) -> Result<(TaskId, u64), String> {
+        let mut before = self.records[..=self.at].iter().rev();
+        let poll = before.find_map(|record| match record.event {
+            Event::PollStarted { task, .. } => Some((task, record.seq)),
+            _ => None,
+        });
+        poll.ok_or_else(|| "nothing has been polled yet".into())
     }
 
     /// The wake that led to the poll of this step, or to the last one before it.
     fn wake(&self) -> Result<usize, String> {
-        let polls = self.records[..=self.at].iter().rev();
-        let polled = polls
-            .filter_map(|record| match record.event {
-                Event::PollStarted { task, .. } => Some((task, record.seq)),
-                _ => None,
-            })
-            .next();
-        let Some((task, seq)) = polled else {
-            return Err("nothing has been polled yet".into());
-        };
+        let (task, seq) = self.last_poll()?;
         let until_poll = self.records.iter().take_while(|record| record.seq <= seq);
         let state = State::after(until_poll);
         let wake = state.task(task).and_then(|task| task.woken_by);
