@@ -173,7 +173,12 @@ fn the_page_works_in_a_browser() {
     });
     let page = file("small.html");
     fs::write(&page, recording.html(EVIL)).unwrap();
-    println!("{}", node("small.mjs", &[Path::new(browser), &page]));
+    let picture = file("small.svg");
+    fs::write(&picture, recording.svg()).unwrap();
+    println!(
+        "{}",
+        node("small.mjs", &[Path::new(browser), &page, &picture])
+    );
 }
 
 #[test]

@@ -64,6 +64,7 @@ fn a_million_events_are_recorded_and_told() {
         recorded = Duration::MAX;
     }
     assert!(recording.len() >= EVENTS, "{} events", recording.len());
+    assert!(resident_mb() < 200, "{} MB", resident_mb());
     let start = Instant::now();
     let story = recording.story();
     println!(

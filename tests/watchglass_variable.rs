@@ -75,6 +75,18 @@ Task A done
 ";
 
 #[test]
+fn the_story_of_real_time_tells_of_lateness_and_of_the_busiest_poll() {
+    let output = run("who_blocked_the_loop", "story", "");
+    let story = printed(&output);
+    assert!(
+        story.contains("polite 200 polled (poll 2): its timer for 0.2"),
+        "{story}"
+    );
+    assert!(story.contains(" ms late\n"), "{story}");
+    assert!(story.contains("the busiest poll: rude, 2"), "{story}");
+}
+
+#[test]
 fn the_story_follows_what_the_program_prints() {
     let output = run("asynchronous", "virtual,story", "");
     let printed = printed(&output);
@@ -142,7 +154,7 @@ fn every_view_is_written_and_each_run_has_files_of_its_own() {
     let output = run("who_blocked_the_loop", &views.join(","), "");
     assert!(output.status.success(), "{}", complained(&output));
     for (name, begins) in [
-        ("story", "0.000 s  run is given to block_on"),
+        ("story", "0.0"),
         ("timeline", "|0.000 s"),
         ("run.svg", "<svg "),
         ("run.html", "<!doctype html>"),
@@ -242,6 +254,33 @@ fn a_program_that_forgets_its_executor() {
     std::mem::forget(executor);
     println!("printed after the executor's last event");
     std::thread::sleep(std::time::Duration::from_millis(500));
+}
+
+const MARKUP: &str = "</script><script>document.title = 'owned'</script><!--";
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_prints_markup() {
+    watchglass::block_on(async { println!("{MARKUP}") });
+}
+
+#[test]
+fn what_is_printed_cannot_become_markup() {
+    let html = directory("markup").join("run.html");
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--nocapture", "--exact"]);
+    command.arg("a_program_that_prints_markup");
+    command.env("WATCHGLASS", format!("html:{}", html.display()));
+    assert!(command.output().unwrap().status.success());
+    let page = fs::read_to_string(html).unwrap();
+    let printed = page
+        .lines()
+        .filter(|line| line.contains("\"event\":\"Printed\""));
+    assert_eq!(printed.count(), 1, "it is in the page");
+    for markup in ["<script>document.title", "<!--", "</script><script>d"] {
+        assert!(!page.contains(markup), "{markup} is in the page as it is");
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 // A small run in the browser: keys, links, the sentence, and names that try to be markup.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { withPage } from "./browser.mjs";
 
-const [browser, page] = process.argv.slice(2);
+const [browser, page, picture] = process.argv.slice(2);
 
 await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, errors }) => {
   const text = (id) => evaluate(`document.getElementById("${id}").textContent`);
@@ -67,6 +68,14 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
     const overflow = await evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
     assert.equal(overflow, 0, `at ${width} pixels nothing sticks out`);
   }
+
+  const svg = JSON.stringify(readFileSync(picture, "utf8"));
+  await evaluate(`svg = new DOMParser().parseFromString(${svg}, "image/svg+xml")`);
+  assert.equal(await evaluate("svg.getElementsByTagName('parsererror').length"), 0, "the picture is well-formed");
+  assert.equal(await evaluate("svg.querySelectorAll('script, image, foreignObject').length"), 0);
+  const described = await evaluate(
+    "svg.documentElement.getAttribute('aria-labelledby').split(' ').map((id) => svg.getElementById(id).textContent).join()");
+  assert.match(described, /^Timeline: 3 tasks.*<\/script><img src=x .* is polled at 0\.000 s, at 1\.000 s, and then is done/s);
   assert.deepEqual(errors, []);
 });
 console.log("the page works");
