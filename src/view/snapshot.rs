@@ -13,6 +13,8 @@ use crate::trace::{Cause, Place, Ready, State, TimerId};
 /// What both the executor and the replay know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
+    /// What the clock says. A real clock goes on meanwhile, so this is for the virtual one.
+    time: Duration,
     running: Option<TaskId>,
     /// With the cause, unless the task has ended since it was queued.
     ready: Vec<(TaskId, Option<Cause>)>,
@@ -53,6 +55,7 @@ impl Snapshot {
             (entry.task, queued.then_some(entry.why))
         };
         Snapshot {
+            time: state.time(),
             running: state.running(),
             ready: state.ready().map(of_entry).collect(),
             tasks,
@@ -97,6 +100,7 @@ impl Snapshot {
         let mut timers: Vec<_> = wheel.iter().map(timer).collect();
         timers.sort_unstable_by_key(|&(id, ..)| id);
         Snapshot {
+            time: Duration::from_nanos(shared.clock.now_ns()),
             running: shared.queue.running(),
             ready: ready.map(of_entry).collect(),
             tasks,
