@@ -147,7 +147,9 @@ impl<'a> Narrator<'a> {
                 after(*took).replace("after", "for")
             ),
             Event::Printed { task, text } => {
+                // An apostrophe within these quotes needs no escape.
                 let text = text.trim_end_matches('\n').escape_debug();
+                let text = text.to_string().replace("\\'", "'");
                 match task {
                     Some(task) => format!("{} prints \"{text}\"", self.name(*task)),
                     None => format!("the program prints \"{text}\""),

@@ -39,6 +39,11 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
     const tasks = await text("tasks");
     assert.doesNotMatch(tasks, /not watchglass's/, `at step ${at} every wait is the executor's own`);
     const says = await text("says");
+    if (/ polled \(poll/.test(says)) {
+      assert.match(tasks, /running/, says);
+      assert.match(await text("code"), /runs; it was (spawned|last seen) here/, says);
+    }
+    if (/ waits for .*, at /.test(says)) assert.match(await text("code"), /◀ \S+ is here/, says);
     if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000 s/, says);
     if (/its timer for 1.000 s fired/.test(says) && /ready queue/.test(says)) assert.match(tasks, /woken, in the ready queue/, says);
   }

@@ -91,6 +91,7 @@ function fold(state, record) {
   const { task, timer } = record;
   switch (record.event) {
     case "Spawned":
+      if (state.running) changeTask(state, state.running, { seen_at: record.at });
       state.tasks.set(task, {
         id: task,
         name: record.name,
@@ -103,7 +104,8 @@ function fold(state, record) {
         polls: 0,
         wakers: null,
         woken_by: null,
-        // Where it was last seen. The page marks it while the task runs; the executor has no such thing.
+        // Where it was last seen: at an await, or where it spawned another. The page marks it where
+        // nothing better is known; the executor has no such thing.
         seen_at: record.at,
       });
       break;

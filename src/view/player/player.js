@@ -369,29 +369,38 @@ function markTasks() {
   const marks = new Map();
   for (const task of state.tasks.values()) {
     if (isOver(task)) continue;
-    // Where it waits for something that is not watchglass's, a channel, say, is not known.
-    const waiting = waitsOf(task).map((wait) => wait.at).filter(isShown);
+    // While it runs it may be anywhere, and where it waits for something that is not watchglass's, a
+    // channel, say, is not known.
+    const waiting = task.stage === "running" ? [] : waitsOf(task).map((wait) => wait.at).filter(isShown);
     for (const place of new Set(waiting.length > 0 ? waiting : [seenAt(task)])) {
       const { file, line: number } = placeOf(place);
       if (file !== shownFile || !lines[number - 1]) continue;
-      if (!marks.has(number)) marks.set(number, { running: null, here: [], lastSeen: [] });
+      if (!marks.has(number)) marks.set(number, { running: null, here: [], spawned: [], lastSeen: [] });
       const mark = marks.get(number);
       if (task.stage === "running") mark.running = task;
-      else (waiting.length > 0 ? mark.here : mark.lastSeen).push(label(task.id));
+      else if (waiting.length > 0) mark.here.push(label(task.id));
+      else (place === task.spawned_at ? mark.spawned : mark.lastSeen).push(label(task.id));
     }
   }
-  for (const [number, { running, here, lastSeen }] of marks) {
+  for (const [number, { running, here, spawned, lastSeen }] of marks) {
     const line = lines[number - 1];
     line.classList.add(running ? "runs" : "waits");
     const said = [];
-    // In its poll it comes from one await to the next.
-    if (running) said.push(label(running.id) + (running.waits.length > 0 ? " has come to here" : " runs on from here"));
+    if (running) said.push(label(running.id) + " " + whereItRuns(running));
     if (here.length > 0) said.push(shortList(here) + (here.length > 1 ? " are here" : " is here"));
-    if (lastSeen.length > 0) {
-      said.push(shortList(lastSeen) + (lastSeen.length > 1 ? " were" : " was") + " last seen here");
-    }
+    const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
+    if (spawned.length > 0) said.push(were(spawned) + "spawned here");
+    if (lastSeen.length > 0) said.push(were(lastSeen) + "last seen here");
     line.append(element("span", "◀ " + said.join("; "), "who"));
   }
+}
+
+// What the mark of the running task says.
+function whereItRuns(task) {
+  const now = lastHappened();
+  const place = seenAt(task);
+  if ((now.event === "Waits" || now.event === "Spawned") && now.at === place) return "is here";
+  return place === task.spawned_at ? "runs; it was spawned here" : "runs; it was last seen here";
 }
 
 function shortList(names) {
