@@ -47,11 +47,19 @@ impl Clock {
         }
     }
 
-    /// What [`now_ns`](Clock::now_ns) was when the operating system's clock was read, if it was.
-    pub(crate) fn ns_at(&self, read: Option<Instant>) -> u64 {
+    /// The time for an event, which is not converted to nanoseconds and back.
+    pub(crate) fn elapsed(&self) -> Duration {
+        match &self.virtual_ns {
+            Some(now_ns) => Duration::from_nanos(now_ns.get()),
+            None => self.start.elapsed(),
+        }
+    }
+
+    /// What [`elapsed`](Clock::elapsed) was when the operating system's clock was read, if it was.
+    pub(crate) fn elapsed_at(&self, read: Option<Instant>) -> Duration {
         match (&self.virtual_ns, read) {
-            (None, Some(read)) => saturating_ns(read - self.start),
-            _ => self.now_ns(),
+            (None, Some(read)) => read - self.start,
+            _ => self.elapsed(),
         }
     }
 

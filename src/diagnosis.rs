@@ -23,9 +23,9 @@ impl Shared {
         let is_timed = !self.clock.is_virtual() || self.tracer.long_poll().is_some();
         let started = is_timed.then(Instant::now);
         // To read the clock is the larger part of telling, so one reading serves for both.
-        let now_ns = self.clock.ns_at(started);
+        let now = self.clock.elapsed_at(started);
         let event = || Event::PollStarted { task, why };
-        self.tracer.emit_at(now_ns, event);
+        self.tracer.emit_at(now, event);
         // Once a thousand polls, so that a loop which never ends is seen and does not fill the log.
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer.emit(|| Event::Spinning { task, polls });
@@ -60,7 +60,7 @@ impl Shared {
             took,
             wakers,
         };
-        self.tracer.emit_at(self.clock.ns_at(ended), event);
+        self.tracer.emit_at(self.clock.elapsed_at(ended), event);
         let queued = self.queue.state(task) == State::Queued;
         if !ready && !queued && wakers == Some(0) && !self.is_registered(task) {
             self.tracer.emit(|| Event::ForgottenWaker { task });

@@ -146,9 +146,9 @@ impl Tracer {
 
     /// [`emit`](Tracer::emit), by whoever has read the clock just now.
     #[inline]
-    pub(crate) fn emit_at(&self, now_ns: u64, event: impl FnOnce() -> Event) {
+    pub(crate) fn emit_at(&self, time: Duration, event: impl FnOnce() -> Event) {
         if let Some(telling) = self.on() {
-            telling.tell_at(now_ns, event());
+            telling.tell_at(time, event());
         }
     }
 
@@ -250,14 +250,13 @@ impl Telling {
     }
 
     fn tell(&self, event: Event) {
-        self.tell_at(self.clock.now_ns(), event);
+        self.tell_at(self.clock.elapsed(), event);
     }
 
     #[cold]
-    fn tell_at(&self, now_ns: u64, event: Event) {
+    fn tell_at(&self, time: Duration, event: Event) {
         let seq = self.next_seq.get();
         self.next_seq.set(seq + 1);
-        let time = Duration::from_nanos(now_ns);
         let record = Record { seq, time, event };
         self.on.set(false);
         let told = catch_unwind(AssertUnwindSafe(|| self.observer.observe_owned(record)));
