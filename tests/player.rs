@@ -175,10 +175,10 @@ fn the_page_works_in_a_browser() {
     fs::write(&page, recording.html(EVIL)).unwrap();
     let picture = file("small.svg");
     fs::write(&picture, recording.svg()).unwrap();
-    println!(
-        "{}",
-        node("small.mjs", &[Path::new(browser), &page, &picture])
-    );
+    let empty = file("empty.html");
+    fs::write(&empty, Recording::new().html("empty")).unwrap();
+    let arguments = [Path::new(browser), &page, &picture, &empty];
+    println!("{}", node("small.mjs", &arguments));
 }
 
 #[test]

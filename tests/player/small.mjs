@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { withPage } from "./browser.mjs";
 
-const [browser, page, picture] = process.argv.slice(2);
+const [browser, page, picture, empty] = process.argv.slice(2);
 
 await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, errors }) => {
   const text = (id) => evaluate(`document.getElementById("${id}").textContent`);
@@ -81,6 +81,12 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
   const described = await evaluate(
     "svg.documentElement.getAttribute('aria-labelledby').split(' ').map((id) => svg.getElementById(id).textContent).join()");
   assert.match(described, /^Timeline: 3 tasks.*<\/script><img src=x .* is polled at 0\.000 s, at 1\.000 s, and then is done/s);
+  assert.deepEqual(errors, []);
+});
+
+await withPage(browser, empty, "#step=7", async ({ evaluate, press, errors }) => {
+  for (const key of ["ArrowRight", "n", "w", "p", "End"]) await press(key);
+  assert.equal(await evaluate("document.getElementById('says').textContent"), "nothing was recorded");
   assert.deepEqual(errors, []);
 });
 console.log("the page works");
