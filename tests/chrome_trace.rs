@@ -3,12 +3,17 @@
 //! name, a counter goes forward in time.
 
 mod common;
+mod programs;
 
 use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::thread;
 
 use common::{ms, recorded, secs};
+use programs::{Channel, act, run};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use watchglass::trace::Recording;
 use watchglass::{Builder, Executor, join_all, sleep, spawn, spawn_blocking, yield_now};
@@ -71,7 +76,8 @@ fn slices(events: &[Value]) -> HashMap<u64, Vec<Slice>> {
     slices
 }
 
-fn assert_valid(events: &[Value]) {
+/// Gives the number of arrows.
+fn assert_valid(events: &[Value]) -> usize {
     let slices = slices(events);
     for (track, slices) in &slices {
         for (at, a) in slices.iter().enumerate() {
@@ -137,7 +143,37 @@ fn assert_valid(events: &[Value]) {
         };
         assert!(from < until, "arrow {id} goes back in time");
     }
-    assert!(!ends.is_empty(), "no wake is drawn");
+    ends.len()
+}
+
+#[test]
+fn random_programs_are_valid_and_every_view_shows_them() {
+    let mut runner = TestRunner::deterministic();
+    let programs = (
+        prop::collection::vec(act(), 0..8),
+        prop::option::of(any::<u64>()),
+    );
+    let mut arrows = 0;
+    for _ in 0..100 {
+        let (acts, seed) = programs.new_tree(&mut runner).unwrap().current();
+        let builder = Executor::builder().virtual_time().closed_world(false);
+        let builder = seed.into_iter().fold(builder, Builder::seed);
+        let (executor, recording) = recorded(builder);
+        let (sender, receiver) = async_channel::unbounded();
+        executor.block_on(run(acts, Channel { sender, receiver }));
+        // With what it has left behind, and then without.
+        arrows += assert_valid(&events(&recording));
+        drop(executor);
+        assert_valid(&events(&recording));
+        let views = [
+            recording.story(),
+            recording.timeline(),
+            recording.svg(),
+            recording.html(""),
+        ];
+        assert!(views.iter().all(|view| !view.is_empty()));
+    }
+    assert!(arrows > 100, "{arrows} arrows");
 }
 
 #[test]
@@ -170,13 +206,13 @@ fn a_run_that_goes_on_is_valid() {
 
 #[test]
 fn a_run_on_the_virtual_clock_is_valid() {
-    assert_valid(&trace(Executor::builder().virtual_time()));
+    assert!(assert_valid(&trace(Executor::builder().virtual_time())) > 0);
 }
 
 #[test]
 fn a_run_on_the_real_clock_is_valid_and_has_all_its_tracks() {
     let events = trace(Executor::builder());
-    assert_valid(&events);
+    assert!(assert_valid(&events) > 0, "no wake is drawn");
     let slices = slices(&events);
     let names = |track: u64| -> HashSet<&str> {
         slices[&track]
