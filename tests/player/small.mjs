@@ -45,7 +45,10 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
     }
     if (/ waits for .*, at /.test(says)) assert.match(await text("code"), /◀ \S+ is here/, says);
     if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000 s/, says);
-    if (/its timer for 1.000 s fired/.test(says) && /ready queue/.test(says)) assert.match(tasks, /woken, in the ready queue/, says);
+    if (/its timer for 1.000 s fired/.test(says) && /ready queue/.test(says)) {
+      assert.match(tasks, /woken, in the ready queue/, says);
+      assert.match(await text("ready"), /its timer for 1\.000 s fired/, says);
+    }
   }
 
   await evaluate("document.getElementById('number').focus()");

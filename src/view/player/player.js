@@ -60,10 +60,17 @@ function label(id) {
   return run.names[id] || id;
 }
 
-function why(cause) {
+// The cause of a wake, of which the record is at `wake`.
+function why(cause, wake) {
   switch (cause.kind) {
     case "Spawned": return "it is new";
-    case "Timer": return "its " + cause.timer + " fired";
+    case "Timer": {
+      // It has fired just before.
+      const fired = (at) => record(at).event === "TimerFired" && record(at).timer === cause.timer;
+      let at = wake;
+      while (at > 0 && !fired(at)) at -= 1;
+      return fired(at) ? "its timer for " + seconds(record(at).deadline_ns) + " fired" : "its " + cause.timer + " fired";
+    }
     case "Task": return label(cause.task) + " woke it";
     case "Itself": return "it woke itself";
     case "OtherThread": return "another thread woke it";
@@ -259,7 +266,7 @@ function showReady() {
   const list = document.getElementById("ready");
   const entries = state.ready.slice(0, rowsShown).map((entry) => {
     const item = element("li", label(entry.task) + ": ");
-    const link = element("a", why(entry.why));
+    const link = element("a", why(entry.why, entry.woken_by));
     link.href = "#step=" + entry.woken_by;
     item.append(link);
     if (isOver(state.tasks.get(entry.task))) item.append("; it has ended, and will be passed over");
