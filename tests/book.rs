@@ -285,6 +285,8 @@ fn sources() -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("readable").path();
             match path.extension().and_then(|ending| ending.to_str()) {
+                // What was built is not written by hand.
+                _ if path.ends_with("target") => {}
                 _ if path.is_dir() => folders.push(path),
                 Some("rs" | "py" | "gdb") | None => files.push(path),
                 Some(_) => {}
