@@ -66,8 +66,9 @@ impl<'a> MainTask<'a> {
             Some(own) => shared.poll::<true, _>(self.id, &own.waker, || None, |cx| future.poll(cx)),
             None => {
                 spare.target.set_task(self.id);
+                let clones = || Some(spare.clones());
                 let polled =
-                    shared.poll::<true, _>(self.id, &spare.waker, || None, |cx| future.poll(cx));
+                    shared.poll::<true, _>(self.id, &spare.waker, clones, |cx| future.poll(cx));
                 self.keep_if_cloned(spare);
                 polled
             }

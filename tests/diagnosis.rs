@@ -142,6 +142,17 @@ fn a_forgotten_waker_and_the_stall_are_found() {
 }
 
 #[test]
+fn the_future_of_block_on_too_is_named_when_it_forgets_its_waker() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.try_block_on(pending::<()>()).unwrap_err();
+    let found = findings(&recording);
+    assert!(found[0].contains("nobody holds its waker"), "{found:?}");
+    let (executor, recording) = recorded(Executor::builder());
+    executor.try_block_on(async { yield_now().await }).unwrap();
+    assert_eq!(findings(&recording), [""; 0]);
+}
+
+#[test]
 fn tasks_that_wait_for_each_other_are_told_as_a_circle() {
     type Place = Rc<RefCell<Option<JoinHandle<()>>>>;
     async fn awaits(place: Place) {
