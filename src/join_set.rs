@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -130,12 +131,9 @@ impl<T: 'static> JoinSet<T> {
 
     /// The outcome of a task that has ended, if there is one; `None` also if the set is empty.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        loop {
-            let id = self.ended.ids.borrow_mut().pop_front()?;
-            if let Some(mut handle) = self.handles.remove(&id) {
-                return handle.take();
-            }
-        }
+        let id = self.ended.ids.borrow_mut().pop_front()?;
+        let mut handle = self.handles.remove(&id).expect("who ends is in the set");
+        handle.take()
     }
 }
 
@@ -158,8 +156,9 @@ impl<T> JoinSet<T> {
 
     /// Lets every task go on by itself, as if its handle had been dropped. The set is empty then.
     pub fn detach_all(&mut self) {
+        drop(mem::take(&mut self.handles));
+        // Afterwards: the drop of an output may run the executor, and tasks end that are still here.
         self.ended.ids.take();
-        drop(std::mem::take(&mut self.handles));
     }
 }
 
@@ -185,7 +184,12 @@ impl<T: 'static> Future for JoinNext<'_, T> {
         let waiter = shared.waiter(cx.waker());
         let before = self.set.ended.waiter.replace(Some((shared, waiter)));
         drop(before);
-        Poll::Pending
+        // The observer and the waker, who were told, are the user's code: they may have dropped the
+        // executor whose tasks these are, and so ended one while nobody was noted to be woken.
+        match self.set.try_join_next() {
+            Some(outcome) => Poll::Ready(Some(outcome)),
+            None => Poll::Pending,
+        }
     }
 }
 

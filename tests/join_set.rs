@@ -2,11 +2,16 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::future::pending;
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::{Log, OnDrop, secs, virtual_executor};
-use watchglass::{JoinSet, TaskId, now, sleep, spawn, spawn_blocking, timeout, yield_now};
+use watchglass::trace::{Event, Record, WaitsOn};
+use watchglass::{
+    Executor, JoinSet, TaskId, now, sleep, spawn, spawn_blocking, timeout, yield_now,
+};
 
 #[test]
 fn outcomes_come_in_the_order_in_which_the_tasks_end() {
@@ -175,4 +180,50 @@ fn a_set_knows_its_tasks_again_when_their_slots_are_reused() {
         assert!(ids.iter().all(|id| id.slot() == ids[0].slot()));
         assert!(ids.is_sorted_by(|a, b| a.generation() < b.generation()));
     });
+}
+
+/// In safe code only an observer is called between the look for an outcome and the note of whom to wake.
+#[test]
+fn a_task_that_ends_while_the_set_begins_to_wait_is_not_missed() {
+    let of_the_tasks = virtual_executor();
+    let mut set = JoinSet::new();
+    set.insert(of_the_tasks.spawn(pending::<()>()));
+    let of_the_tasks = RefCell::new(Some(of_the_tasks));
+    let observer = move |record: &Record| {
+        let on = WaitsOn::AnyTask;
+        if matches!(&record.event, Event::Waits { on: found, .. } if *found == on) {
+            drop(of_the_tasks.take());
+        }
+    };
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(observer)
+        .build();
+    let outcome = executor.block_on(set.join_next()).unwrap();
+    assert!(outcome.unwrap_err().is_cancelled());
+}
+
+#[test]
+fn a_task_that_ends_while_the_set_detaches_it_leaves_nothing_behind() {
+    let first = Rc::new(virtual_executor());
+    let mut set = JoinSet::new();
+    let runs_it = {
+        let first = first.clone();
+        OnDrop(move || first.run_until_idle())
+    };
+    set.insert(first.spawn(async { Some(runs_it) }));
+    first.run_until_idle();
+    // This one ends when the output of the one before is dropped.
+    set.insert(first.spawn(async { None }));
+    set.detach_all();
+    // An id that was left behind would now be taken for that of a task of another executor.
+    let second = virtual_executor();
+    let _another = second.spawn(async {});
+    let slow = second.spawn(async {
+        sleep(secs(1)).await;
+        None
+    });
+    set.insert(slow);
+    let outcome = second.block_on(set.join_next());
+    assert!(outcome.expect("one is in the set").is_ok());
 }
