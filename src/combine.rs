@@ -247,6 +247,7 @@ where
     let children: Vec<_> = futures.into_iter().map(running).collect();
     JoinAll {
         running: children.len(),
+        wakeable: 0,
         woken: Arc::new(Mutex::new(Woken {
             indices: (0..children.len()).collect(),
             parent: None,
@@ -262,6 +263,8 @@ where
 pub struct JoinAll<F: Future> {
     children: Vec<Child<F>>,
     running: usize,
+    /// How many of them have a waker of their own: nobody can wake any other.
+    wakeable: usize,
     woken: Arc<Mutex<Woken>>,
     /// The indices of the last poll, empty again: kept for its memory.
     polled: Vec<usize>,
@@ -345,6 +348,7 @@ impl<F: Future> JoinAll<F> {
         };
         let held = match waker.take() {
             Some(own) => {
+                self.wakeable -= 1;
                 // Cleared before the poll, by a swap: see "Why no wake is lost" in `inbox.rs`.
                 own.target.queued.swap(false, Ordering::AcqRel);
                 own
@@ -362,7 +366,10 @@ impl<F: Future> JoinAll<F> {
                 self.children[index] = Child::Done(Some(output));
                 self.running -= 1;
             }
-            Poll::Pending if Arc::strong_count(&held.target) > 2 => *waker = Some(held),
+            Poll::Pending if Arc::strong_count(&held.target) > 2 => {
+                *waker = Some(held);
+                self.wakeable += 1;
+            }
             Poll::Pending => self.spare = Some(held),
         }
     }
@@ -393,17 +400,19 @@ impl<F: Future> Future for JoinAll<F> {
             return Poll::Ready(outputs);
         }
         waits(WaitsOn::Children(this.running), Location::caller());
-        // The wakers are cloned and dropped with nothing locked: both may be anybody's code.
+        // The wakers are cloned and dropped with nothing locked: both may be anybody's code. None is
+        // kept where nobody could use it: the executor would take it for a hope, and wait for ever.
         let parent = match parent {
-            Some(same) if same.will_wake(cx.waker()) => same,
-            _ => cx.waker().clone(),
+            _ if self.wakeable == 0 => None,
+            Some(same) if same.will_wake(cx.waker()) => Some(same),
+            _ => Some(cx.waker().clone()),
         };
-        let mut woken = lock(&this.woken);
+        let mut woken = lock(&self.woken);
         if woken.indices.is_empty() {
-            woken.parent = Some(parent);
+            woken.parent = parent;
         } else {
             drop(woken);
-            parent.wake();
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }

@@ -301,7 +301,7 @@ fn a_waker_that_is_replaced_cancelled_or_left_behind_may_call_back() {
     let waits: [(&str, Wait); 6] = [
         ("sleep", |waker| wait(Box::pin(sleep(secs(1))), waker)),
         ("handle", |waker| wait(Box::pin(spawn(pending::<()>())), waker)),
-        ("join_all", |waker| wait(Box::pin(join_all([pending::<()>()])), waker)),
+        ("join_all", |waker| wait(Box::pin(join_all([sleep(secs(1))])), waker)),
         ("join_all of handles", |waker| {
             let handles = join_all([spawn(pending::<()>()), spawn(pending())]);
             wait(Box::pin(handles), waker)

@@ -332,3 +332,20 @@ fn a_task_that_nobody_can_wake_is_told_of_at_once() {
     let expected = "#0 returned Pending but nobody holds its waker: it can never be polled again";
     assert_eq!(said, [expected]);
 }
+
+#[test]
+fn a_join_of_what_nobody_can_wake_is_a_stall_and_no_wait() {
+    no_hang(|| {
+        let executor = Executor::new();
+        let joins: [Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>>; 3] = [
+            vec![Box::pin(pending())],
+            // One has had its own waker, and has given it up.
+            vec![Box::pin(sleep(ms(1))), Box::pin(pending())],
+            vec![Box::pin(yield_now()), Box::pin(pending())],
+        ];
+        for futures in joins {
+            let stalled = executor.try_block_on(join_all(futures)).unwrap_err();
+            assert_eq!(stalled.tasks()[0].name, "JoinAll");
+        }
+    });
+}
