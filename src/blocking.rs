@@ -145,22 +145,19 @@ impl<T> Future for Blocking<T> {
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         let mut place = self.job.done.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(done) = place.take() else {
-            // The pool's thread has the waker of this task from the start and keeps it.
-            return Poll::Pending;
-        };
+        // Nobody but the closure's thread has this task's waker, and it uses it when all is done.
+        let done = place.take().expect("the closure has ended");
         drop(place);
         let shared = Shared::expect_current("spawn_blocking");
-        if let Some(task) = shared.queue.running() {
-            let is_virtual = shared.clock.is_virtual();
-            let on_the_clock = |time| if is_virtual { Duration::ZERO } else { time };
-            shared.tracer.emit(|| Event::BlockingDone {
-                task,
-                thread: done.thread,
-                queued: on_the_clock(done.queued),
-                took: on_the_clock(done.took),
-            });
-        }
+        let task = shared.queue.running().expect("this is polled as a task");
+        let is_virtual = shared.clock.is_virtual();
+        let on_the_clock = |time| if is_virtual { Duration::ZERO } else { time };
+        shared.tracer.emit(|| Event::BlockingDone {
+            task,
+            thread: done.thread,
+            queued: on_the_clock(done.queued),
+            took: on_the_clock(done.took),
+        });
         match done.result {
             Ok(output) => Poll::Ready(output),
             // The panic has been told of on its own thread; here it only goes on to the handle.
