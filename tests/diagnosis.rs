@@ -4,6 +4,7 @@ mod common;
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::thread;
@@ -287,4 +288,32 @@ fn what_is_wrong_is_in_every_view() {
             );
         }
     }
+}
+
+#[test]
+fn a_timer_of_an_earlier_poll_is_a_waker_that_was_not_forgotten() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.spawn(async {
+        let mut timer = pin!(sleep(ms(2)));
+        let mut first = spawn(yield_now());
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            match polls {
+                1 => {
+                    assert!(timer.as_mut().poll(cx).is_pending());
+                    Pin::new(&mut first).poll(cx).map(drop)
+                }
+                // Woken by the task that has ended. Nothing is polled now, but the timer is armed.
+                2 => Poll::Pending,
+                _ => timer.as_mut().poll(cx),
+            }
+        })
+        .await;
+    });
+    executor.run_until_idle();
+    let events = recording.events();
+    let forgotten = |event: &Event| matches!(event, Event::ForgottenWaker { .. });
+    assert!(!events.iter().any(forgotten));
+    assert!(matches!(events.last(), Some(Event::Completed { .. })));
 }

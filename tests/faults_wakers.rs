@@ -18,7 +18,7 @@ use common::{
     virtual_executor, wake_remotely,
 };
 use waker_fn::waker_fn;
-use watchglass::trace::Event;
+use watchglass::trace::{Event, UnparkCause};
 use watchglass::{Executor, JoinHandle, block_on, sleep, spawn, yield_now};
 
 /// Counts its drops, each of which must be on the thread where it was made.
@@ -437,6 +437,24 @@ fn user_code_that_parks_or_unparks_the_thread_eats_no_wake() {
             other.join().unwrap();
         });
     });
+}
+
+#[test]
+fn an_unpark_that_is_nobody_s_wake_ends_no_sleep_and_is_told_as_that() {
+    // A machine that stands still for long enough can keep the thread from parking at all.
+    let told = (0..100).any(|_| {
+        let (executor, recording) = recorded(Executor::builder());
+        let start = Instant::now();
+        executor.block_on(async {
+            thread::current().unpark();
+            sleep(ms(20)).await;
+        });
+        assert!(start.elapsed() >= ms(20));
+        let spurious = UnparkCause::Spurious;
+        let mut events = recording.events().into_iter();
+        events.any(|event| matches!(event, Event::Unparked { by } if by == spurious))
+    });
+    assert!(told);
 }
 
 #[cfg(unix)]

@@ -8,10 +8,11 @@ use std::future::pending;
 use std::panic::panic_any;
 use std::pin::Pin;
 
-use common::{recorded, virtual_executor};
-use watchglass::trace::{Event, TaskKind};
+use common::{recorded, secs, virtual_executor};
+use watchglass::trace::{Event, Record, TaskKind};
 use watchglass::{
-    Executor, JoinError, JoinHandle, block_on, sleep, spawn, spawn_blocking, spawn_named, yield_now,
+    Executor, JoinError, JoinHandle, JoinSet, block_on, interval, join, join_all, race, sleep,
+    spawn, spawn_blocking, spawn_named, yield_now,
 };
 
 async fn free_function() {}
@@ -176,4 +177,40 @@ fn what_is_shown_for_debugging_says_what_matters() {
     assert_eq!(shown, "JoinHandle { id: TaskId(#0), is_finished: false }");
     let shown = format!("{executor:?}");
     assert_eq!(shown, "Executor { ready: 1, unfinished: 1, timers: 0, .. }");
+}
+
+#[test]
+fn what_is_shown_of_builders_sets_and_futures_says_what_they_hold() {
+    let builder = Executor::builder()
+        .virtual_time()
+        .seed(7)
+        .long_poll(secs(1))
+        .blocking_threads(3)
+        .observer(|_: &Record| ());
+    assert_eq!(
+        format!("{builder:?}"),
+        "Builder { virtual_time: true, closed_world: None, seed: Some(7), observed: true, \
+         long_poll: Some(1s), blocking_threads: 3 }"
+    );
+    let begun_by_the_first_poll = "Sleep { deadline: None, is_elapsed: false }";
+    assert_eq!(format!("{:?}", sleep(secs(1))), begun_by_the_first_poll);
+    let ticks = format!("Interval {{ period: 1s, sleep: {begun_by_the_first_poll} }}");
+    assert_eq!(format!("{:?}", interval(secs(1))), ticks);
+    let never = pending::<()>;
+    assert_eq!(format!("{:?}", join(never(), never())), "Join { .. }");
+    assert_eq!(format!("{:?}", race(never(), never())), "Race { .. }");
+    assert_eq!(
+        format!("{:?}", join_all([never(), never()])),
+        "JoinAll { futures: 2, running: 2, .. }"
+    );
+    let executor = virtual_executor();
+    let mut set = JoinSet::default();
+    set.insert(executor.spawn(async {}));
+    set.insert(executor.spawn(never()));
+    executor.run_until_idle();
+    assert_eq!(format!("{set:?}"), "JoinSet { tasks: 2, ended: 1 }");
+    assert_eq!(
+        format!("{:?}", set.join_next()),
+        "JoinNext { set: JoinSet { tasks: 2, ended: 1 } }"
+    );
 }

@@ -349,3 +349,20 @@ fn a_join_of_what_nobody_can_wake_is_a_stall_and_no_wait() {
         }
     });
 }
+
+#[test]
+fn a_task_that_waits_for_another_since_an_earlier_poll_is_named_with_that_one() {
+    let executor = Executor::builder().virtual_time().build();
+    let mut awaited = executor.spawn(pending::<()>());
+    let mut polls = 0;
+    let stalled = executor.try_block_on(poll_fn(move |cx| {
+        polls += 1;
+        if polls == 1 {
+            cx.waker().wake_by_ref();
+            return std::pin::Pin::new(&mut awaited).poll(cx).map(drop);
+        }
+        std::task::Poll::Pending
+    }));
+    let told = stalled.unwrap_err().to_string();
+    assert!(told.ends_with(", waits for #0"), "{told}");
+}
