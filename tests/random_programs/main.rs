@@ -63,7 +63,7 @@ fn number(name: &str) -> Option<u64> {
 fn every_program_looks_the_same_as_on_the_model() {
     let seeds = match number("WATCHGLASS_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("WATCHGLASS_SEEDS").unwrap_or(1500),
+        None => 0..number("WATCHGLASS_SEEDS").unwrap_or(5000),
     };
     for seed in seeds {
         if let Some(fault) = fault(&bytes_of(seed)) {
