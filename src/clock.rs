@@ -126,4 +126,14 @@ mod tests {
         let too_far = clock.instant_of(u64::MAX).unwrap() + Duration::from_nanos(1);
         assert_eq!(clock.ns_of(too_far), None);
     }
+
+    #[test]
+    fn a_clock_that_was_read_is_not_read_again() {
+        let clock = Clock::real();
+        let read = Some(clock.start + Duration::from_nanos(5));
+        assert_eq!(clock.elapsed_at(read), Duration::from_nanos(5));
+        let clock = Clock::virtual_time();
+        clock.advance_to(7);
+        assert_eq!(clock.elapsed_at(read), Duration::from_nanos(7));
+    }
 }
