@@ -52,7 +52,12 @@ pub(crate) fn verdict(
     if shared.home.blocking_jobs() > 0 || !shared.inbox.is_empty() {
         return None;
     }
-    if !shared.wheel.borrow().is_empty() || shared.queue.len() > 0 {
+    debug_assert_eq!(
+        shared.queue.len(),
+        0,
+        "it is asked only when nobody is ready"
+    );
+    if !shared.wheel.borrow().is_empty() {
         return None;
     }
     let mut somebody_may_wake = || main.waker_is_cloned() || shared.somebody_holds_a_waker();

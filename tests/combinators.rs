@@ -4,11 +4,15 @@ mod common;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{pending, poll_fn, ready};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use common::{Log, OnDrop, poll_once, secs, virtual_executor};
+use waker_fn::waker_fn;
 use watchglass::{block_on, join, join_all, now, race, sleep, spawn, timeout, yield_now};
 
 /// Sleeps, and says after how many seconds it is dropped itself, which is not before it is done.
@@ -229,4 +233,21 @@ fn combinators_work_where_no_executor_is() {
     ));
     let polls = std::iter::repeat_with(|| nested.as_mut().poll(&mut cx).is_ready());
     assert_eq!(polls.take(2).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn join_all_wakes_whoever_has_polled_it_last() {
+    let (send, receive) = async_channel::bounded::<()>(1);
+    let mut joined = pin!(join_all([receive.recv()]));
+    let woken = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    for counter in &woken {
+        let counter = counter.clone();
+        let waker = waker_fn(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let polled = joined.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+    }
+    send.try_send(()).unwrap();
+    assert_eq!(woken.map(|counter| counter.load(Ordering::Relaxed)), [0, 1]);
 }
