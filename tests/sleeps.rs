@@ -6,10 +6,13 @@ use std::cell::RefCell;
 use std::future::{pending, poll_fn, ready};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use common::{Log, poll_once, recorded, secs, sentences, virtual_executor};
+use waker_fn::waker_fn;
 use watchglass::time::Elapsed;
 use watchglass::{
     Executor, Stalled, block_on, interval, now, sleep, sleep_until, spawn, timeout, yield_now,
@@ -392,4 +395,24 @@ fn block_on_a_sleep_works_on_the_real_clock() {
     let start = Instant::now();
     block_on(sleep(Duration::from_millis(20)));
     assert!(start.elapsed() >= Duration::from_millis(20));
+}
+
+#[test]
+fn a_sleep_wakes_whoever_has_polled_it_last_also_if_neither_is_a_task() {
+    let woken = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    virtual_executor().block_on(async {
+        let mut polled_by_two = pin!(sleep(secs(1)));
+        for counter in &woken {
+            let counter = counter.clone();
+            let waker = waker_fn(move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+            });
+            let polled = polled_by_two
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+        }
+        sleep(secs(2)).await;
+    });
+    assert_eq!(woken.map(|counter| counter.load(Ordering::Relaxed)), [0, 1]);
 }

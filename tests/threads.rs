@@ -10,7 +10,8 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{Log, OnDrop, no_hang, secs};
+use common::{Log, OnDrop, ms, no_hang, recorded, secs};
+use watchglass::trace::{Event, UnparkCause};
 use watchglass::{Builder, Executor, block_on, join_all, sleep, spawn, timeout, yield_now};
 
 /// One thread's way to one task: the task has seen as many wakes as there were, or it will be polled.
@@ -268,5 +269,34 @@ fn a_thread_may_use_a_waker_while_it_ends() {
             polls
         }));
         assert_eq!(polls, Ok(2));
+    });
+}
+
+#[test]
+fn a_park_that_another_thread_ends_is_told_as_that() {
+    no_hang(|| {
+        // On a machine that stands still at the wrong time the executor need not park at all.
+        let parked = (0..100).any(|_| {
+            let (executor, recording) = recorded(Executor::builder());
+            let (send, receive) = async_channel::bounded(1);
+            let sender = thread::spawn(move || {
+                thread::sleep(ms(20));
+                send.send_blocking(()).unwrap();
+            });
+            executor.block_on(receive.recv()).unwrap();
+            sender.join().unwrap();
+            let unparked = recording
+                .events()
+                .into_iter()
+                .filter_map(|event| match event {
+                    Event::Unparked { by } => Some(by),
+                    _ => None,
+                });
+            unparked.last().is_some_and(|by| {
+                assert_eq!(by, UnparkCause::OtherThread);
+                true
+            })
+        });
+        assert!(parked);
     });
 }

@@ -14,7 +14,7 @@ use common::{
     Log, OnDrop, Probe, no_hang, own_waker, recorded, secs, virtual_executor, wake_remotely,
 };
 use watchglass::trace::{Cause, Effect, Event, Recording};
-use watchglass::{Executor, Step, TaskId, sleep, spawn, yield_now};
+use watchglass::{Executor, Step, TaskId, join_all, sleep, spawn, yield_now};
 
 /// By whom the task was woken since the recording was last taken, and with what effect.
 fn wakes(recording: &Recording, of: TaskId) -> Vec<(Cause, Effect)> {
@@ -225,4 +225,35 @@ fn waking_never_waits_for_the_executor() {
             "once for a hundred wakes"
         );
     });
+}
+
+#[test]
+fn a_timer_is_the_cause_of_the_wakes_that_it_brings_about_and_of_no_later_ones() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let probe = Probe::new();
+    executor.block_on(async {
+        // The timer wakes a future of the join, and the join wakes this task.
+        join_all([sleep(secs(1))]).await;
+        drop(spawn(probe.run()));
+        yield_now().await;
+        probe.waker().wake();
+    });
+    let causes: Vec<_> = recording
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Woken { by, .. } => Some(by),
+            _ => None,
+        })
+        .collect();
+    let [
+        Cause::Spawned,
+        Cause::Timer(_),
+        Cause::Spawned,
+        Cause::Itself,
+        Cause::Task(_),
+    ] = causes[..]
+    else {
+        panic!("{causes:?}");
+    };
 }
