@@ -47,6 +47,8 @@ fn a_long_poll_is_told_with_whom_it_delayed() {
         panic!("{long:?}");
     };
     assert!(poll.took >= ms(90));
+    let [from, until] = [poll.after, poll.until].map(|place| place.unwrap().line());
+    assert_eq!(until, from + 2, "{poll}");
     assert_eq!(poll.delayed.len(), 2, "{poll}");
     assert_eq!(poll.timers, 1);
     assert!(

@@ -5,7 +5,9 @@ mod common;
 
 use std::cell::Cell;
 use std::future::pending;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use common::{Log, Probe, ms, recorded, secs, virtual_executor, wake_remotely};
@@ -217,4 +219,19 @@ fn a_closure_on_a_thread_is_told_in_order() {
     };
     let told: Vec<_> = recording.events().iter().filter_map(about).collect();
     assert_eq!(told, ["started", "watchglass-blocking-0", "completed"]);
+}
+
+#[test]
+fn between_the_steps_no_task_runs_also_not_the_one_that_was_polled_last() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let mut task = executor.spawn(pending::<()>());
+    executor.run_until_idle();
+    // Inside of the task this would panic: it would wait for itself.
+    let polled = Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    let last = recording.events().pop();
+    assert!(
+        matches!(last, Some(Event::Waits { task: None, .. })),
+        "{last:?}"
+    );
 }
