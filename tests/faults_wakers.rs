@@ -450,9 +450,16 @@ fn an_unpark_that_is_nobody_s_wake_ends_no_sleep_and_is_told_as_that() {
             sleep(ms(20)).await;
         });
         assert!(start.elapsed() >= ms(20));
-        let spurious = UnparkCause::Spurious;
-        let mut events = recording.events().into_iter();
-        events.any(|event| matches!(event, Event::Unparked { by } if by == spurious))
+        let unparked: Vec<_> = recording
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Unparked { by } => Some(by),
+                _ => None,
+            })
+            .collect();
+        unparked.first() == Some(&UnparkCause::Spurious)
+            && unparked.last() == Some(&UnparkCause::Deadline)
     });
     assert!(told);
 }
