@@ -17,3 +17,21 @@ pub(crate) fn contain(code: impl FnOnce()) {
 pub(crate) fn drop_contained<T>(value: T) {
     contain(|| drop(value));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::panic_any;
+
+    use super::*;
+
+    #[test]
+    fn a_payload_that_panics_when_it_is_dropped_ends_here_too() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("on purpose");
+            }
+        }
+        contain(|| panic_any(Bomb));
+    }
+}

@@ -366,3 +366,26 @@ fn a_task_that_waits_for_another_since_an_earlier_poll_is_named_with_that_one() 
     let told = stalled.unwrap_err().to_string();
     assert!(told.ends_with(", waits for #0"), "{told}");
 }
+
+#[test]
+fn a_waker_that_a_waiting_task_gave_away_and_that_was_dropped_is_not_held() {
+    no_hang(|| {
+        let executor = Executor::new();
+        let _waits = executor.spawn(async {
+            drop(common::own_waker().await);
+            pending::<()>().await;
+        });
+        let kept = Rc::new(RefCell::new(None));
+        let _gave = executor.spawn({
+            let kept = kept.clone();
+            async move {
+                kept.replace(Some(common::own_waker().await));
+                pending::<()>().await;
+            }
+        });
+        executor.run_until_idle();
+        drop(kept.take());
+        let stalled = executor.try_block_on(pending::<()>()).unwrap_err();
+        assert_eq!(stalled.tasks().len(), 3);
+    });
+}
