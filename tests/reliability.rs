@@ -1,4 +1,4 @@
-//! Every test that `docs/reliability.md` names exists.
+//! Every test that `docs/reliability.md` and the pages behind it name exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,7 +33,9 @@ fn named_tests(text: &str) -> BTreeSet<(&str, &str)> {
 
 #[test]
 fn every_test_that_the_tables_name_exists() {
-    let text = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let pages = ["reliability", "reliability-coverage", "reliability-mutants"];
+    let read = |page| fs::read_to_string(root().join(format!("docs/{page}.md"))).unwrap();
+    let text = pages.map(read).concat();
     let tests = named_tests(&text);
     assert!(tests.len() > 90, "{}", tests.len());
     let missing: Vec<_> = tests
