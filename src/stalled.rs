@@ -52,11 +52,7 @@ pub(crate) fn verdict(
     if shared.home.blocking_jobs() > 0 || !shared.inbox.is_empty() {
         return None;
     }
-    debug_assert_eq!(
-        shared.queue.len(),
-        0,
-        "it is asked only when nobody is ready"
-    );
+    debug_assert_eq!(shared.queue.len(), 0, "nobody is ready");
     if !shared.wheel.borrow().is_empty() {
         return None;
     }

@@ -285,14 +285,14 @@ fn a_park_that_another_thread_ends_is_told_as_that() {
             });
             executor.block_on(receive.recv()).unwrap();
             sender.join().unwrap();
-            let unparked = recording
+            let mut unparked = recording
                 .events()
                 .into_iter()
                 .filter_map(|event| match event {
                     Event::Unparked { by } => Some(by),
                     _ => None,
                 });
-            unparked.last().is_some_and(|by| {
+            unparked.next_back().is_some_and(|by| {
                 assert_eq!(by, UnparkCause::OtherThread);
                 true
             })
