@@ -545,9 +545,13 @@ impl Executor {
             true => Watched::one(shared, main),
             false => None,
         };
-        let ended = shared.inbox.park(&shared.home, timeout, || {
-            shared.home.blocking_jobs() != jobs || watched.as_ref().is_some_and(Watched::is_gone)
-        });
+        // Something may be ready by now: an observer has just been told of the park.
+        let ready = || {
+            shared.queue.len() > 0
+                || shared.home.blocking_jobs() != jobs
+                || watched.as_ref().is_some_and(Watched::is_gone)
+        };
+        let ended = shared.inbox.park(&shared.home, timeout, ready);
         if let Some(watched) = watched {
             watched.end(shared, main);
         }
@@ -589,7 +593,10 @@ impl Drop for Executor {
         loop {
             let unfinished = self.shared.queue.unfinished(|id, _| Some(id));
             if unfinished.is_empty() {
-                self.shared.tracer.end();
+                if self.shared.tracer.end() {
+                    // It may have spawned something.
+                    continue;
+                }
                 // An observer's panic has no caller to go to any more.
                 return drop_contained(self.shared.tracer.take_panic());
             }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use crate::context::Shared;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
-use crate::slots::{Joiner, Slot};
+use crate::slots::Joiner;
 use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
 use crate::trace::WaitsOn;
 
@@ -129,13 +129,7 @@ impl<T: 'static> JoinHandle<T> {
             "the JoinHandle of {} has given its output",
             self.id
         );
-        let unfinished = !self.is_finished();
-        if unfinished {
-            let joiner = Joiner::Set(tell);
-            let replace = |slot: &mut Slot| slot.joiner.replace(joiner);
-            drop(self.shared.queue.with_slot(self.id, replace));
-        }
-        unfinished
+        self.shared.set_joiner(self.id, Joiner::Set(tell))
     }
 
     /// The outcome, if the task has ended and the outcome was not taken before.
@@ -192,8 +186,13 @@ impl<T: 'static> Future for JoinHandle<T> {
              task await it"
         );
         shared.waits(WaitsOn::Task(id), Location::caller());
-        shared.set_joiner(id, cx.waker());
-        Poll::Pending
+        let joiner = Joiner::Waiter(shared.waiter(cx.waker()));
+        if shared.set_joiner(id, joiner) {
+            return Poll::Pending;
+        }
+        // It has ended since the look above: an observer, or the waker's own code, has run it.
+        let outcome = self.take();
+        Poll::Ready(outcome.expect("a task that has ended has an outcome"))
     }
 }
 

@@ -7,15 +7,15 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use common::{OnDrop, Probe, own_waker, poll_once, secs, virtual_executor};
+use common::{OnDrop, Probe, no_hang, own_waker, poll_once, secs, virtual_executor};
 use waker_fn::waker_fn;
 use watchglass::time::Sleep;
-use watchglass::trace::{Event, Record};
+use watchglass::trace::{Event, Observer, Record};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join_all, now, sleep, spawn, spawn_blocking, timeout, yield_now,
 };
@@ -363,4 +363,60 @@ fn a_timer_that_is_dropped_by_the_wake_of_another_is_cancelled() {
         assert!(first.is_elapsed());
     });
     assert_eq!(executor.next_deadline(), None);
+}
+
+#[test]
+fn what_an_observer_spawns_when_the_thread_is_about_to_park_is_run() {
+    let output = no_hang(|| {
+        let (send, receive) = async_channel::unbounded::<u8>();
+        let held = send.clone();
+        let observer = move |record: &Record| {
+            if let Event::Parked { .. } = record.event {
+                let send = send.clone();
+                drop(spawn(async move { send.try_send(7).unwrap() }));
+            }
+        };
+        let executor = Executor::builder().observer(observer).build();
+        let output = executor.block_on(async move { receive.recv().await.unwrap() });
+        drop(held);
+        output
+    });
+    assert_eq!(output, 7);
+}
+
+#[test]
+fn a_task_that_ends_while_its_handle_begins_to_wait_is_not_missed() {
+    let own: Rc<RefCell<Weak<Executor>>> = Rc::default();
+    let observer = {
+        let own = own.clone();
+        move |record: &Record| {
+            let waits_outside = matches!(record.event, Event::Waits { task: None, .. });
+            if let Some(executor) = own.borrow().upgrade()
+                && waits_outside
+            {
+                executor.run_until_idle();
+            }
+        }
+    };
+    let executor = Executor::builder().virtual_time().observer(observer);
+    let executor = Rc::new(executor.build());
+    own.replace(Rc::downgrade(&executor));
+    let mut handle = executor.spawn(async { 7 });
+    let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Ready(Ok(7))), "{polled:?}");
+}
+
+#[test]
+fn what_an_observer_spawns_at_the_very_end_is_cancelled_too() {
+    struct SpawnsAtTheEnd(Rc<RefCell<Option<JoinHandle<()>>>>);
+    impl Observer for SpawnsAtTheEnd {
+        fn observe(&self, _: &Record) {}
+        fn end(&self) {
+            self.0.replace(Some(spawn(pending())));
+        }
+    }
+    let kept = Rc::default();
+    let observer = SpawnsAtTheEnd(Rc::clone(&kept));
+    drop(Executor::builder().observer(observer).build());
+    assert!(kept.take().expect("it was spawned").is_finished());
 }

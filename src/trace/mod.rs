@@ -178,13 +178,16 @@ impl Tracer {
         self.0.as_ref()?.long_poll
     }
 
-    /// Nothing more will be told. An observer's panic ends here: it comes out of a drop.
-    pub(crate) fn end(&self) {
+    /// Nothing more will be told. True if the observer has been told that, which happens once. Its
+    /// panic ends here: it comes out of a drop.
+    pub(crate) fn end(&self) -> bool {
         if let Some(telling) = &self.0
             && telling.on.replace(false)
         {
             contain(|| telling.observer.end());
+            return true;
         }
+        false
     }
 
     /// Why the task that is about to be polled was queued, and how many polls in a row it has then
