@@ -313,6 +313,10 @@ impl HeldChildWaker {
         let waker = Waker::from(target.clone());
         HeldChildWaker { target, waker }
     }
+
+    fn is_cloned(&self) -> bool {
+        Arc::strong_count(&self.target) > 2
+    }
 }
 
 impl Wake for ChildWaker {
@@ -365,8 +369,11 @@ impl<F: Future> JoinAll<F> {
             Poll::Ready(output) => {
                 self.children[index] = Child::Done(Some(output));
                 self.running -= 1;
+                if !held.is_cloned() {
+                    self.spare = Some(held);
+                }
             }
-            Poll::Pending if Arc::strong_count(&held.target) > 2 => {
+            Poll::Pending if held.is_cloned() => {
                 *waker = Some(held);
                 self.wakeable += 1;
             }
@@ -401,7 +408,8 @@ impl<F: Future> Future for JoinAll<F> {
         }
         waits(WaitsOn::Children(this.running), Location::caller());
         // The wakers are cloned and dropped with nothing locked: both may be anybody's code. None is
-        // kept where nobody could use it: the executor would take it for a hope, and wait for ever.
+        // kept where no future had given its own away when it was last polled: the executor would
+        // take it for a hope, and wait for ever.
         let parent = match parent {
             _ if self.wakeable == 0 => None,
             Some(same) if same.will_wake(cx.waker()) => Some(same),

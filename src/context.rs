@@ -253,6 +253,7 @@ impl Shared {
         if wakers.len() <= slot {
             wakers.resize_with(slot + 1, || None);
         }
+        debug_assert!(wakers[slot].is_none());
         wakers[slot] = Some(waker);
     }
 
@@ -261,8 +262,7 @@ impl Shared {
     pub(crate) fn put_waker_back(&self, id: TaskId, waker: HeldWaker) {
         let place = &mut self.wakers.borrow_mut()[id.slot() as usize];
         debug_assert!(place.is_none());
-        // What was there needs no drop, and no look whether it does.
-        mem::forget(place.replace(waker));
+        mem::forget(place.replace(waker)); // see `Slot::put`
     }
 
     // ---- one poll

@@ -83,10 +83,11 @@ pub enum Step {
     Idle,
 }
 
-/// Whose turn it is when the tasks have had theirs.
-enum Turn {
-    Main,
-    Nobody,
+/// Until what the tasks were polled.
+enum Until {
+    /// `block_on`'s own future is the next to be polled.
+    MainIsNext(TaskId),
+    NobodyIsReady,
 }
 
 /// What there is to do next.
@@ -180,17 +181,14 @@ impl Executor {
     ) -> Result<F::Output, Stalled> {
         let mut spare = self.take_spare();
         let result = loop {
-            let turn = match self.shared.tracer.has_observer() {
-                false => self.run_others::<false>(&mut spare),
-                true => self.run_others::<true>(&mut spare),
-            };
-            match turn {
-                Turn::Main => {
+            match self.run_others(&mut spare) {
+                Until::MainIsNext(id) => {
+                    debug_assert_eq!(id, main.id);
                     if let Poll::Ready(output) = main.poll(future.as_mut(), &mut spare) {
                         break Ok(output);
                     }
                 }
-                Turn::Nobody => {
+                Until::NobodyIsReady => {
                     if let Some(stalled) = self.rest(main) {
                         main.cancelled();
                         break Err(stalled);
@@ -210,14 +208,22 @@ impl Executor {
     /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future or nobody is
     /// ready.
     ///
-    /// It is apart from [`run`](Executor::run) so that it is compiled here and not anew with every
-    /// future that anybody hands to `block_on`. And it is compiled twice: where there is no observer,
-    /// a poll does not even look whether there is one.
-    fn run_others<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Turn {
+    /// It is apart from [`run`](Executor::run), and neither generic nor inlined, so that it is compiled
+    /// here and not anew with every future that anybody hands to `block_on`. And it is compiled twice:
+    /// where there is no observer, a poll does not even look whether there is one.
+    #[inline(never)]
+    fn run_others(&self, spare: &mut HeldWaker) -> Until {
+        match self.shared.tracer.has_observer() {
+            false => self.run_turns::<false>(spare),
+            true => self.run_turns::<true>(spare),
+        }
+    }
+
+    fn run_turns<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Until {
         loop {
             while let Some(Popped { id, how, task }) = self.pop_within_turn() {
                 let Some(task) = task else {
-                    return Turn::Main;
+                    return Until::MainIsNext(id);
                 };
                 self.poll_task::<OBSERVED>(id, how, task, spare);
                 if OBSERVED {
@@ -229,7 +235,7 @@ impl Executor {
                 self.resume_observer_panic();
             }
             if fired == 0 && self.turn_left.get() == 0 {
-                return Turn::Nobody;
+                return Until::NobodyIsReady;
             }
         }
     }
@@ -528,10 +534,9 @@ impl Executor {
     /// also until the last of a waker is dropped that was held elsewhere.
     fn park(&self, main: &mut MainTask<'_>, jobs: usize) {
         let shared = &*self.shared;
-        let deadline_ns = match shared.clock.is_virtual() {
-            true => None,
-            false => shared.wheel.borrow().next_wake(),
-        };
+        let next_wake = || shared.wheel.borrow().next_wake();
+        let next_wake_ns = next_wake();
+        let deadline_ns = next_wake_ns.filter(|_| !shared.clock.is_virtual());
         let timeout = deadline_ns.map(|deadline_ns| {
             Duration::from_nanos(deadline_ns.saturating_sub(shared.clock.now_ns()))
         });
@@ -545,22 +550,23 @@ impl Executor {
             true => Watched::one(shared, main),
             false => None,
         };
-        // Something may be ready by now: an observer has just been told of the park.
-        let ready = || {
-            shared.queue.len() > 0
-                || shared.home.blocking_jobs() != jobs
-                || watched.as_ref().is_some_and(Watched::is_gone)
-        };
-        let ended = shared.inbox.park(&shared.home, timeout, ready);
+        // An observer that was told of the park may have woken a task or moved a timer.
+        let meddled = || shared.queue.len() > 0 || next_wake() != next_wake_ns;
+        let is_gone = || watched.as_ref().is_some_and(Watched::is_gone);
+        let ended = shared.inbox.park(&shared.home, timeout, || {
+            shared.home.blocking_jobs() != jobs || is_gone() || meddled()
+        });
         if let Some(watched) = watched {
             watched.end(shared, main);
         }
+        let meddled = meddled();
         if ended == ParkEnd::NotParked {
             // The letter may be there before the mark that there is mail.
             self.take_inbox();
         }
         shared.tracer.emit(|| Event::Unparked {
             by: match ended {
+                ParkEnd::NotParked if meddled => UnparkCause::Spurious,
                 ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,
                 ParkEnd::TimedOutOrSpurious => match deadline_ns {
                     Some(deadline_ns) if shared.clock.now_ns() >= deadline_ns => {

@@ -58,7 +58,7 @@ pub(crate) struct Inbox {
 /// What ended a park.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ParkEnd {
-    /// There was something in the inbox before the thread slept at all.
+    /// There was something in the inbox, or something was `ready`, before the thread slept at all.
     NotParked,
     Woken,
     TimedOutOrSpurious,
@@ -136,7 +136,8 @@ impl Inbox {
     /// place where the executor's thread ever waits.
     ///
     /// `ready` is asked once more after the thread has said that it is parked, for what is not in
-    /// the inbox: whether a blocking job has ended, or a waker that is watched is gone.
+    /// the inbox: whether a blocking job has ended, a waker that is watched is gone, or an observer
+    /// has given the executor something to do.
     pub(crate) fn park(
         &self,
         home: &Home,

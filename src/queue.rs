@@ -81,8 +81,7 @@ impl Queue {
         id
     }
 
-    /// Puts the task at the back of the queue, unless it is in the queue or has finished. Every
-    /// wake comes through here.
+    /// Puts the task at the back of the queue, unless it is in the queue or has finished.
     #[inline]
     pub(crate) fn wake(&self, id: TaskId, by: Cause) {
         let before = self.push(id);
@@ -111,7 +110,7 @@ impl Queue {
         self.wake(id, by);
     }
 
-    /// Pushes the task if it is waiting, and returns what it was.
+    /// Pushes the task if it is waiting, and returns what it was. Every wake comes through here.
     #[inline(always)]
     fn push(&self, id: TaskId) -> State {
         let tasks = &mut *self.tasks.borrow_mut();
@@ -183,6 +182,7 @@ impl Queue {
     ) -> (Option<BoxedTask>, Option<Joiner>) {
         let tasks = &mut *self.tasks.borrow_mut();
         let slot = tasks.slots.get_mut(id).expect("a task ends once");
+        debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
         if slot.has_handle {
             slot.put(Some(outcome));
             slot.state = State::Finished;
@@ -199,8 +199,7 @@ impl Queue {
         let slots = &mut self.tasks.borrow_mut().slots;
         let (outcome, joiner) = slots.remove_if(id, |state| state == State::Finished)?;
         debug_assert!(joiner.is_none(), "it has been told");
-        // Nothing is there to be dropped.
-        mem::forget(joiner);
+        mem::forget(joiner); // see `Slot::put`
         outcome
     }
 

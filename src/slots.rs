@@ -58,12 +58,14 @@ impl Slot {
     #[inline(always)]
     pub(crate) fn put(&mut self, task: Option<BoxedTask>) {
         debug_assert!(self.state.is_unfinished() && self.task.is_none());
-        // What was there needs no drop, and no look whether it does.
+        // What was there needs no drop, and no look whether it does: on the way of every poll, such a
+        // look costs something.
         mem::forget(mem::replace(&mut self.task, task));
     }
 }
 
-/// What comes of a task the next time that it is taken from the queue.
+/// What comes of a task the next time that it is taken from the queue. `block_on`'s own future has its
+/// waker elsewhere and is never aborted: its slot stays `WithSpare`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NextPoll {
     /// It is polled with a waker that is no task's yet.
@@ -175,7 +177,7 @@ impl Slots {
                 let vacant = &mut self.slots[slot as usize];
                 debug_assert_eq!(vacant.state, State::Vacant);
                 let generation = vacant.generation;
-                // What a vacant slot holds needs no drop, and no look whether it does.
+                // See `Slot::put`: a vacant slot holds nothing.
                 mem::forget(mem::replace(vacant, new(generation)));
                 (slot, generation)
             }

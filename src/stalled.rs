@@ -42,8 +42,8 @@ pub struct StuckTask {
 ///
 /// The order of the questions matters. A closure's thread first wakes its task and then counts
 /// down, so an inbox that is empty *after* the count was seen at zero holds no wake of a closure.
-/// And a thread may use its waker and then drop it while the wakers are counted, so the inbox is
-/// looked at once more after that.
+/// And the inbox need not be looked at again when the wakers have been counted: a letter is a clone
+/// of its task's waker, and counts as one.
 pub(crate) fn verdict(
     shared: &Shared,
     main: &mut MainTask<'_>,
@@ -56,8 +56,7 @@ pub(crate) fn verdict(
     if !shared.wheel.borrow().is_empty() {
         return None;
     }
-    let mut somebody_may_wake = || main.waker_is_cloned() || shared.somebody_holds_a_waker();
-    if !closed_world && (somebody_may_wake() || !shared.inbox.is_empty()) {
+    if !closed_world && (main.waker_is_cloned() || shared.somebody_holds_a_waker()) {
         return None;
     }
     let awaited = shared.awaited();

@@ -2,7 +2,7 @@
 //! sends a letter to the executor's inbox (`inbox.rs`). Never both.
 //!
 //! ```text
-//!    the executor's thread:   wake ──▶ one thread-local look ──▶ Queue::wake
+//!    the executor's thread:   wake ──▶ one thread-local look ──▶ Queue::push
 //!    any other thread:        wake ──▶ TaskWaker::send
 //! ```
 

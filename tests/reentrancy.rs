@@ -11,6 +11,7 @@ use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::time::{Duration, Instant};
 
 use common::{OnDrop, Probe, no_hang, own_waker, poll_once, secs, virtual_executor};
 use waker_fn::waker_fn;
@@ -382,6 +383,31 @@ fn what_an_observer_spawns_when_the_thread_is_about_to_park_is_run() {
         output
     });
     assert_eq!(output, 7);
+}
+
+#[test]
+fn a_sleep_that_an_observer_moves_when_the_thread_is_about_to_park_is_in_time() {
+    let took = no_hang(|| {
+        let sleep = Rc::new(RefCell::new(sleep(Duration::MAX)));
+        let observer = {
+            let sleep = sleep.clone();
+            move |record: &Record| {
+                if let Event::Parked { .. } = record.event {
+                    sleep.borrow_mut().reset(now() + Duration::from_millis(1));
+                }
+            }
+        };
+        let start = Instant::now();
+        let executor = Executor::builder().observer(observer).build();
+        // It also waits for what nobody does, under a waker that is held: no verdict may fall.
+        executor.block_on(async {
+            let held = own_waker().await;
+            poll_fn(|cx| Pin::new(&mut *sleep.borrow_mut()).poll(cx)).await;
+            drop(held);
+        });
+        start.elapsed()
+    });
+    assert!(took >= Duration::from_millis(1));
 }
 
 #[test]

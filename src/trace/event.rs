@@ -89,7 +89,8 @@ pub enum Event {
         took: Duration,
         /// How many clones of the task's waker are held now, anywhere. Timers and handles that
         /// belong to the executor remember the task by its id and hold none. `None` for
-        /// `block_on`'s own future, whose waker comes from `waker_fn` and is not counted.
+        /// `block_on`'s own future once it has given its waker away: from then on that comes from
+        /// `waker_fn`, and its clones cannot be counted.
         wakers: Option<usize>,
     },
     /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far
@@ -325,9 +326,10 @@ pub enum WaitsOn {
 pub enum UnparkCause {
     /// The next deadline has come.
     Deadline,
-    /// A wake from another thread.
+    /// Another thread: it woke a task, ended a closure, or dropped the last waker that there was.
     OtherThread,
-    /// Something else: the operating system, or an `unpark` that was not the executor's.
+    /// Something else: the operating system, an `unpark` that was not the executor's, or an observer
+    /// that gave the executor something to do when it was told of the park.
     Spurious,
 }
 
@@ -600,7 +602,7 @@ impl fmt::Display for UnparkCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             UnparkCause::Deadline => "the next deadline has come",
-            UnparkCause::OtherThread => "another thread woke it",
+            UnparkCause::OtherThread => "another thread unparked it",
             UnparkCause::Spurious => "for no reason of its own",
         })
     }

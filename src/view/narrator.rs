@@ -396,7 +396,9 @@ fn thread_and_clock(event: &Event) -> String {
         }
         Event::Unparked { by } => match by {
             UnparkCause::Deadline => "the thread runs again: the next deadline has come".to_owned(),
-            UnparkCause::OtherThread => "the thread runs again: another thread woke it".to_owned(),
+            UnparkCause::OtherThread => {
+                "the thread runs again: another thread unparked it".to_owned()
+            }
             UnparkCause::Spurious => "the thread runs again, for no reason of its own".to_owned(),
         },
         Event::ClockAdvanced { from, to } => format!(
