@@ -402,17 +402,8 @@ impl Shared {
     /// Notes who is told when the task ends: nobody else is. False, if it has ended.
     #[inline]
     pub(crate) fn set_joiner(&self, id: TaskId, joiner: Joiner) -> bool {
-        let mut joiner = Some(joiner);
-        let is_unfinished = self.queue.with_slot(id, |slot| {
-            let is_unfinished = slot.state.is_unfinished();
-            if is_unfinished {
-                mem::swap(&mut slot.joiner, &mut joiner);
-            }
-            is_unfinished
-        });
-        // Who was told until now, or nobody needs to tell any more: the user's code, perhaps.
-        drop(joiner);
-        is_unfinished == Some(true)
+        // Either way, a waker may be dropped here: the user's code, perhaps.
+        self.queue.set_joiner(id, joiner).is_ok()
     }
 
     /// Takes note that the running task waits, and where.

@@ -181,7 +181,11 @@ impl Executor {
     ) -> Result<F::Output, Stalled> {
         let mut spare = self.take_spare();
         let result = loop {
-            match self.run_others(&mut spare) {
+            let until = match self.shared.tracer.has_observer() {
+                false => self.run_others::<false>(&mut spare),
+                true => self.run_others::<true>(&mut spare),
+            };
+            match until {
                 Until::MainIsNext(id) => {
                     debug_assert_eq!(id, main.id);
                     if let Poll::Ready(output) = main.poll(future.as_mut(), &mut spare) {
@@ -206,20 +210,9 @@ impl Executor {
     }
 
     /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future or nobody is
-    /// ready.
-    ///
-    /// It is apart from [`run`](Executor::run), and neither generic nor inlined, so that it is compiled
-    /// here and not anew with every future that anybody hands to `block_on`. And it is compiled twice:
-    /// where there is no observer, a poll does not even look whether there is one.
-    #[inline(never)]
-    fn run_others(&self, spare: &mut HeldWaker) -> Until {
-        match self.shared.tracer.has_observer() {
-            false => self.run_turns::<false>(spare),
-            true => self.run_turns::<true>(spare),
-        }
-    }
-
-    fn run_turns<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Until {
+    /// ready. It is compiled twice: where there is no observer, a poll does not even look whether
+    /// there is one.
+    fn run_others<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Until {
         loop {
             while let Some(Popped { id, how, task }) = self.pop_within_turn() {
                 let Some(task) = task else {

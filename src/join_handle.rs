@@ -142,6 +142,15 @@ impl<T: 'static> JoinHandle<T> {
     }
 }
 
+impl<T: 'static> JoinHandle<T> {
+    /// The outcome of a task that has ended while its handle was polled: an observer has run it, or
+    /// the waker's own code.
+    #[cold]
+    fn take_late(&mut self) -> Result<T, JoinError> {
+        self.take().expect("a task that has ended has an outcome")
+    }
+}
+
 impl<T> JoinHandle<T> {
     /// Cancels the task: at the next turn its future is dropped where it awaits, and the handle
     /// gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled).
@@ -190,9 +199,7 @@ impl<T: 'static> Future for JoinHandle<T> {
         if shared.set_joiner(id, joiner) {
             return Poll::Pending;
         }
-        // It has ended since the look above: an observer, or the waker's own code, has run it.
-        let outcome = self.take();
-        Poll::Ready(outcome.expect("a task that has ended has an outcome"))
+        Poll::Ready(self.take_late())
     }
 }
 

@@ -192,6 +192,16 @@ impl Queue {
         (Some(outcome), joiner)
     }
 
+    /// Notes who is told of the task's end. Gives back who was to be told until now, or the new one if
+    /// the task has ended: that is for the caller to drop.
+    #[inline]
+    pub(crate) fn set_joiner(&self, id: TaskId, joiner: Joiner) -> Result<Option<Joiner>, Joiner> {
+        match self.tasks.borrow_mut().slots.get_mut(id) {
+            Some(slot) if slot.state.is_unfinished() => Ok(slot.joiner.replace(joiner)),
+            _ => Err(joiner),
+        }
+    }
+
     /// The outcome of a finished task, and with it the end of its slot. `None` if it is unfinished,
     /// or was taken before.
     #[inline]
