@@ -543,8 +543,9 @@ impl Executor {
             true => Watched::one(shared, main),
             false => None,
         };
-        // An observer that was told of the park may have woken a task or moved a timer.
-        let meddled = || shared.queue.len() > 0 || next_wake() != next_wake_ns;
+        // An observer that was told of the park may have woken a task or armed an earlier timer.
+        let is_earlier = |ns| next_wake_ns.is_none_or(|before_ns| ns < before_ns);
+        let meddled = || shared.queue.len() > 0 || next_wake().is_some_and(is_earlier);
         let is_gone = || watched.as_ref().is_some_and(Watched::is_gone);
         let ended = shared.inbox.park(&shared.home, timeout, || {
             shared.home.blocking_jobs() != jobs || is_gone() || meddled()

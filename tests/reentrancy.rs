@@ -390,9 +390,9 @@ fn a_sleep_that_an_observer_moves_when_the_thread_is_about_to_park_is_in_time() 
     let took = no_hang(|| {
         let sleep = Rc::new(RefCell::new(sleep(Duration::MAX)));
         let observer = {
-            let sleep = sleep.clone();
+            let (sleep, moved) = (sleep.clone(), Cell::new(false));
             move |record: &Record| {
-                if let Event::Parked { .. } = record.event {
+                if matches!(record.event, Event::Parked { .. }) && !moved.replace(true) {
                     sleep.borrow_mut().reset(now() + Duration::from_millis(1));
                 }
             }
