@@ -1,4 +1,4 @@
-//! The executor: the loop that polls what is ready, and parks when nothing is.
+//! The executor: the loop that polls what is ready. What it does when nothing is stands in `rest.rs`.
 //!
 //! ```text
 //!            ┌──────────────────────── one turn ────────────────────────┐
@@ -21,13 +21,12 @@ use std::time::{Duration, Instant};
 
 use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
-use crate::inbox::ParkEnd;
 use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::slots::NextPoll;
-use crate::stalled::{Stalled, Watched, verdict};
+use crate::stalled::Stalled;
 use crate::task::{BoxedTask, JoinError, TaskId};
-use crate::trace::{Cause, Event, UnparkCause};
+use crate::trace::{Cause, Event};
 use crate::waker::HeldWaker;
 
 /// The longest turn. So often, at least, are timers and other threads served.
@@ -193,7 +192,7 @@ impl Executor {
                     }
                 }
                 Until::NobodyIsReady => {
-                    if let Some(stalled) = self.rest(main) {
+                    if let Some(stalled) = self.shared.rest(main, self.closed_world) {
                         main.cancelled();
                         break Err(stalled);
                     }
@@ -251,7 +250,7 @@ impl Executor {
                 Step::Polled(id)
             }
             Next::TimersFired(timers) => Step::TimersFired(timers),
-            Next::Nothing => match self.advance_clock() {
+            Next::Nothing => match self.shared.advance_clock() {
                 Some(by) => Step::ClockAdvanced(by),
                 None => Step::Idle,
             },
@@ -322,24 +321,13 @@ impl Executor {
     #[inline(always)]
     fn begin_turn(&self) -> usize {
         if self.shared.home.has_mail() {
-            self.take_inbox();
+            self.shared.take_inbox();
         }
         let no_timers = self.shared.wheel.borrow().is_empty();
         let fired = if no_timers { 0 } else { self.fire_timers() };
         let ready = self.shared.queue.len();
         self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
         fired
-    }
-
-    /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
-    /// threads must not be able to keep the executor here.
-    #[cold]
-    fn take_inbox(&self) {
-        for _ in 0..self.shared.inbox.len() {
-            if let Some(id) = self.shared.inbox.receive() {
-                self.shared.queue.wake(id, Cause::OtherThread);
-            }
-        }
     }
 
     /// Wakes those whose deadline has passed: in the order of their deadlines, and for equal ones
@@ -482,94 +470,6 @@ impl Executor {
         if let Some(payload) = self.shared.tracer.take_panic() {
             resume_unwind(payload);
         }
-    }
-
-    // ---- when nothing is ready
-
-    /// Moves virtual time on; or finds that nothing can ever happen again; or parks.
-    fn rest(&self, main: &mut MainTask<'_>) -> Option<Stalled> {
-        // Counted before anything is decided. Counted at the park, a closure that ended in between
-        // would end nobody's wait, although time may move now or the verdict is certain.
-        let jobs = self.shared.home.blocking_jobs();
-        if self.advance_clock().is_some() {
-            return None;
-        }
-        let stalled = verdict(&self.shared, main, self.closed_world);
-        if stalled.is_none() {
-            self.park(main, jobs);
-        }
-        stalled
-    }
-
-    /// Virtual time jumps to the next deadline. It must not while a closure is out on a thread or
-    /// a wake is on its way, for whatever comes of these comes before the deadline.
-    fn advance_clock(&self) -> Option<Duration> {
-        let shared = &*self.shared;
-        if !shared.clock.is_virtual() || shared.home.blocking_jobs() > 0 {
-            return None;
-        }
-        if !shared.inbox.is_empty() {
-            return None;
-        }
-        let to_ns = shared.wheel.borrow().next_wake()?;
-        let from_ns = shared.clock.now_ns();
-        if to_ns <= from_ns {
-            return Some(Duration::ZERO);
-        }
-        shared.clock.advance_to(to_ns);
-        let (from, to) = (Duration::from_nanos(from_ns), Duration::from_nanos(to_ns));
-        shared.tracer.emit(|| Event::ClockAdvanced { from, to });
-        Some(to - from)
-    }
-
-    /// Gives the thread back to the operating system until the next deadline, or until another
-    /// thread sends a wake, or until fewer closures than `jobs` are out. Where there is no deadline,
-    /// also until the last of a waker is dropped that was held elsewhere.
-    fn park(&self, main: &mut MainTask<'_>, jobs: usize) {
-        let shared = &*self.shared;
-        let next_wake = || shared.wheel.borrow().next_wake();
-        let next_wake_ns = next_wake();
-        let deadline_ns = next_wake_ns.filter(|_| !shared.clock.is_virtual());
-        let timeout = deadline_ns.map(|deadline_ns| {
-            Duration::from_nanos(deadline_ns.saturating_sub(shared.clock.now_ns()))
-        });
-        if timeout == Some(Duration::ZERO) {
-            return;
-        }
-        shared.tracer.emit(|| Event::Parked {
-            until: deadline_ns.map(Duration::from_nanos),
-        });
-        let watched = match timeout.is_none() && !self.closed_world {
-            true => Watched::one(shared, main),
-            false => None,
-        };
-        // An observer that was told of the park may have woken a task or armed an earlier timer.
-        let is_earlier = |ns| next_wake_ns.is_none_or(|before_ns| ns < before_ns);
-        let meddled = || shared.queue.len() > 0 || next_wake().is_some_and(is_earlier);
-        let is_gone = || watched.as_ref().is_some_and(Watched::is_gone);
-        let ended = shared.inbox.park(&shared.home, timeout, || {
-            shared.home.blocking_jobs() != jobs || is_gone() || meddled()
-        });
-        if let Some(watched) = watched {
-            watched.end(shared, main);
-        }
-        let meddled = meddled();
-        if ended == ParkEnd::NotParked {
-            // The letter may be there before the mark that there is mail.
-            self.take_inbox();
-        }
-        shared.tracer.emit(|| Event::Unparked {
-            by: match ended {
-                ParkEnd::NotParked if meddled => UnparkCause::Spurious,
-                ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,
-                ParkEnd::TimedOutOrSpurious => match deadline_ns {
-                    Some(deadline_ns) if shared.clock.now_ns() >= deadline_ns => {
-                        UnparkCause::Deadline
-                    }
-                    _ => UnparkCause::Spurious,
-                },
-            },
-        });
     }
 }
 

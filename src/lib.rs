@@ -52,7 +52,7 @@
 //!    wake: the task. It answers `Pending` ([time.rs], [wheel.rs]).
 //! 5. Nothing is ready, so the executor parks the thread until the next deadline in the wheel, or
 //!    until another thread sends a wake to its inbox: in one function, the only one in which the
-//!    thread ever waits ([inbox.rs]).
+//!    thread ever waits ([rest.rs], [inbox.rs]).
 //! 6. The deadline passes. The wheel hands the timer out, and its task is queued again
 //!    ([executor.rs]).
 //! 7. The second poll is `Ready`. The future is dropped, and its output waits for the
@@ -82,7 +82,8 @@
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
 //! | [stalled.rs] | the verdict that nothing can ever happen again |
-//! | [executor.rs] | the loop that polls what is ready, and parks when nothing is |
+//! | [rest.rs] | when nothing is ready: time moves, or the verdict falls, or the thread parks |
+//! | [executor.rs] | the loop that polls what is ready |
 //! | [builder.rs] | the choices that an executor offers |
 //! | [join_handle.rs] | awaiting the end of a task |
 //! | [join_set.rs] | awaiting many, in the order in which they end |
@@ -123,6 +124,7 @@
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
 //! [stalled.rs]: ../src/watchglass/stalled.rs.html
+//! [rest.rs]: ../src/watchglass/rest.rs.html
 //! [executor.rs]: ../src/watchglass/executor.rs.html
 //! [builder.rs]: ../src/watchglass/builder.rs.html
 //! [join_handle.rs]: ../src/watchglass/join_handle.rs.html
@@ -151,6 +153,7 @@ mod context;
 mod diagnosis;
 mod main_task;
 mod stalled;
+mod rest;
 mod executor;
 mod builder;
 mod join_handle;

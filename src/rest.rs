@@ -1,0 +1,117 @@
+//! What the executor does when nothing is ready: it moves virtual time on, or finds that nothing can
+//! ever happen again, or parks the thread.
+//!
+//! ```text
+//!    nothing is ready ──▶ virtual time, and a timer? ── yes ──▶ jump to its deadline
+//!                                  │ no
+//!                                  ▼
+//!                         can anything happen? ── no ──▶ the verdict: Stalled
+//!                                  │ yes
+//!                                  ▼
+//!                         park until the next deadline, or until another thread wakes a task
+//! ```
+
+use std::time::Duration;
+
+use crate::context::Shared;
+use crate::inbox::ParkEnd;
+use crate::main_task::MainTask;
+use crate::stalled::{Stalled, Watched, verdict};
+use crate::trace::{Cause, Event, UnparkCause};
+
+impl Shared {
+    /// Moves virtual time on; or finds that nothing can ever happen again; or parks.
+    pub(crate) fn rest(&self, main: &mut MainTask<'_>, closed_world: bool) -> Option<Stalled> {
+        // Counted before anything is decided. Counted at the park, a closure that ended in between
+        // would end nobody's wait, although time may move now or the verdict is certain.
+        let jobs = self.home.blocking_jobs();
+        if self.advance_clock().is_some() {
+            return None;
+        }
+        let stalled = verdict(self, main, closed_world);
+        if stalled.is_none() {
+            self.park(main, jobs, closed_world);
+        }
+        stalled
+    }
+
+    /// Virtual time jumps to the next deadline. It must not while a closure is out on a thread or
+    /// a wake is on its way, for whatever comes of these comes before the deadline.
+    pub(crate) fn advance_clock(&self) -> Option<Duration> {
+        if !self.clock.is_virtual() || self.home.blocking_jobs() > 0 {
+            return None;
+        }
+        if !self.inbox.is_empty() {
+            return None;
+        }
+        let to_ns = self.wheel.borrow().next_wake()?;
+        let from_ns = self.clock.now_ns();
+        if to_ns <= from_ns {
+            return Some(Duration::ZERO);
+        }
+        self.clock.advance_to(to_ns);
+        let (from, to) = (Duration::from_nanos(from_ns), Duration::from_nanos(to_ns));
+        self.tracer.emit(|| Event::ClockAdvanced { from, to });
+        Some(to - from)
+    }
+
+    /// Gives the thread back to the operating system until the next deadline, or until another
+    /// thread sends a wake, or until fewer closures than `jobs` are out. Where there is no deadline,
+    /// also until the last of a waker is dropped that was held elsewhere.
+    fn park(&self, main: &mut MainTask<'_>, jobs: usize, closed_world: bool) {
+        let next_wake = || self.wheel.borrow().next_wake();
+        let next_wake_ns = next_wake();
+        let deadline_ns = next_wake_ns.filter(|_| !self.clock.is_virtual());
+        let timeout = deadline_ns.map(|deadline_ns| {
+            Duration::from_nanos(deadline_ns.saturating_sub(self.clock.now_ns()))
+        });
+        if timeout == Some(Duration::ZERO) {
+            return;
+        }
+        self.tracer.emit(|| Event::Parked {
+            until: deadline_ns.map(Duration::from_nanos),
+        });
+        let watched = match timeout.is_none() && !closed_world {
+            true => Watched::one(self, main),
+            false => None,
+        };
+        // An observer that was told of the park may have woken a task or armed an earlier timer.
+        let is_earlier = |ns| next_wake_ns.is_none_or(|before_ns| ns < before_ns);
+        let meddled = || self.queue.len() > 0 || next_wake().is_some_and(is_earlier);
+        let is_gone = || watched.as_ref().is_some_and(Watched::is_gone);
+        let ended = self.inbox.park(&self.home, timeout, || {
+            self.home.blocking_jobs() != jobs || is_gone() || meddled()
+        });
+        if let Some(watched) = watched {
+            watched.end(self, main);
+        }
+        let meddled = meddled();
+        if ended == ParkEnd::NotParked {
+            // The letter may be there before the mark that there is mail.
+            self.take_inbox();
+        }
+        self.tracer.emit(|| Event::Unparked {
+            by: match ended {
+                ParkEnd::NotParked if meddled => UnparkCause::Spurious,
+                ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,
+                ParkEnd::TimedOutOrSpurious => match deadline_ns {
+                    Some(deadline_ns) if self.clock.now_ns() >= deadline_ns => {
+                        UnparkCause::Deadline
+                    }
+                    _ => UnparkCause::Spurious,
+                },
+            },
+        });
+    }
+
+    /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
+    /// threads must not be able to keep the executor here.
+    #[cold]
+    pub(crate) fn take_inbox(&self) {
+        for _ in 0..self.inbox.len() {
+            if let Some(id) = self.inbox.receive() {
+                self.queue.wake(id, Cause::OtherThread);
+            }
+        }
+    }
+}
