@@ -350,6 +350,20 @@ fn a_join_of_what_nobody_can_wake_is_a_stall_and_no_wait() {
     });
 }
 
+/// In an open world the wakers that the join gives its handles count as held, and the executor parks.
+#[test]
+fn a_deadlock_behind_a_join_of_handles_is_found_in_a_closed_world() {
+    let closed = [
+        Executor::builder().closed_world(true),
+        Executor::builder().virtual_time(),
+    ];
+    for builder in closed {
+        let stuck = async { drop(join_all([spawn(pending::<()>())]).await) };
+        let stalled = builder.build().try_block_on(stuck).unwrap_err();
+        assert_eq!(stalled.tasks().len(), 2);
+    }
+}
+
 #[test]
 fn a_task_that_waits_for_another_since_an_earlier_poll_is_named_with_that_one() {
     let executor = Executor::builder().virtual_time().build();
