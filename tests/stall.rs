@@ -276,6 +276,69 @@ fn a_waker_that_was_watched_while_the_executor_was_parked_still_wakes() {
 }
 
 #[test]
+fn a_task_whose_last_waker_was_dropped_goes_on_when_something_else_wakes_it() {
+    no_hang(|| {
+        let (send, wakers) = mpsc::channel::<Waker>();
+        let other = thread::spawn(move || {
+            let of_first = wakers.recv().unwrap();
+            let of_second = wakers.recv().unwrap();
+            // The executor is parked, and watches the waker of the first.
+            thread::sleep(ms(10));
+            drop(of_first);
+            thread::sleep(ms(10));
+            of_second.wake();
+        });
+        Executor::new().block_on(async move {
+            let (hand_over, handle) = async_channel::bounded::<JoinHandle<()>>(1);
+            let to_first = send.clone();
+            let first = spawn(async move {
+                let handle = handle.recv().await.unwrap();
+                to_first.send(common::own_waker().await).unwrap();
+                handle.await.unwrap();
+            });
+            let mut sent = false;
+            let second = spawn(poll_fn(move |cx| {
+                if mem::replace(&mut sent, true) {
+                    return Poll::Ready(());
+                }
+                send.send(cx.waker().clone()).unwrap();
+                Poll::Pending
+            }));
+            hand_over.send(second).await.unwrap();
+            first.await.unwrap();
+        });
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn while_a_waker_is_held_elsewhere_the_thread_sleeps_and_does_not_turn() {
+    let (executor, recording) = recorded(Executor::builder());
+    let (send, wakers) = mpsc::channel::<Waker>();
+    let other = thread::spawn(move || {
+        let waker = wakers.recv().unwrap();
+        thread::sleep(ms(50));
+        waker.wake();
+    });
+    executor.block_on(async {
+        let mut sent = false;
+        poll_fn(|cx| {
+            if mem::replace(&mut sent, true) {
+                return Poll::Ready(());
+            }
+            send.send(cx.waker().clone()).unwrap();
+            Poll::Pending
+        })
+        .await;
+    });
+    other.join().unwrap();
+    let is_park = |sentence: &String| sentence.contains("the thread parks");
+    let parks = sentences(&recording).into_iter().filter(is_park).count();
+    // The operating system may wake it now and then.
+    assert!((1..20).contains(&parks), "{parks}");
+}
+
+#[test]
 fn nothing_is_stalled_while_a_timer_is_armed_or_a_closure_is_out() {
     for builder in [
         Executor::builder(),
