@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use common::{OnDrop, Probe, no_hang, own_waker, poll_once, secs, virtual_executor};
 use waker_fn::waker_fn;
 use watchglass::time::Sleep;
-use watchglass::trace::{Event, Observer, Record};
+use watchglass::trace::{Event, Observer, Record, UnparkCause};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join_all, now, sleep, spawn, spawn_blocking, timeout, yield_now,
 };
@@ -371,23 +371,29 @@ fn what_an_observer_spawns_when_the_thread_is_about_to_park_is_run() {
     let output = no_hang(|| {
         let (send, receive) = async_channel::unbounded::<u8>();
         let held = send.clone();
-        let observer = move |record: &Record| {
-            if let Event::Parked { .. } = record.event {
-                let send = send.clone();
-                drop(spawn(async move { send.try_send(7).unwrap() }));
+        let ended_by = Rc::new(Cell::new(None));
+        let observer = {
+            let ended_by = ended_by.clone();
+            move |record: &Record| match record.event {
+                Event::Parked { .. } => {
+                    let send = send.clone();
+                    drop(spawn(async move { send.try_send(7).unwrap() }));
+                }
+                Event::Unparked { by } => ended_by.set(Some(by)),
+                _ => {}
             }
         };
         let executor = Executor::builder().observer(observer).build();
         let output = executor.block_on(async move { receive.recv().await.unwrap() });
         drop(held);
-        output
+        (output, ended_by.get())
     });
-    assert_eq!(output, 7);
+    assert_eq!(output, (7, Some(UnparkCause::Spurious)));
 }
 
 #[test]
 fn a_sleep_that_an_observer_moves_when_the_thread_is_about_to_park_is_in_time() {
-    let took = no_hang(|| {
+    let moved = |alone: bool| {
         let sleep = Rc::new(RefCell::new(sleep(Duration::MAX)));
         let observer = {
             let (sleep, moved) = (sleep.clone(), Cell::new(false));
@@ -402,12 +408,16 @@ fn a_sleep_that_an_observer_moves_when_the_thread_is_about_to_park_is_in_time() 
         // It also waits for what nobody does, under a waker that is held: no verdict may fall.
         executor.block_on(async {
             let held = own_waker().await;
+            let far_off = (!alone).then(|| spawn(watchglass::sleep(secs(3600))));
             poll_fn(|cx| Pin::new(&mut *sleep.borrow_mut()).poll(cx)).await;
-            drop(held);
+            drop((held, far_off));
         });
         start.elapsed()
-    });
-    assert!(took >= Duration::from_millis(1));
+    };
+    for alone in [true, false] {
+        let took = no_hang(move || moved(alone));
+        assert!(took >= Duration::from_millis(1));
+    }
 }
 
 #[test]
