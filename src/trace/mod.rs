@@ -5,8 +5,9 @@
 //! ```
 //!
 //! Events are sent from where they happen, after the executor's own state has changed, so an
-//! observer sees nothing that is not yet true. Without an observer, each of those places costs one
-//! branch that the processor predicts; `scripts/cost-of-events` counts what they cost together.
+//! observer sees nothing that is not yet true. Without an observer, a poll and a wake do not look for one, and
+//! each of the other places costs one branch that the processor predicts; `scripts/cost-of-events`
+//! counts what they cost together.
 
 mod event;
 mod recording;
