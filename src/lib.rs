@@ -68,6 +68,7 @@
 //! | [guard.rs] | keeps a panic of the user's code from going where it does not belong |
 //! | [task.rs] | what a task is: its id, and the box that it lives in |
 //! | [clock.rs] | real time, or a virtual time that jumps |
+//! | [free.rs] | which places of a table are free, to be used again |
 //! | [wheel.rs] | the timer wheel: what was put in it comes out in the order of its deadlines |
 //! | [trace/mod.rs] | what happened, told to an observer |
 //! | [trace/event.rs] | every event, and the sentence that it is printed as |
@@ -110,6 +111,7 @@
 //! [guard.rs]: ../src/watchglass/guard.rs.html
 //! [task.rs]: ../src/watchglass/task.rs.html
 //! [clock.rs]: ../src/watchglass/clock.rs.html
+//! [free.rs]: ../src/watchglass/free.rs.html
 //! [wheel.rs]: ../src/watchglass/wheel.rs.html
 //! [trace/mod.rs]: ../src/watchglass/trace/mod.rs.html
 //! [trace/event.rs]: ../src/watchglass/trace/event.rs.html
@@ -137,6 +139,7 @@
 mod guard;
 pub mod task;
 mod clock;
+mod free;
 mod wheel;
 pub mod trace;
 mod slots;

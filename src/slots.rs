@@ -18,6 +18,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 
+use crate::free::Free;
 use crate::guard::{contain, drop_contained};
 use crate::task::{BoxedTask, TaskId};
 
@@ -134,7 +135,7 @@ pub(crate) enum Joiner {
 /// than a second look-up at every poll would: slots are found by their index alone.
 pub(crate) struct Slots {
     slots: Vec<Slot>,
-    free: Vec<u32>,
+    free: Free,
     /// The last generation that a slot may have; then it retires. Small only in tests.
     last_generation: NonZeroU32,
 }
@@ -143,7 +144,7 @@ impl Slots {
     pub(crate) fn new() -> Self {
         Slots {
             slots: Vec::new(),
-            free: Vec::new(),
+            free: Free::new(),
             last_generation: NonZeroU32::MAX,
         }
     }
@@ -172,7 +173,7 @@ impl Slots {
             next_poll: NextPoll::WithSpare,
             has_handle,
         };
-        let (slot, generation) = match self.free.pop() {
+        let (slot, generation) = match self.free.take() {
             Some(slot) => {
                 let vacant = &mut self.slots[slot as usize];
                 debug_assert_eq!(vacant.state, State::Vacant);
@@ -227,7 +228,7 @@ impl Slots {
         let held = (slot.task.take(), slot.joiner.take());
         if slot.generation < last_generation {
             slot.generation = slot.generation.saturating_add(1);
-            self.free.push(id.slot);
+            self.free.give(id.slot);
         }
         Some(held)
     }

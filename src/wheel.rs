@@ -52,12 +52,14 @@
 
 use std::mem;
 
+use crate::free::Free;
+
 /// The bits of a deadline that choose the slot on one level.
 const DIGIT_BITS: u32 = 6;
 const SLOTS: usize = 1 << DIGIT_BITS;
 const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 
-/// The index that stands for "no entry": the end of the free list, or the head of an empty list.
+/// The index that stands for "no entry": the head of an empty list.
 const NONE: u32 = u32::MAX;
 
 /// The generation of a place in the slab that has used up all others. No key ever carries it.
@@ -363,8 +365,8 @@ impl Slot {
 /// A list is circular, so that its head alone, which the list's owner keeps, also gives the tail.
 struct Slab<T> {
     entries: Vec<Entry<T>>,
-    /// The first of the places that can be used again, which are chained by `next`.
-    free: u32,
+    /// The places that can be used again.
+    free: Free,
     /// How many entries are in use.
     len: usize,
 }
@@ -383,41 +385,42 @@ impl<T> Slab<T> {
     const fn new() -> Self {
         Slab {
             entries: Vec::new(),
-            free: NONE,
+            free: Free::new(),
             len: 0,
         }
     }
 
     /// Makes an entry that is in no list yet.
     fn add(&mut self, deadline: u64, value: T) -> Key {
-        if self.free == NONE {
-            self.grow();
-        }
-        let index = self.free;
-        let entry = &mut self[index];
-        debug_assert!(entry.value.is_none(), "entry {index} was free and in use");
-        entry.deadline = deadline;
-        entry.value = Some(value);
-        self.free = self[index].next;
+        let index = match self.free.take() {
+            Some(index) => {
+                let entry = &mut self[index];
+                debug_assert!(entry.value.is_none(), "entry {index} was free and in use");
+                entry.deadline = deadline;
+                entry.value = Some(value);
+                index
+            }
+            None => self.grow(deadline, value),
+        };
         self.len += 1;
         self.key(index)
     }
 
-    /// Adds a free place.
-    fn grow(&mut self) {
+    /// Makes an entry in a new place.
+    fn grow(&mut self, deadline: u64, value: T) -> u32 {
         let index = self.entries.len();
         assert!(
             index < NONE as usize,
             "the timer wheel is full with {index} timers: cancel some before arming another"
         );
         self.entries.push(Entry {
-            deadline: 0,
+            deadline,
             previous: NONE,
             next: NONE,
             generation: 0,
-            value: None,
+            value: Some(value),
         });
-        self.free = index as u32;
+        index as u32
     }
 
     /// Ends the use of an entry that is in no list any more.
@@ -425,13 +428,11 @@ impl<T> Slab<T> {
     /// A place that has counted through all generations is never used again: its next key would be
     /// equal to its first, which somebody may still hold.
     fn remove(&mut self, index: u32) -> T {
-        let free = self.free;
         let entry = &mut self[index];
         let value = entry.value.take().expect("a listed entry has a value");
         entry.generation += 1;
         if entry.generation != RETIRED {
-            entry.next = free;
-            self.free = index;
+            self.free.give(index);
         }
         self.len -= 1;
         value

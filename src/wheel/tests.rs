@@ -76,12 +76,7 @@ impl<T> Wheel<T> {
 
     /// Every place in the slab is in one list, or free, or retired.
     fn check_slab(&self, listed: &BTreeSet<u32>) {
-        let mut free = BTreeSet::new();
-        let mut index = self.slab.free;
-        while index != NONE {
-            assert!(free.insert(index), "the free list is a ring");
-            index = self.slab[index].next;
-        }
+        let free = self.slab.free.places();
         for index in 0..self.slab.entries.len() as u32 {
             let entry = &self.slab[index];
             assert_eq!(entry.value.is_some(), listed.contains(&index));

@@ -5,7 +5,7 @@
 //! that wait in it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -30,8 +30,8 @@ const TURN: usize = 64;
 struct Executor {
     now: Cell<u64>,
     tasks: RefCell<Vec<Task>>,
-    /// Places in `tasks` to be used again, the last one first.
-    free: RefCell<Vec<usize>>,
+    /// Places in `tasks` to be used again.
+    free: RefCell<Free>,
     ready: RefCell<VecDeque<Id>>,
     /// How many of the ready ones belong to this turn.
     turn: Cell<usize>,
@@ -40,6 +40,39 @@ struct Executor {
     armed: Cell<u64>,
     /// Who is polled now.
     current: RefCell<Option<Waiter>>,
+}
+
+/// The last place that became free is used first. Then the lowest of a block of 64, that block first
+/// which came to have one last.
+#[derive(Default)]
+struct Free {
+    last: Option<usize>,
+    blocks: Vec<(usize, BTreeSet<usize>)>,
+}
+
+impl Free {
+    fn take(&mut self) -> Option<usize> {
+        if self.last.is_some() {
+            return self.last.take();
+        }
+        let (_, places) = self.blocks.last_mut()?;
+        let lowest = places.pop_first();
+        self.blocks.retain(|(_, places)| !places.is_empty());
+        lowest
+    }
+
+    fn give(&mut self, place: usize) {
+        let Some(before) = self.last.replace(place) else {
+            return;
+        };
+        let block = before / 64;
+        if !self.blocks.iter().any(|(number, _)| *number == block) {
+            self.blocks.push((block, BTreeSet::new()));
+        }
+        let mut blocks = self.blocks.iter_mut();
+        let found = blocks.find(|(number, _)| *number == block);
+        found.expect("it is there by now").1.insert(before);
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -192,7 +225,7 @@ impl Executor {
             task.state = State::Vacant;
             task.generation += 1;
         });
-        self.free.borrow_mut().push(id.slot);
+        self.free.borrow_mut().give(id.slot);
     }
 
     fn spawn(&self, future: Boxed<Out<Model>>, has_handle: bool) -> Id {
@@ -205,7 +238,7 @@ impl Executor {
             has_handle,
             aborted: false,
         };
-        let slot = match self.free.borrow_mut().pop() {
+        let slot = match self.free.borrow_mut().take() {
             Some(slot) => {
                 task.generation = self.tasks.borrow()[slot].generation;
                 self.tasks.borrow_mut()[slot] = task;
