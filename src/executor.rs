@@ -388,14 +388,15 @@ impl Executor {
             NextPoll::Dropped => return self.drop_aborted(id, task),
         }
         spare.target.set_task(id);
-        let polled = self.poll_caught::<OBSERVED>(id, &mut task, spare);
+        let mut is_pending = false;
+        let caught = self.poll_caught::<OBSERVED>(id, &mut task, spare, &mut is_pending);
         if spare.clones() > 0 {
             let own = spare.replace_by_new();
-            if matches!(polled, Ok(true)) {
+            if is_pending {
                 self.shared.give_waker(id, own);
             }
         }
-        self.after_poll(id, task, polled);
+        self.after_poll(id, task, caught, is_pending);
     }
 
     #[cold]
@@ -410,40 +411,46 @@ impl Executor {
 
     fn poll_with_own_waker<const OBSERVED: bool>(&self, id: TaskId, mut task: BoxedTask) {
         let own = self.shared.take_waker(id).expect("it has one of its own");
-        let polled = self.poll_caught::<OBSERVED>(id, &mut task, &own);
-        if matches!(polled, Ok(true)) {
+        let mut is_pending = false;
+        let caught = self.poll_caught::<OBSERVED>(id, &mut task, &own, &mut is_pending);
+        if is_pending {
             self.shared.put_waker_back(id, own);
         }
-        self.after_poll(id, task, polled);
+        self.after_poll(id, task, caught, is_pending);
     }
 
-    /// Polls a task and says whether it is pending; or what it panicked with.
+    /// Polls a task and notes whether it is pending; or gives what it panicked with.
     #[inline(always)]
     fn poll_caught<const OBSERVED: bool>(
         &self,
         id: TaskId,
         task: &mut BoxedTask,
         held: &HeldWaker,
-    ) -> thread::Result<bool> {
-        let mut is_pending = false;
-        let poll = || {
+        is_pending: &mut bool,
+    ) -> thread::Result<()> {
+        catch_unwind(AssertUnwindSafe(|| {
             let clones = || Some(held.clones());
             let poll = |cx: &mut Context<'_>| task.as_mut().poll(cx);
             let shared = &*self.shared;
             let polled = shared.poll::<OBSERVED, _>(id, &held.waker, clones, poll);
-            is_pending = polled.is_pending();
-        };
-        catch_unwind(AssertUnwindSafe(poll)).map(|()| is_pending)
+            *is_pending = polled.is_pending();
+        }))
     }
 
     #[inline(always)]
-    fn after_poll(&self, id: TaskId, task: BoxedTask, polled: thread::Result<bool>) {
+    fn after_poll(
+        &self,
+        id: TaskId,
+        task: BoxedTask,
+        caught: thread::Result<()>,
+        is_pending: bool,
+    ) {
         let shared = &*self.shared;
-        match polled {
-            Ok(true) => shared
+        match caught {
+            Ok(()) if is_pending => shared
                 .queue
                 .put_back(id, Some(task), shared.take_waits_at()),
-            Ok(false) => shared.finish(id, task),
+            Ok(()) => shared.finish(id, task),
             Err(payload) => self.after_panic(id, task, payload),
         }
     }

@@ -92,7 +92,7 @@ impl Queue {
     }
 
     /// [`wake`](Queue::wake), for whoever knows that nobody is told.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn wake_untold(&self, id: TaskId) {
         debug_assert!(!self.tracer.is_on());
         self.push(id);

@@ -188,21 +188,21 @@ impl Slots {
                 (slot, NonZeroU32::MIN)
             }
         };
-        TaskId { slot, generation }
+        TaskId::new(slot, generation)
     }
 
     /// The task's slot. An id of the past has none.
     #[inline(always)]
     pub(crate) fn get(&self, id: TaskId) -> Option<&Slot> {
-        let slot = self.slots.get(id.slot as usize)?;
-        (slot.generation == id.generation).then_some(slot)
+        let slot = self.slots.get(id.slot() as usize)?;
+        id.is_of(slot.generation).then_some(slot)
     }
 
     /// The task's slot. An id of the past has none.
     #[inline(always)]
     pub(crate) fn get_mut(&mut self, id: TaskId) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(id.slot as usize)?;
-        (slot.generation == id.generation).then_some(slot)
+        let slot = self.slots.get_mut(id.slot() as usize)?;
+        id.is_of(slot.generation).then_some(slot)
     }
 
     /// Gives the slot back. The generation moves on, so every copy of the id is now of the past. A
@@ -228,7 +228,7 @@ impl Slots {
         let held = (slot.task.take(), slot.joiner.take());
         if slot.generation < last_generation {
             slot.generation = slot.generation.saturating_add(1);
-            self.free.give(id.slot);
+            self.free.give(id.slot());
         }
         Some(held)
     }
@@ -238,16 +238,7 @@ impl Slots {
         let slots = (0..).zip(&self.slots);
         slots
             .filter(|(_, slot)| slot.state.is_unfinished())
-            .map(|(index, slot)| {
-                let generation = slot.generation;
-                (
-                    TaskId {
-                        slot: index,
-                        generation,
-                    },
-                    slot,
-                )
-            })
+            .map(|(index, slot)| (TaskId::new(index, slot.generation), slot))
     }
 }
 

@@ -8,7 +8,7 @@ use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::fmt;
 use std::mem;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
@@ -23,41 +23,54 @@ use pin_project_lite::pin_project;
 /// It displays as `#3`, or `#3.1` for the second task in slot 3.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId {
-    pub(crate) slot: u32,
-    /// Counted from 1, so that an `Option<TaskId>` is no larger than a `TaskId`.
-    pub(crate) generation: NonZeroU32,
+    /// The slot in the upper half, the generation in the lower. An id is copied and compared at every
+    /// poll and every wake: as one number it is in one register, where two fields would be in two.
+    ///
+    /// Generations are counted from 1, so an `Option<TaskId>` is no larger than a `TaskId`.
+    bits: NonZeroU64,
 }
 
 impl TaskId {
+    #[inline]
+    pub(crate) fn new(slot: u32, generation: NonZeroU32) -> Self {
+        TaskId {
+            bits: NonZeroU64::from(generation) | u64::from(slot) << 32,
+        }
+    }
+
     /// The slot in the executor's table. Slots are reused.
+    #[inline]
     pub fn slot(self) -> u32 {
-        self.slot
+        (self.bits.get() >> 32) as u32
     }
 
     /// How many tasks have lived in the slot before this one.
     pub fn generation(self) -> u32 {
-        self.generation.get() - 1
+        self.bits.get() as u32 - 1
+    }
+
+    /// True for the id of the task that lives in this generation of its slot.
+    #[inline]
+    pub(crate) fn is_of(self, generation: NonZeroU32) -> bool {
+        self.bits.get() as u32 == generation.get()
     }
 
     pub(crate) fn to_bits(self) -> u64 {
-        u64::from(self.generation.get()) << 32 | u64::from(self.slot)
+        self.bits.get()
     }
 
-    /// The id of these bits, if they are an id's.
+    /// The id of these bits, unless they are 0.
     #[inline]
     pub(crate) fn from_bits(bits: u64) -> Option<Self> {
-        Some(TaskId {
-            slot: bits as u32,
-            generation: NonZeroU32::new((bits >> 32) as u32)?,
-        })
+        NonZeroU64::new(bits).map(|bits| TaskId { bits })
     }
 }
 
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.generation() {
-            0 => write!(f, "#{}", self.slot),
-            generation => write!(f, "#{}.{generation}", self.slot),
+            0 => write!(f, "#{}", self.slot()),
+            generation => write!(f, "#{}.{generation}", self.slot()),
         }
     }
 }
@@ -279,11 +292,10 @@ mod tests {
 
     #[test]
     fn an_id_survives_its_bits() {
-        let id = TaskId {
-            slot: 7,
-            generation: NonZeroU32::MAX,
-        };
+        let id = TaskId::new(7, NonZeroU32::MAX);
         assert_eq!(TaskId::from_bits(id.to_bits()), Some(id));
+        assert_eq!((id.slot(), id.generation()), (7, u32::MAX - 1));
+        assert!(id.is_of(NonZeroU32::MAX) && !id.is_of(NonZeroU32::MIN));
         assert_eq!(size_of::<Option<TaskId>>(), size_of::<TaskId>());
     }
 

@@ -56,7 +56,7 @@ pub(crate) fn set_here(here: Option<Here>) -> Option<Here> {
 impl TaskWaker {
     /// Wakes on the executor's own thread, while that executor runs. False everywhere else, and
     /// where somebody observes.
-    #[inline]
+    #[inline(always)]
     fn wake_here(&self, task: TaskId) -> bool {
         HERE.with(|place| match &**place.borrow() {
             Some(here) if self.lives_at(here.unobserved_home) => {
@@ -87,6 +87,7 @@ impl Wake for TaskWaker {
         self.wake_by_ref();
     }
 
+    #[inline(always)]
     fn wake_by_ref(self: &Arc<Self>) {
         if let Some(task) = self.task()
             && !self.wake_here(task)

@@ -105,7 +105,7 @@ mod tests {
         let spawned = |slot, kind| {
             let generation = std::num::NonZeroU32::MIN;
             let event = Event::Spawned {
-                task: TaskId { slot, generation },
+                task: TaskId::new(slot, generation),
                 name: "copies".into(),
                 kind,
                 at: Location::caller(),
