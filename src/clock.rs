@@ -71,6 +71,12 @@ impl Clock {
         }
     }
 
+    /// When `duration` will have gone by. Later than a `u64` can say is never: `None`.
+    pub(crate) fn ns_after(&self, duration: Duration) -> Option<u64> {
+        let duration_ns = u64::try_from(duration.as_nanos()).ok()?;
+        self.now_ns().checked_add(duration_ns)
+    }
+
     /// When `instant` is, in nanoseconds since the start. What lies before the start is at 0. Later
     /// than a `u64` can say is never: `None`.
     pub(crate) fn ns_of(&self, instant: Instant) -> Option<u64> {

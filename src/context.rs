@@ -102,6 +102,15 @@ impl Shared {
         }
     }
 
+    /// True if this is the executor that runs on this thread now.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        CURRENT.with(|current| match &**current.borrow() {
+            Some(shared) => ptr::eq(&**shared, self),
+            None => false,
+        })
+    }
+
     /// Makes this the running executor of the thread until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
         let here = Here::new(self.queue.clone(), Arc::as_ptr(&self.home));
@@ -427,17 +436,38 @@ impl Shared {
 
     // ---- timers
 
+    /// Puts a deadline in the wheel, for whoever polls with `waker`.
+    #[inline]
+    pub(crate) fn arm_for(&self, waker: &Waker, deadline_ns: u64) -> Key {
+        match self.queue.running() {
+            Some(id) if self.is_polled_by_id(id, waker) => {
+                let mut wheel = self.wheel.borrow_mut();
+                let key = wheel.insert_with(deadline_ns, || Waiter::Task(id));
+                drop(wheel);
+                self.tell_armed(key, Some(id), deadline_ns);
+                key
+            }
+            _ => self.arm(deadline_ns, Waiter::Waker(ForeignWaker::clone_of(waker))),
+        }
+    }
+
     /// Puts a deadline in the wheel.
+    #[inline(never)]
     pub(crate) fn arm(&self, deadline_ns: u64, waiter: Waiter) -> Key {
         let task = waiter.task();
         let key = self.wheel.borrow_mut().insert(deadline_ns, waiter);
+        self.tell_armed(key, task, deadline_ns);
+        key
+    }
+
+    #[inline]
+    fn tell_armed(&self, key: Key, task: Option<TaskId>, deadline_ns: u64) {
         self.tracer.emit(|| Event::TimerArmed {
             timer: timer_id(key),
             task,
             deadline: Duration::from_nanos(deadline_ns),
             place: self.place(key),
         });
-        key
     }
 
     /// Whoever polls with `waker` is woken when the timer fires, and nobody else.
@@ -476,6 +506,7 @@ impl Shared {
     }
 
     /// Takes a timer out of the wheel, if it is still there, and gives back whom it would wake.
+    #[inline(always)]
     pub(crate) fn cancel_timer(&self, key: Key) -> Option<Waiter> {
         let waiter = self.wheel.borrow_mut().cancel(key);
         if waiter.is_some() {

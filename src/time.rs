@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -45,7 +46,10 @@ pub fn now() -> Instant {
 #[doc(alias = "delay")]
 pub fn sleep(duration: Duration) -> Sleep {
     let state = match Shared::current() {
-        Some(shared) => State::until(shared.clock.now().checked_add(duration)),
+        Some(shared) => {
+            let deadline_ns = shared.clock.ns_after(duration);
+            State::begun(shared, deadline_ns)
+        }
         None => State::For(duration),
     };
     Sleep { state }
@@ -82,8 +86,10 @@ pub struct Sleep {
 enum State {
     /// Made outside of an executor and not polled yet.
     For(Duration),
-    /// Not polled yet.
+    /// Made by [`sleep_until`] and not polled yet, or reset since.
     Until(Instant),
+    /// Made inside of an executor and not polled yet: when it is due, on that executor's clock.
+    Begun(Rc<Shared>, u64),
     /// It will never be ready, unless it is reset: whom to wake then, if it was polled.
     Never(Option<(Rc<Shared>, Waiter)>),
     /// In the wheel, or just handed out by it.
@@ -96,24 +102,21 @@ enum State {
 struct Timer {
     shared: Rc<Shared>,
     key: Key,
-    /// As it was asked for. The wheel has it in nanoseconds, and none before the clock's start.
-    deadline: Instant,
-}
-
-impl State {
-    fn until(deadline: Option<Instant>) -> State {
-        deadline.map_or(State::Never(None), State::Until)
-    }
+    deadline_ns: u64,
 }
 
 impl Sleep {
     /// When it is due. `None` before the first poll of a sleep that was made outside of an
     /// executor, and for one that never ends.
+    ///
+    /// Once it was polled, a deadline from before its executor was made is told as the instant at which
+    /// that was made.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::For(_) | State::Never(_) => None,
             State::Until(deadline) | State::Elapsed(deadline) => Some(*deadline),
-            State::Armed(timer) => Some(timer.deadline),
+            State::Begun(shared, deadline_ns) => shared.clock.instant_of(*deadline_ns),
+            State::Armed(timer) => timer.deadline(),
         }
     }
 
@@ -122,7 +125,7 @@ impl Sleep {
         match &self.state {
             State::Elapsed(_) => true,
             State::Armed(timer) => timer.has_fired(),
-            State::For(_) | State::Until(_) | State::Never(_) => false,
+            State::For(_) | State::Until(_) | State::Begun(..) | State::Never(_) => false,
         }
     }
 
@@ -132,23 +135,62 @@ impl Sleep {
         let state = mem::replace(&mut self.state, State::Until(deadline));
         self.state = match state {
             State::Armed(timer) if !timer.has_fired() => timer.reset(deadline),
-            State::Never(Some((shared, waiter))) => Timer::arm(shared, deadline, waiter),
+            State::Never(Some((shared, waiter))) => match shared.clock.ns_of(deadline) {
+                Some(deadline_ns) => Timer::arm(shared, deadline_ns, waiter),
+                None => State::Never(Some((shared, waiter))),
+            },
             _ => State::Until(deadline),
         };
     }
 }
 
-impl Timer {
-    /// Puts the deadline in the wheel, or keeps whom to wake if it can never come.
-    fn arm(shared: Rc<Shared>, deadline: Instant, waiter: Waiter) -> State {
-        let Some(deadline_ns) = shared.clock.ns_of(deadline) else {
-            return State::Never(Some((shared, waiter)));
+impl State {
+    fn begun(shared: Rc<Shared>, deadline_ns: Option<u64>) -> State {
+        match deadline_ns {
+            Some(deadline_ns) => State::Begun(shared, deadline_ns),
+            None => State::Never(None),
+        }
+    }
+
+    /// True if it has a place in the time of the executor that runs on this thread.
+    #[inline]
+    fn is_on_current(&self) -> bool {
+        match self {
+            State::Begun(shared, _) | State::Armed(Timer { shared, .. }) => shared.is_current(),
+            State::For(_) | State::Until(_) | State::Never(_) | State::Elapsed(_) => false,
+        }
+    }
+
+    /// Gives it a place there, if it has none and needs one.
+    #[track_caller]
+    fn bring_to_current(&mut self) {
+        let shared = Shared::expect_current("sleep");
+        let clock = &shared.clock;
+        let deadline_ns = match self {
+            State::For(duration) => clock.ns_after(*duration),
+            State::Until(deadline) => clock.ns_of(*deadline),
+            State::Begun(elsewhere, deadline_ns) => {
+                let deadline = elsewhere.clock.instant_of(*deadline_ns);
+                deadline.and_then(|deadline| clock.ns_of(deadline))
+            }
+            State::Armed(_) => panic!(
+                "a sleep was polled on another executor than the one it was armed on, which still \
+                 holds its timer; make a new sleep on this executor"
+            ),
+            State::Never(_) | State::Elapsed(_) => return,
         };
+        *self = State::begun(shared, deadline_ns);
+    }
+}
+
+impl Timer {
+    /// Puts the deadline in the wheel.
+    fn arm(shared: Rc<Shared>, deadline_ns: u64, waiter: Waiter) -> State {
         let key = shared.arm(deadline_ns, waiter);
         State::Armed(Timer {
             shared,
             key,
-            deadline,
+            deadline_ns,
         })
     }
 
@@ -159,8 +201,12 @@ impl Timer {
             return State::Never(waiter.map(|waiter| (self.shared.clone(), waiter)));
         };
         self.shared.reset_timer(self.key, deadline_ns);
-        self.deadline = deadline;
+        self.deadline_ns = deadline_ns;
         State::Armed(self)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.shared.clock.instant_of(self.deadline_ns)
     }
 
     fn has_fired(&self) -> bool {
@@ -173,41 +219,38 @@ impl Future for Sleep {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let shared = Shared::expect_current("sleep");
-        let at = std::panic::Location::caller();
-        if let State::For(duration) = self.state {
-            self.state = State::until(shared.clock.now().checked_add(duration));
+        let at = Location::caller();
+        if !self.state.is_on_current() {
+            self.state.bring_to_current();
         }
         match &self.state {
+            State::Begun(shared, deadline_ns) => {
+                let key = shared.arm_for(cx.waker(), *deadline_ns);
+                shared.waits(WaitsOn::Timer(timer_id(key)), at);
+                self.state = State::Armed(Timer {
+                    shared: shared.clone(),
+                    key,
+                    deadline_ns: *deadline_ns,
+                });
+            }
             State::Armed(timer) => {
-                assert!(
-                    Rc::ptr_eq(&timer.shared, &shared),
-                    "a sleep was polled on another executor than the one it was armed on, which \
-                     still holds its timer; make a new sleep on this executor"
-                );
+                let Timer { shared, key, .. } = timer;
                 if timer.has_fired() {
-                    self.state = State::Elapsed(timer.deadline);
+                    let deadline = timer.deadline().expect("it lies in the past");
+                    self.state = State::Elapsed(deadline);
                     return Poll::Ready(());
                 }
-                shared.waits(WaitsOn::Timer(timer_id(timer.key)), at);
-                shared.set_timer_waiter(timer.key, cx.waker());
-            }
-            State::Until(deadline) => {
-                let waiter = shared.waiter(cx.waker());
-                self.state = Timer::arm(shared.clone(), *deadline, waiter);
-                let on = match &self.state {
-                    State::Armed(timer) => WaitsOn::Timer(timer_id(timer.key)),
-                    _ => WaitsOn::Never,
-                };
-                shared.waits(on, at);
+                shared.waits(WaitsOn::Timer(timer_id(*key)), at);
+                shared.set_timer_waiter(*key, cx.waker());
             }
             State::Never(_) => {
+                let shared = Shared::expect_current("sleep");
                 let waiter = shared.waiter(cx.waker());
                 shared.waits(WaitsOn::Never, at);
                 self.state = State::Never(Some((shared, waiter)));
             }
             State::Elapsed(_) => return Poll::Ready(()),
-            State::For(_) => unreachable!("it has begun"),
+            State::For(_) | State::Until(_) => unreachable!("it was brought to this executor"),
         }
         Poll::Pending
     }

@@ -132,6 +132,14 @@ impl<T> Wheel<T> {
 
     /// Arms a timer: `value` comes out of `pop` once the clock has reached `deadline`.
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> Key {
+        self.insert_with(deadline, || value)
+    }
+
+    /// [`insert`](Wheel::insert), with a value that is made only where it is to lie. One that exists
+    /// before would have to be dropped if the memory cannot grow, and for that it is kept on the stack
+    /// first: a sleep that is armed and dropped took 63 ns instead of 60.
+    #[inline(always)]
+    pub(crate) fn insert_with(&mut self, deadline: u64, value: impl FnOnce() -> T) -> Key {
         if self.slots.is_empty() {
             self.slots = vec![[Slot::EMPTY; SLOTS]; LEVELS];
         }
@@ -141,6 +149,7 @@ impl<T> Wheel<T> {
     }
 
     /// Takes an entry out before it expires. `None` if it is no longer in the wheel.
+    #[inline(always)]
     pub(crate) fn cancel(&mut self, key: Key) -> Option<T> {
         if !self.slab.holds(key) {
             return None;
@@ -391,34 +400,35 @@ impl<T> Slab<T> {
     }
 
     /// Makes an entry that is in no list yet.
-    fn add(&mut self, deadline: u64, value: T) -> Key {
+    #[inline(always)]
+    fn add(&mut self, deadline: u64, value: impl FnOnce() -> T) -> Key {
         let index = match self.free.take() {
-            Some(index) => {
-                let entry = &mut self[index];
-                debug_assert!(entry.value.is_none(), "entry {index} was free and in use");
-                entry.deadline = deadline;
-                entry.value = Some(value);
-                index
-            }
-            None => self.grow(deadline, value),
+            Some(index) => index,
+            None => self.grow(),
         };
+        let entry = &mut self[index];
+        debug_assert!(entry.value.is_none(), "entry {index} was free and in use");
+        entry.deadline = deadline;
+        // What was there needs no drop, and no look whether it does.
+        mem::forget(mem::replace(&mut entry.value, Some(value())));
         self.len += 1;
         self.key(index)
     }
 
-    /// Makes an entry in a new place.
-    fn grow(&mut self, deadline: u64, value: T) -> u32 {
+    /// Makes a new place.
+    #[cold]
+    fn grow(&mut self) -> u32 {
         let index = self.entries.len();
         assert!(
             index < NONE as usize,
             "the timer wheel is full with {index} timers: cancel some before arming another"
         );
         self.entries.push(Entry {
-            deadline,
+            deadline: 0,
             previous: NONE,
             next: NONE,
             generation: 0,
-            value: Some(value),
+            value: None,
         });
         index as u32
     }
@@ -427,6 +437,7 @@ impl<T> Slab<T> {
     ///
     /// A place that has counted through all generations is never used again: its next key would be
     /// equal to its first, which somebody may still hold.
+    #[inline(always)]
     fn remove(&mut self, index: u32) -> T {
         let entry = &mut self[index];
         let value = entry.value.take().expect("a listed entry has a value");

@@ -42,12 +42,38 @@ fn a_deadline_at_zero_or_in_the_past_is_due_at_the_next_turn() {
 fn a_sleep_keeps_the_deadline_that_it_was_given() {
     let before = Instant::now() - secs(1);
     virtual_executor().block_on(async {
-        let mut sleep = pin!(sleep_until(before));
-        assert_eq!(sleep.deadline(), Some(before));
-        assert!(poll_once(sleep.as_mut()).await.is_pending());
-        assert_eq!(sleep.deadline(), Some(before), "while it waits");
-        sleep.as_mut().await;
-        assert_eq!(sleep.deadline(), Some(before), "when it is done");
+        let start = now();
+        sleep(secs(3)).await;
+        let second = start + secs(1);
+        for (given, once_polled) in [(start, start), (second, second), (before, start)] {
+            let mut sleep = pin!(sleep_until(given));
+            assert_eq!(sleep.deadline(), Some(given));
+            assert!(poll_once(sleep.as_mut()).await.is_pending());
+            assert_eq!(sleep.deadline(), Some(once_polled), "while it waits");
+            sleep.as_mut().await;
+            assert_eq!(sleep.deadline(), Some(once_polled), "when it is done");
+        }
+    });
+}
+
+#[test]
+fn a_sleep_that_was_not_polled_yet_may_go_to_another_executor() {
+    let early = virtual_executor();
+    thread::sleep(ms(1));
+    let late = virtual_executor();
+    let (five, deadline) = late.block_on(async { (sleep(secs(5)), now() + secs(5)) });
+    let centuries = late.block_on(async { sleep(Duration::from_nanos(u64::MAX)) });
+    assert_eq!(five.deadline(), Some(deadline));
+    assert!(centuries.deadline().is_some());
+    drop(late);
+    early.block_on(async {
+        five.await;
+        assert_eq!(now(), deadline, "its deadline is an instant");
+        let mut centuries = pin!(centuries);
+        assert!(poll_once(centuries.as_mut()).await.is_pending());
+        assert_eq!(centuries.deadline(), None, "this clock cannot say it");
+        centuries.as_mut().reset(now());
+        centuries.await;
     });
 }
 

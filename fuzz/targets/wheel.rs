@@ -4,6 +4,8 @@
 
 #[path = "../../src/wheel/against_map.rs"]
 mod against_map;
+#[path = "../../src/free.rs"]
+mod free;
 #[path = "../../src/wheel.rs"]
 mod wheel;
 
