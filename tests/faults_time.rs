@@ -61,8 +61,10 @@ fn a_sleep_that_was_not_polled_yet_may_go_to_another_executor() {
     let early = virtual_executor();
     thread::sleep(ms(1));
     let late = virtual_executor();
-    let (five, deadline) = late.block_on(async { (sleep(secs(5)), now() + secs(5)) });
-    let centuries = late.block_on(async { sleep(Duration::from_nanos(u64::MAX)) });
+    let (five, centuries, deadline) = late.block_on(async {
+        let centuries = sleep(Duration::from_nanos(u64::MAX));
+        (sleep(secs(5)), centuries, now() + secs(5))
+    });
     assert_eq!(five.deadline(), Some(deadline));
     assert!(centuries.deadline().is_some());
     drop(late);
