@@ -410,7 +410,7 @@ impl<T> Slab<T> {
         debug_assert!(entry.value.is_none(), "entry {index} was free and in use");
         entry.deadline = deadline;
         // What was there needs no drop, and no look whether it does.
-        mem::forget(mem::replace(&mut entry.value, Some(value())));
+        mem::forget(entry.value.replace(value()));
         self.len += 1;
         self.key(index)
     }
