@@ -183,9 +183,11 @@ impl Shared {
     /// woken.
     #[inline]
     pub(crate) fn finish(&self, id: TaskId, outcome: BoxedTask) {
-        let (unwanted, joiner) = self.queue.finish(id, outcome);
+        let left = self.queue.finish(id, outcome);
         self.tracer.emit(|| Event::Completed { task: id });
-        self.after_end(id, unwanted, joiner);
+        if let Some((unwanted, joiner)) = left {
+            self.after_end(id, unwanted, joiner);
+        }
     }
 
     /// [`finish`](Shared::finish), for a task that has no output.
@@ -198,9 +200,11 @@ impl Shared {
                 message: error.panic_message(),
             },
         };
-        let (unwanted, joiner) = self.queue.finish(id, Box::pin(Failed(error)));
+        let left = self.queue.finish(id, Box::pin(Failed(error)));
         self.tracer.emit(|| ended);
-        self.after_end(id, unwanted, joiner);
+        if let Some((unwanted, joiner)) = left {
+            self.after_end(id, unwanted, joiner);
+        }
     }
 
     #[inline]

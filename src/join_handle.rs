@@ -133,6 +133,7 @@ impl<T: 'static> JoinHandle<T> {
     }
 
     /// The outcome, if the task has ended and the outcome was not taken before.
+    #[inline(always)]
     pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
         let mut finished: BoxedTask = self.shared.queue.take_finished(self.id)?;
         self.taken = true;

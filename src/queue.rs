@@ -173,23 +173,27 @@ impl Queue {
     }
 
     /// Notes that a task has ended. Its outcome stays if a handle wants it; otherwise it comes back
-    /// and the slot is vacant. Whoever waits for the end comes back too.
+    /// and the slot is vacant. Whoever waits for the end comes back too. `None` if that is nobody and
+    /// the outcome stays.
     #[inline]
     pub(crate) fn finish(
         &self,
         id: TaskId,
         outcome: BoxedTask,
-    ) -> (Option<BoxedTask>, Option<Joiner>) {
+    ) -> Option<(Option<BoxedTask>, Option<Joiner>)> {
         let tasks = &mut *self.tasks.borrow_mut();
         let slot = tasks.slots.get_mut(id).expect("a task ends once");
         debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
         if slot.has_handle {
             slot.put(Some(outcome));
             slot.state = State::Finished;
-            return (None, slot.joiner.take());
+            if slot.joiner.is_none() {
+                return None;
+            }
+            return Some((None, slot.joiner.take()));
         }
         let (_, joiner) = tasks.slots.remove(id);
-        (Some(outcome), joiner)
+        Some((Some(outcome), joiner))
     }
 
     /// Notes who is told of the task's end. Gives back who was to be told until now, or the new one if

@@ -192,9 +192,12 @@ impl Task for Failed {
 
 /// Why a task has no output: it panicked, or it was cancelled.
 pub struct JoinError {
-    /// The panic's payload. The mutex is never locked: it lets an error be shared between threads
-    /// (`Sync`), as `Box<dyn Error + Send + Sync>` and so `?` ask for.
-    panic: Option<Mutex<Box<dyn Any + Send>>>,
+    /// The panic's payload, in a box of its own: so a `Result` with this error is hardly larger than the
+    /// output that nearly all of them hold, and is handed on in registers if that is small.
+    ///
+    /// The mutex is never locked: it lets an error be shared between threads (`Sync`), as
+    /// `Box<dyn Error + Send + Sync>` and so `?` ask for.
+    panic: Option<Box<Mutex<Box<dyn Any + Send>>>>,
 }
 
 impl JoinError {
@@ -204,7 +207,7 @@ impl JoinError {
 
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Self {
         JoinError {
-            panic: Some(Mutex::new(payload)),
+            panic: Some(Box::new(Mutex::new(payload))),
         }
     }
 
