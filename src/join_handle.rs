@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use crate::context::Shared;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
-use crate::slots::Joiner;
+use crate::slots::{Joiner, State};
 use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
 use crate::trace::WaitsOn;
 
@@ -91,9 +91,9 @@ where
 /// Polling a handle panics after it has given its output, and inside the very task that it is the
 /// handle of, which would wait for itself for ever.
 pub struct JoinHandle<T> {
-    shared: Rc<Shared>,
+    /// The task's executor. `None` once the handle has given its output.
+    shared: Option<Rc<Shared>>,
     id: TaskId,
-    taken: bool,
     output: PhantomData<fn() -> T>,
 }
 
@@ -110,33 +110,33 @@ impl<T: 'static> JoinHandle<T> {
     /// The handle of a task whose output is a `T`.
     pub(crate) fn new(shared: Rc<Shared>, id: TaskId) -> Self {
         JoinHandle {
-            shared,
+            shared: Some(shared),
             id,
-            taken: false,
             output: PhantomData,
         }
     }
 
+    /// The executor of a task whose outcome was not taken yet.
+    #[track_caller]
     pub(crate) fn executor(&self) -> &Rc<Shared> {
-        &self.shared
+        match &self.shared {
+            Some(shared) => shared,
+            None => panic!("the JoinHandle of {} has given its output", self.id),
+        }
     }
 
     /// Has `tell` called when the task ends. False, if it has ended.
     #[track_caller]
     pub(crate) fn tell(&self, tell: Rc<dyn Fn(TaskId)>) -> bool {
-        assert!(
-            !self.taken,
-            "the JoinHandle of {} has given its output",
-            self.id
-        );
-        self.shared.set_joiner(self.id, Joiner::Set(tell))
+        self.executor().set_joiner(self.id, Joiner::Set(tell))
     }
 
     /// The outcome, if the task has ended and the outcome was not taken before.
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
-        let mut finished: BoxedTask = self.shared.queue.take_finished(self.id)?;
-        self.taken = true;
+        let shared = self.shared.as_ref()?;
+        let mut finished: BoxedTask = shared.queue.take_finished(self.id)?;
+        self.shared = None;
         let mut output: Option<T> = None;
         let taken = finished.as_mut().take(&mut output);
         Some(taken.map(|()| output.expect("a task that is done has an output")))
@@ -160,14 +160,19 @@ impl<T> JoinHandle<T> {
     /// finished.
     #[doc(alias = "cancel")]
     pub fn abort(&self) {
-        if !self.taken {
-            self.shared.abort(self.id);
+        if let Some(shared) = &self.shared {
+            shared.abort(self.id);
         }
     }
 
     /// True if the task has ended: with an output, by a panic, or cancelled.
     pub fn is_finished(&self) -> bool {
-        !self.shared.queue.state(self.id).is_unfinished()
+        let state = |shared: &Rc<Shared>| shared.queue.state(self.id);
+        !self
+            .shared
+            .as_ref()
+            .map(state)
+            .is_some_and(State::is_unfinished)
     }
 
     /// The task's id.
@@ -181,15 +186,15 @@ impl<T: 'static> Future for JoinHandle<T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let id = self.id;
-        assert!(
-            !self.taken,
-            "the JoinHandle of {id} was polled after it gave its output; await a handle only once"
-        );
         if let Some(outcome) = self.take() {
             return Poll::Ready(outcome);
         }
-        let shared = &*self.shared;
+        let id = self.id;
+        let Some(shared) = &self.shared else {
+            panic!(
+                "the JoinHandle of {id} was polled after it gave its output; await a handle only once"
+            )
+        };
         assert!(
             shared.queue.running() != Some(id),
             "task {id} awaits its own JoinHandle and would wait for itself for ever; let another \
@@ -206,14 +211,14 @@ impl<T: 'static> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if self.taken {
+        let Some(shared) = &self.shared else {
             return;
-        }
+        };
         // Moved out first, and dropped with nothing borrowed: an output's drop is the user's code.
-        if let Some(outcome) = self.shared.queue.take_finished(self.id) {
+        if let Some(outcome) = shared.queue.take_finished(self.id) {
             return drop_contained(outcome);
         }
-        let joiner = self.shared.queue.with_slot(self.id, |slot| {
+        let joiner = shared.queue.with_slot(self.id, |slot| {
             slot.has_handle = false;
             slot.joiner.take()
         });
