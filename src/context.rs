@@ -38,6 +38,7 @@ thread_local! {
 }
 
 /// Makes `shared` the executor of this thread and returns the one before it.
+#[inline(always)]
 fn set_current(shared: Option<Rc<Shared>>) -> Option<Rc<Shared>> {
     let before = CURRENT.with(|current| current.replace(ManuallyDrop::new(shared)));
     ManuallyDrop::into_inner(before)
@@ -45,7 +46,7 @@ fn set_current(shared: Option<Rc<Shared>>) -> Option<Rc<Shared>> {
 
 /// Everything that one executor has, except for the loop that drives it.
 pub(crate) struct Shared {
-    pub(crate) queue: Rc<Queue>,
+    pub(crate) queue: Rc<Here>,
     pub(crate) tracer: Tracer,
     pub(crate) clock: Rc<Clock>,
     pub(crate) home: Arc<Home>,
@@ -69,7 +70,7 @@ impl Shared {
         let (home, inbox) = Home::new();
         Rc::new(Shared {
             tracer: queue.tracer.clone(),
-            queue: Rc::new(queue),
+            queue: Rc::new(Here::new(queue, Arc::as_ptr(&home))),
             clock,
             home,
             inbox,
@@ -87,6 +88,12 @@ impl Shared {
     #[inline]
     pub(crate) fn current() -> Option<Rc<Shared>> {
         CURRENT.with(|current| Option::clone(&current.borrow()))
+    }
+
+    /// True if an executor runs on this thread now.
+    #[inline]
+    pub(crate) fn somebody_is_current() -> bool {
+        CURRENT.with(|current| current.borrow().is_some())
     }
 
     /// Like [`current`](Shared::current), for what only works inside an executor.
@@ -112,11 +119,11 @@ impl Shared {
     }
 
     /// Makes this the running executor of the thread until the guard is dropped.
+    #[inline]
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        let here = Here::new(self.queue.clone(), Arc::as_ptr(&self.home));
         Entered {
             previous: set_current(Some(self.clone())),
-            previous_here: set_here(Some(here)),
+            previous_here: set_here(Some(self.queue.clone())),
         }
     }
 
@@ -147,21 +154,37 @@ impl Shared {
         id
     }
 
-    /// Queues `block_on`'s own future, which stays where it is.
+    /// Takes in `block_on`'s own future, which stays where it is, and queues it unless it `is_first`
+    /// (see [`nobody_is_before`](Shared::nobody_is_before)).
     #[inline]
     pub(crate) fn insert_main(
         &self,
         type_name: &'static str,
         at: &'static Location<'static>,
+        is_first: bool,
     ) -> TaskId {
         if !self.tracer.is_on() {
-            return self.queue.insert(None, State::Queued, at, false);
+            let state = match is_first {
+                true => State::Waiting,
+                false => State::Queued,
+            };
+            return self.queue.insert(None, state, at, false);
         }
         let id = self.queue.insert(None, State::Waiting, at, false);
         let name = Name::Borrowed(short_name(type_name));
         self.tell_spawned(id, name, TaskKind::Main, at);
         self.queue.wake(id, Cause::Spawned);
         id
+    }
+
+    /// True if a task that were queued now would be the next to be polled, and nothing that could make a
+    /// difference would happen before: no wake from a thread would be taken in, and no timer would fire.
+    #[inline]
+    pub(crate) fn nobody_is_before(&self) -> bool {
+        !self.tracer.has_observer()
+            && self.queue.len() == 0
+            && !self.home.has_mail()
+            && self.wheel.borrow().is_empty()
     }
 
     fn tell_spawned(
@@ -535,13 +558,15 @@ pub(crate) fn timer_id(key: Key) -> TimerId {
 
 /// While it lives, an executor runs on this thread.
 pub(crate) struct Entered {
+    /// Who runs when this one does not any more: somebody only if an executor is dropped in another.
     previous: Option<Rc<Shared>>,
-    previous_here: Option<Here>,
+    previous_here: Option<Rc<Here>>,
 }
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
-        set_here(self.previous_here.take());
+        drop(set_here(self.previous_here.take()));
         drop(set_current(self.previous.take()));
     }
 }

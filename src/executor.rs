@@ -10,7 +10,7 @@
 //! ```
 
 use std::any::{Any, type_name};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
@@ -62,8 +62,9 @@ pub struct Executor {
     /// How many more polls belong to this turn.
     turn_left: Cell<usize>,
     /// A waker that is not any task's yet. A task that never gives its waker away never has one of
-    /// its own: it is polled with this.
-    spare: Cell<Option<HeldWaker>>,
+    /// its own: it is polled with this. Borrowed for as long as the executor runs, which it does only
+    /// once at a time: see [`enter`](Executor::enter).
+    spare: RefCell<HeldWaker>,
     /// Nobody outside will use a waker.
     closed_world: bool,
 }
@@ -98,10 +99,11 @@ enum Next {
 
 impl Executor {
     pub(crate) fn with(shared: Rc<Shared>, closed_world: bool) -> Self {
+        let spare = HeldWaker::new(shared.home.clone());
         Executor {
             shared,
             turn_left: Cell::new(0),
-            spare: Cell::new(None),
+            spare: RefCell::new(spare),
             closed_world,
         }
     }
@@ -155,6 +157,8 @@ impl Executor {
         let ran = catch_unwind(AssertUnwindSafe(run));
         if let Err(payload) = &ran {
             main.panicked(&**payload);
+            // What that poll has cloned must wake nobody else.
+            *self.spare.borrow_mut() = HeldWaker::new(self.shared.home.clone());
         }
         // The future is dropped here, and not by a panic that unwinds: a second panic, in its own
         // drop or the output's, would end the process.
@@ -178,16 +182,17 @@ impl Executor {
         main: &mut MainTask<'_>,
         mut future: Pin<&mut F>,
     ) -> Result<F::Output, Stalled> {
-        let mut spare = self.take_spare();
+        let spare = &mut *self.spare.borrow_mut();
         let result = loop {
             let until = match self.shared.tracer.has_observer() {
-                false => self.run_others::<false>(&mut spare),
-                true => self.run_others::<true>(&mut spare),
+                false if main.take_is_first() => Until::MainIsNext(main.id),
+                false => self.run_others::<false>(spare),
+                true => self.run_others::<true>(spare),
             };
             match until {
                 Until::MainIsNext(id) => {
                     debug_assert_eq!(id, main.id);
-                    if let Poll::Ready(output) = main.poll(future.as_mut(), &mut spare) {
+                    if let Poll::Ready(output) = main.poll(future.as_mut(), spare) {
                         break Ok(output);
                     }
                 }
@@ -200,7 +205,6 @@ impl Executor {
             }
             self.resume_observer_panic();
         };
-        self.spare.set(Some(spare));
         if let Some(payload) = self.shared.tracer.take_panic() {
             drop_contained(result);
             resume_unwind(payload);
@@ -244,9 +248,7 @@ impl Executor {
         let step = match self.next() {
             Next::Poll(Popped { id, how, task }) => {
                 let task = task.expect("`block_on`'s own future is there only while it runs");
-                let mut spare = self.take_spare();
-                self.poll_task::<true>(id, how, task, &mut spare);
-                self.spare.set(Some(spare));
+                self.poll_task::<true>(id, how, task, &mut self.spare.borrow_mut());
                 Step::Polled(id)
             }
             Next::TimersFired(timers) => Step::TimersFired(timers),
@@ -280,7 +282,7 @@ impl Executor {
 
     #[track_caller]
     fn enter(&self, what: &str) -> Entered {
-        if Shared::current().is_some() {
+        if Shared::somebody_is_current() {
             panic!(
                 "{what} was called inside a running executor, whose thread it would block: \
                  `.await` the future instead, or move the blocking call to \
@@ -320,7 +322,7 @@ impl Executor {
     /// Takes what has come from outside, and says how many timers have fired.
     #[inline(always)]
     fn begin_turn(&self) -> usize {
-        if self.shared.home.has_mail() {
+        if self.shared.home.take_mail() {
             self.shared.take_inbox();
         }
         let no_timers = self.shared.wheel.borrow().is_empty();
@@ -464,12 +466,6 @@ impl Executor {
         drop_contained(task);
         shared.poll_ended();
         shared.fail(id, JoinError::panicked(payload));
-    }
-
-    /// The waker for tasks that have none of their own.
-    fn take_spare(&self) -> HeldWaker {
-        let fresh = || HeldWaker::new(self.shared.home.clone());
-        self.spare.take().unwrap_or_else(fresh)
     }
 
     #[inline]

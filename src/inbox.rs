@@ -96,7 +96,13 @@ impl Home {
     /// True if the executor should look into its inbox.
     #[inline]
     pub(crate) fn has_mail(&self) -> bool {
-        self.mail.load(Ordering::Relaxed) && self.mail.swap(false, Ordering::AcqRel)
+        self.mail.load(Ordering::Relaxed)
+    }
+
+    /// [`has_mail`](Home::has_mail), by the executor that looks at once.
+    #[inline]
+    pub(crate) fn take_mail(&self) -> bool {
+        self.has_mail() && self.mail.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn blocking_jobs(&self) -> usize {

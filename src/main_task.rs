@@ -7,6 +7,7 @@
 //! is asked whether somebody holds a clone: when the thread is to park without a deadline.)
 
 use std::any::Any;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::waker::HeldWaker;
 
 pub(crate) struct MainTask<'a> {
     pub(crate) id: TaskId,
+    /// True until its first poll, if it is the first of all and was not queued.
+    is_first: bool,
     /// The name of the future's type, in full: it is shortened only for those who want to read it.
     type_name: &'static str,
     shared: &'a Shared,
@@ -43,13 +46,21 @@ impl<'a> MainTask<'a> {
         type_name: &'static str,
         at: &'static Location<'static>,
     ) -> Self {
+        let is_first = shared.nobody_is_before();
         MainTask {
-            id: shared.insert_main(type_name, at),
+            id: shared.insert_main(type_name, at, is_first),
+            is_first,
             type_name,
             shared,
             waker: None,
             has_ended: false,
         }
+    }
+
+    /// True, once, if it is the first of all to be polled.
+    #[inline]
+    pub(crate) fn take_is_first(&mut self) -> bool {
+        mem::take(&mut self.is_first)
     }
 
     /// The last part of the future's type.

@@ -205,9 +205,7 @@ impl Slots {
         id.is_of(slot.generation).then_some(slot)
     }
 
-    /// Gives the slot back. The generation moves on, so every copy of the id is now of the past. A
-    /// slot whose generations are used up is never given out again: its next task would answer to
-    /// the ids of its first.
+    /// Gives the slot of a task back that [has one](Slots::get).
     ///
     /// What the slot held is for the caller to drop, with nothing borrowed.
     pub(crate) fn remove(&mut self, id: TaskId) -> (Option<BoxedTask>, Option<Joiner>) {
@@ -222,15 +220,25 @@ impl Slots {
         id: TaskId,
         state: impl FnOnce(State) -> bool,
     ) -> Option<(Option<BoxedTask>, Option<Joiner>)> {
-        let last_generation = self.last_generation;
         let slot = self.get_mut(id).filter(|slot| state(slot.state))?;
-        slot.state = State::Vacant;
         let held = (slot.task.take(), slot.joiner.take());
+        self.vacate(id);
+        Some(held)
+    }
+
+    /// Gives the slot of a task back that holds nothing. The generation moves on, so every copy of the
+    /// id is now of the past. A slot whose generations are used up is never given out again: its next
+    /// task would answer to the ids of its first.
+    #[inline(always)]
+    pub(crate) fn vacate(&mut self, id: TaskId) {
+        let last_generation = self.last_generation;
+        let slot = self.get_mut(id).expect("a task is removed once");
+        debug_assert!(slot.task.is_none() && slot.joiner.is_none());
+        slot.state = State::Vacant;
         if slot.generation < last_generation {
             slot.generation = slot.generation.saturating_add(1);
             self.free.give(id.slot());
         }
-        Some(held)
     }
 
     /// The tasks that have not finished, in the order of their slots.

@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::mem::{self, ManuallyDrop};
+use std::ops::Deref;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,14 +21,13 @@ use crate::task::TaskId;
 thread_local! {
     /// The executor that runs on this thread at this moment. Like `CURRENT` in `context.rs` it has
     /// nothing to drop, and so is there until the very end of its thread.
-    static HERE: RefCell<ManuallyDrop<Option<Here>>> =
+    static HERE: RefCell<ManuallyDrop<Option<Rc<Here>>>> =
         const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
-/// An executor, as its own thread's wakers see it.
+/// An executor, as its own thread's wakers see it: its queue, and which executor it is.
 pub(crate) struct Here {
-    queue: Rc<Queue>,
-    /// Tells which executor it is.
+    queue: Queue,
     home: *const Home,
     /// The same if nobody observes that executor, else null: so a wake that finds its home here has
     /// nothing to tell, and need not look.
@@ -35,7 +35,7 @@ pub(crate) struct Here {
 }
 
 impl Here {
-    pub(crate) fn new(queue: Rc<Queue>, home: *const Home) -> Self {
+    pub(crate) fn new(queue: Queue, home: *const Home) -> Self {
         let unobserved_home = match queue.tracer.has_observer() {
             false => home,
             true => ptr::null(),
@@ -48,8 +48,18 @@ impl Here {
     }
 }
 
+impl Deref for Here {
+    type Target = Queue;
+
+    #[inline]
+    fn deref(&self) -> &Queue {
+        &self.queue
+    }
+}
+
 /// Makes `here` the executor of this thread and returns the one before it.
-pub(crate) fn set_here(here: Option<Here>) -> Option<Here> {
+#[inline(always)]
+pub(crate) fn set_here(here: Option<Rc<Here>>) -> Option<Rc<Here>> {
     ManuallyDrop::into_inner(HERE.with(|place| place.replace(ManuallyDrop::new(here))))
 }
 
@@ -71,12 +81,12 @@ impl TaskWaker {
     #[inline(never)]
     fn wake_elsewhere_or_observed(self: &Arc<Self>, task: TaskId) {
         // Cloned, for an observer is the user's code: it must not find `HERE` borrowed.
-        let queue = HERE.with(|place| match &**place.borrow() {
-            Some(here) if self.lives_at(here.home) => Some(here.queue.clone()),
+        let here = HERE.with(|place| match &**place.borrow() {
+            Some(here) if self.lives_at(here.home) => Some(here.clone()),
             _ => None,
         });
-        match queue {
-            Some(queue) => queue.wake_from_here(task),
+        match here {
+            Some(here) => here.wake_from_here(task),
             None => self.send(),
         }
     }

@@ -576,6 +576,28 @@ fn fifty_threads_may_each_have_an_executor() {
 }
 
 #[test]
+fn what_the_main_future_cloned_before_it_panicked_wakes_nobody_else() {
+    let executor = virtual_executor();
+    let probe = Probe::new();
+    let first = executor.block_on(own_waker());
+    let kept = Cell::new(None);
+    let panics = poll_fn(|cx| -> Poll<()> {
+        kept.set(Some(cx.waker().clone()));
+        panic!("on purpose")
+    });
+    assert_eq!(panic_message(|| executor.block_on(panics)), "on purpose");
+    let _task = executor.spawn(probe.run());
+    executor.run_until_idle();
+    kept.take().unwrap().wake();
+    first.wake();
+    executor.run_until_idle();
+    assert_eq!(probe.polls.get(), 1);
+    probe.waker().wake();
+    executor.run_until_idle();
+    assert_eq!(probe.polls.get(), 2);
+}
+
+#[test]
 fn a_thread_local_guard_is_told_of_a_wake_from_a_thread_that_ends() {
     type Guard = OnDrop<Box<dyn FnMut()>>;
     thread_local!(static GUARD: RefCell<Option<Guard>> = const { RefCell::new(None) });

@@ -4,12 +4,13 @@
 mod common;
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use common::{Log, Probe, secs, virtual_executor, wake_remotely};
-use watchglass::{join_all, sleep, spawn, yield_now};
+use watchglass::{Step, join_all, sleep, spawn, yield_now};
 
 #[test]
 fn tasks_are_polled_in_the_order_of_their_spawning_and_of_their_wakes() {
@@ -52,6 +53,41 @@ fn spawn_polls_nothing_and_block_on_waits_for_its_turn() {
         "block_on's future",
         "spawned inside",
     ];
+    assert_eq!(log.take(), expected);
+}
+
+/// When block_on's own future is the only one in the queue, its turn begins like every other.
+#[test]
+fn what_came_before_block_on_goes_before_what_its_future_spawns() {
+    let executor = virtual_executor();
+    let log = Log::new();
+    let woken = Probe::new();
+    let say = |text, first: Pin<Box<dyn Future<Output = ()>>>| {
+        let log = log.clone();
+        async move {
+            first.await;
+            log.push(text);
+        }
+    };
+    let spawns = || async {
+        log.push("block_on's future");
+        spawn(say("spawned inside", Box::pin(async {})))
+            .await
+            .unwrap();
+    };
+
+    let _waits = executor.spawn(say("woken from a thread", Box::pin(woken.run())));
+    executor.run_until_idle();
+    woken.done.set(true);
+    wake_remotely(&woken.waker());
+    executor.block_on(spawns());
+    let expected = ["block_on's future", "woken from a thread", "spawned inside"];
+    assert_eq!(log.take(), expected);
+
+    let _sleeps = executor.spawn(say("slept", Box::pin(sleep(secs(0)))));
+    assert!(matches!(executor.step(), Step::Polled(_)));
+    executor.block_on(spawns());
+    let expected = ["block_on's future", "slept", "spawned inside"];
     assert_eq!(log.take(), expected);
 }
 

@@ -32,7 +32,7 @@ macro_rules! scenarios {
 
         /// Runs the task until its poll has seen what it waits for.
         fn run(home: &Home, inbox: &Inbox, done: impl Fn() -> bool) {
-            let mut look = home.has_mail();
+            let mut look = home.take_mail();
             loop {
                 for _ in 0..if look { inbox.len() } else { 0 } {
                     assert_eq!(inbox.receive(), Some(TASK));
@@ -43,7 +43,7 @@ macro_rules! scenarios {
                     }
                 }
                 let ended = inbox.park(home, None, || false);
-                look = ended == ParkEnd::NotParked || home.has_mail();
+                look = ended == ParkEnd::NotParked || home.take_mail();
             }
         }
 
@@ -85,7 +85,7 @@ macro_rules! scenarios {
             let second = TaskWaker::new(home.clone());
             second.set_task(TASK);
             let turn = || {
-                if home.has_mail() {
+                if home.take_mail() {
                     for _ in 0..inbox.len() {
                         inbox.receive();
                     }
