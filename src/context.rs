@@ -339,14 +339,9 @@ impl Shared {
     }
 
     /// Where the task that runs now, or ran last, last said that it waits.
+    #[inline]
     pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
         self.waits_at.get()
-    }
-
-    /// Where the last poll said that it waits.
-    #[inline]
-    pub(crate) fn take_waits_at(&self) -> Option<&'static Location<'static>> {
-        self.waits_at.take()
     }
 
     /// True if a timer or another task's end will wake the task. It looks at all of them: it is

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
 use crate::main_task::MainTask;
-use crate::queue::Popped;
+use crate::queue::{Pending, Popped};
 use crate::slots::NextPoll;
 use crate::stalled::Stalled;
 use crate::task::{BoxedTask, JoinError, TaskId};
@@ -216,13 +216,20 @@ impl Executor {
     /// ready. It is compiled twice: where there is no observer, a poll does not even look whether
     /// there is one.
     fn run_others<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Until {
+        let queue = &*self.shared.queue;
+        let mut polled = None;
         loop {
-            while let Some(Popped { id, how, task }) = self.pop_within_turn() {
+            while let Some(popped) = queue.pop(&self.turn_left, polled.take()) {
+                let Popped { id, how, task } = popped;
                 let Some(task) = task else {
                     return Until::MainIsNext(id);
                 };
-                self.poll_task::<OBSERVED>(id, how, task, spare);
+                polled = self.poll_task::<OBSERVED>(id, how, task, spare);
                 if OBSERVED {
+                    // The observer may have panicked: then nothing must be on its way.
+                    if let Some(polled) = polled.take() {
+                        queue.put_back(polled);
+                    }
                     self.resume_observer_panic();
                 }
             }
@@ -248,7 +255,10 @@ impl Executor {
         let step = match self.next() {
             Next::Poll(Popped { id, how, task }) => {
                 let task = task.expect("`block_on`'s own future is there only while it runs");
-                self.poll_task::<true>(id, how, task, &mut self.spare.borrow_mut());
+                let polled = self.poll_task::<true>(id, how, task, &mut self.spare.borrow_mut());
+                if let Some(polled) = polled {
+                    self.shared.queue.put_back(polled);
+                }
                 Step::Polled(id)
             }
             Next::TimersFired(timers) => Step::TimersFired(timers),
@@ -297,7 +307,7 @@ impl Executor {
     /// The next task of this turn; or a new turn, which begins with the inbox and the timers.
     fn next(&self) -> Next {
         loop {
-            if let Some(popped) = self.pop_within_turn() {
+            if let Some(popped) = self.shared.queue.pop(&self.turn_left, None) {
                 return Next::Poll(popped);
             }
             let fired = self.begin_turn();
@@ -307,15 +317,6 @@ impl Executor {
             if self.turn_left.get() == 0 {
                 return Next::Nothing;
             }
-        }
-    }
-
-    /// Only what was in the queue when the turn began: what wakes itself is polled a turn later.
-    #[inline(always)]
-    fn pop_within_turn(&self) -> Option<Popped> {
-        match self.turn_left.get() {
-            0 => None,
-            _ => self.shared.queue.pop(&self.turn_left),
         }
     }
 
@@ -383,11 +384,14 @@ impl Executor {
         how: NextPoll,
         mut task: BoxedTask,
         spare: &mut HeldWaker,
-    ) {
+    ) -> Option<Pending> {
         match how {
             NextPoll::WithSpare => {}
             NextPoll::WithOwn => return self.poll_with_own_waker::<OBSERVED>(id, task),
-            NextPoll::Dropped => return self.drop_aborted(id, task),
+            NextPoll::Dropped => {
+                self.drop_aborted(id, task);
+                return None;
+            }
         }
         spare.target.set_task(id);
         let mut is_pending = false;
@@ -398,7 +402,7 @@ impl Executor {
                 self.shared.give_waker(id, own);
             }
         }
-        self.after_poll(id, task, caught, is_pending);
+        self.after_poll(id, task, caught, is_pending)
     }
 
     #[cold]
@@ -411,14 +415,18 @@ impl Executor {
         });
     }
 
-    fn poll_with_own_waker<const OBSERVED: bool>(&self, id: TaskId, mut task: BoxedTask) {
+    fn poll_with_own_waker<const OBSERVED: bool>(
+        &self,
+        id: TaskId,
+        mut task: BoxedTask,
+    ) -> Option<Pending> {
         let own = self.shared.take_waker(id).expect("it has one of its own");
         let mut is_pending = false;
         let caught = self.poll_caught::<OBSERVED>(id, &mut task, &own, &mut is_pending);
         if is_pending {
             self.shared.put_waker_back(id, own);
         }
-        self.after_poll(id, task, caught, is_pending);
+        self.after_poll(id, task, caught, is_pending)
     }
 
     /// Polls a task and notes whether it is pending; or gives what it panicked with.
@@ -446,15 +454,20 @@ impl Executor {
         task: BoxedTask,
         caught: thread::Result<()>,
         is_pending: bool,
-    ) {
+    ) -> Option<Pending> {
         let shared = &*self.shared;
         match caught {
-            Ok(()) if is_pending => shared
-                .queue
-                .put_back(id, Some(task), shared.take_waits_at()),
+            Ok(()) if is_pending => {
+                return Some(Pending {
+                    id,
+                    task,
+                    waits_at: shared.waits_at(),
+                });
+            }
             Ok(()) => shared.finish(id, task),
             Err(payload) => self.after_panic(id, task, payload),
         }
+        None
     }
 
     #[cold]

@@ -88,8 +88,10 @@ impl<'a> MainTask<'a> {
         };
         match polled {
             Poll::Pending => {
-                let waits_at = shared.take_waits_at();
-                shared.queue.put_back(self.id, None, waits_at);
+                let waits_at = shared.waits_at();
+                shared
+                    .queue
+                    .with_slot(self.id, |slot| slot.waits_at = waits_at);
             }
             Poll::Ready(_) => self.end(|task| Event::Completed { task }),
         }

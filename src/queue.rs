@@ -38,7 +38,22 @@ pub(crate) struct Popped {
     pub(crate) how: NextPoll,
 }
 
+/// A task after a poll that has not finished it.
+pub(crate) struct Pending {
+    pub(crate) id: TaskId,
+    pub(crate) task: BoxedTask,
+    pub(crate) waits_at: Option<&'static Location<'static>>,
+}
+
 impl Tasks {
+    #[inline(always)]
+    fn put_back(&mut self, polled: Pending) {
+        let slot = self.slots.get_mut(polled.id);
+        let slot = slot.expect("a polled task keeps its slot");
+        slot.put(polled.task);
+        slot.waits_at = polled.waits_at;
+    }
+
     /// Puts one of the first so many entries at the front.
     #[cold]
     fn shuffle_front(&mut self, shuffle: &Cell<u64>, among: usize) {
@@ -125,17 +140,20 @@ impl Queue {
         before
     }
 
-    /// Takes the next task, which the caller then polls. `turn_left` is how many entries at the
-    /// front belong to this turn, and is counted down: a shuffled order is shuffled among those, so
-    /// nobody waits for ever.
+    /// Takes the next task, which the caller then polls, and first puts the one back that was `polled`
+    /// before. `turn_left` is how many entries at the front belong to this turn, and is counted down: a
+    /// shuffled order is shuffled among those, so nobody waits for ever.
     ///
     /// The task is no longer queued *before* it is polled, so that a wake which comes during the
     /// poll queues it again. Were that noted after the poll, such a wake would be forgotten, and it
     /// may have been the last one.
     #[inline(always)]
-    pub(crate) fn pop(&self, turn_left: &Cell<usize>) -> Option<Popped> {
+    pub(crate) fn pop(&self, turn_left: &Cell<usize>, polled: Option<Pending>) -> Option<Popped> {
+        let mut tasks = self.tasks.borrow_mut();
+        if let Some(polled) = polled {
+            tasks.put_back(polled);
+        }
         while turn_left.get() > 0 {
-            let mut tasks = self.tasks.borrow_mut();
             if let Some(shuffle) = &self.shuffle {
                 tasks.shuffle_front(shuffle, turn_left.get());
             }
@@ -154,22 +172,15 @@ impl Queue {
             // What ended while it was queued is passed over, and was an entry of this turn too.
             drop(tasks);
             self.tracer.passed_over(id);
+            tasks = self.tasks.borrow_mut();
         }
         None
     }
 
     /// Puts a task back that has not finished.
     #[inline(always)]
-    pub(crate) fn put_back(
-        &self,
-        id: TaskId,
-        task: Option<BoxedTask>,
-        waits_at: Option<&'static Location<'static>>,
-    ) {
-        let slots = &mut self.tasks.borrow_mut().slots;
-        let slot = slots.get_mut(id).expect("a polled task keeps its slot");
-        slot.put(task);
-        slot.waits_at = waits_at;
+    pub(crate) fn put_back(&self, polled: Pending) {
+        self.tasks.borrow_mut().put_back(polled);
     }
 
     /// Notes that a task has ended. Its outcome stays if a handle wants it; otherwise it comes back
@@ -185,7 +196,7 @@ impl Queue {
         let slot = tasks.slots.get_mut(id).expect("a task ends once");
         debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
         if slot.has_handle {
-            slot.put(Some(outcome));
+            slot.put(outcome);
             slot.state = State::Finished;
             slot.joiner.as_ref()?; // mostly nobody: then nothing is moved
             return Some((None, slot.joiner.take()));
@@ -330,7 +341,7 @@ mod tests {
     /// The slots that a turn of so many entries polls, in order.
     fn turn(queue: &Queue, entries: usize) -> Vec<u32> {
         let left = Cell::new(entries);
-        let polled = std::iter::from_fn(|| queue.pop(&left));
+        let polled = std::iter::from_fn(|| queue.pop(&left, None));
         polled.map(|popped| popped.id.slot()).collect()
     }
 

@@ -57,11 +57,11 @@ pub(crate) struct Slot {
 impl Slot {
     /// Puts the task, or its outcome, where there is none.
     #[inline(always)]
-    pub(crate) fn put(&mut self, task: Option<BoxedTask>) {
+    pub(crate) fn put(&mut self, task: BoxedTask) {
         debug_assert!(self.state.is_unfinished() && self.task.is_none());
         // What was there needs no drop, and no look whether it does: on the way of every poll, such a
         // look costs something.
-        mem::forget(mem::replace(&mut self.task, task));
+        mem::forget(self.task.replace(task));
     }
 }
 
