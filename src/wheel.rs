@@ -284,8 +284,12 @@ impl<T> Wheel<T> {
         let head = mem::replace(&mut self.slots[level][slot].head, NONE);
         self.clear_bits(level, slot);
         let mut index = head;
+        let mut ahead = self.slab[head].previous;
         loop {
             let next = self.slab[index].next;
+            if ahead != index && ahead != next {
+                ahead = self.slab[ahead].previous;
+            }
             let place = self.link(index);
             moved(self.slab.key(index), place);
             if next == head {
