@@ -141,8 +141,9 @@ impl Queue {
     }
 
     /// Takes the next task, which the caller then polls, and first puts the one back that was `polled`
-    /// before. `turn_left` is how many entries at the front belong to this turn, and is counted down: a
-    /// shuffled order is shuffled among those, so nobody waits for ever.
+    /// before. `turn_left` is how many entries at the front belong to this turn, and is counted down: what
+    /// was queued since the turn began waits for the next one, and a shuffled order is shuffled within
+    /// the turn, so nobody waits for ever.
     ///
     /// The task is no longer queued *before* it is polled, so that a wake which comes during the
     /// poll queues it again. Were that noted after the poll, such a wake would be forgotten, and it
