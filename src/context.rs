@@ -57,8 +57,6 @@ pub(crate) struct Shared {
     wakers: RefCell<Vec<Option<HeldWaker>>>,
     /// The waker of the poll that runs now, to be compared and never followed.
     polled_with: Cell<*const Waker>,
-    /// Where the task that runs now last said that it waits.
-    waits_at: Cell<Option<&'static Location<'static>>>,
     /// True if the poll that runs now has left its task's id with a timer or a task. Kept only
     /// while tracing.
     pub(crate) registered: Cell<bool>,
@@ -78,7 +76,6 @@ impl Shared {
             wheel: RefCell::new(Wheel::new()),
             wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
-            waits_at: Cell::new(None),
             registered: Cell::new(false),
             last_held: Cell::new(0),
         })
@@ -258,7 +255,7 @@ impl Shared {
     pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>, tell: impl FnOnce()) {
         let before = self.queue.set_running(Some(id));
         let waits_at = self.queue.with_slot(id, |slot| slot.waits_at);
-        self.waits_at.set(waits_at.flatten());
+        self.queue.waits_at.set(waits_at.flatten());
         tell();
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(task)));
         self.queue.set_running(before);
@@ -316,7 +313,7 @@ impl Shared {
         clones: impl FnOnce() -> Option<usize>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        self.waits_at.set(None);
+        self.queue.waits_at.set(None);
         self.queue.set_running(Some(id));
         self.polled_with.set(waker);
         let mut cx = Context::from_waker(waker);
@@ -341,7 +338,7 @@ impl Shared {
     /// Where the task that runs now, or ran last, last said that it waits.
     #[inline]
     pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
-        self.waits_at.get()
+        self.queue.waits_at.get()
     }
 
     /// True if a timer or another task's end will wake the task. It looks at all of them: it is
@@ -440,7 +437,7 @@ impl Shared {
     /// Takes note that the running task waits, and where.
     #[inline]
     pub(crate) fn waits(&self, on: WaitsOn, at: &'static Location<'static>) {
-        self.waits_at.set(Some(at));
+        self.queue.waits_at.set(Some(at));
         let task = self.queue.running();
         self.tracer.emit(|| Event::Waits { task, on, at });
     }

@@ -458,11 +458,7 @@ impl Executor {
         let shared = &*self.shared;
         match caught {
             Ok(()) if is_pending => {
-                return Some(Pending {
-                    id,
-                    task,
-                    waits_at: shared.waits_at(),
-                });
+                return Some(Pending { id, task });
             }
             Ok(()) => shared.finish(id, task),
             Err(payload) => self.after_panic(id, task, payload),

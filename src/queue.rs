@@ -4,7 +4,7 @@
 //! the task's state before it pushes. Wakes from other threads arrive in the inbox (`inbox.rs`) and
 //! end up here too, through the same function.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::mem;
 use std::panic::Location;
@@ -17,6 +17,8 @@ pub(crate) struct Queue {
     tasks: RefCell<Tasks>,
     /// The task whose future is being polled or dropped at this moment.
     running: Cell<Option<TaskId>>,
+    /// Where that task last said that it waits; after the poll, until the next one.
+    pub(crate) waits_at: Cell<Option<&'static Location<'static>>>,
     /// Why a waker is used at this moment that the executor keeps for somebody: a timer of a future
     /// in a `join_all` has fired, say. Whomever that wakes was woken by the same cause.
     waking_by: Cell<Option<Cause>>,
@@ -42,16 +44,15 @@ pub(crate) struct Popped {
 pub(crate) struct Pending {
     pub(crate) id: TaskId,
     pub(crate) task: BoxedTask,
-    pub(crate) waits_at: Option<&'static Location<'static>>,
 }
 
 impl Tasks {
     #[inline(always)]
-    fn put_back(&mut self, polled: Pending) {
+    fn put_back(&mut self, polled: Pending, waits_at: Option<&'static Location<'static>>) {
         let slot = self.slots.get_mut(polled.id);
         let slot = slot.expect("a polled task keeps its slot");
         slot.put(polled.task);
-        slot.waits_at = polled.waits_at;
+        slot.waits_at = waits_at;
     }
 
     /// Puts one of the first so many entries at the front.
@@ -73,6 +74,7 @@ impl Queue {
                 ready: VecDeque::new(),
             }),
             running: Cell::new(None),
+            waits_at: Cell::new(None),
             waking_by: Cell::new(None),
             shuffle: seed.map(Cell::new),
             tracer,
@@ -152,7 +154,7 @@ impl Queue {
     pub(crate) fn pop(&self, turn_left: &Cell<usize>, polled: Option<Pending>) -> Option<Popped> {
         let mut tasks = self.tasks.borrow_mut();
         if let Some(polled) = polled {
-            tasks.put_back(polled);
+            tasks.put_back(polled, self.waits_at.get());
         }
         while turn_left.get() > 0 {
             if let Some(shuffle) = &self.shuffle {
@@ -171,17 +173,26 @@ impl Queue {
                 });
             }
             // What ended while it was queued is passed over, and was an entry of this turn too.
-            drop(tasks);
-            self.tracer.passed_over(id);
-            tasks = self.tasks.borrow_mut();
+            tasks = self.pass_over(tasks, id);
         }
         None
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pass_over<'a>(&'a self, tasks: RefMut<'a, Tasks>, id: TaskId) -> RefMut<'a, Tasks> {
+        // The tracer calls the user's code: nothing may be borrowed.
+        drop(tasks);
+        self.tracer.passed_over(id);
+        self.tasks.borrow_mut()
     }
 
     /// Puts a task back that has not finished.
     #[inline(always)]
     pub(crate) fn put_back(&self, polled: Pending) {
-        self.tasks.borrow_mut().put_back(polled);
+        self.tasks
+            .borrow_mut()
+            .put_back(polled, self.waits_at.get());
     }
 
     /// Notes that a task has ended. Its outcome stays if a handle wants it; otherwise it comes back
