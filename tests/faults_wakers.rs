@@ -374,8 +374,16 @@ fn another_runtime_may_run_inside_ours() {
 
 #[test]
 fn a_sleep_polled_where_no_executor_runs_says_so() {
-    let message = panic_message(|| foreign_block_on(sleep(ms(1))));
-    assert!(message.contains("no watchglass executor runs"), "{message}");
+    let executor = virtual_executor();
+    let [begun, armed] = executor.block_on(async {
+        let mut armed = sleep(ms(1));
+        assert!(poll_once(Pin::new(&mut armed)).await.is_pending());
+        [sleep(ms(1)), armed]
+    });
+    for sleep in [sleep(ms(1)), begun, armed] {
+        let message = panic_message(|| foreign_block_on(sleep));
+        assert!(message.contains("no watchglass executor runs"), "{message}");
+    }
 }
 
 #[test]
