@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
+use crate::clock::Clock;
 use crate::context::{Shared, timer_id};
 use crate::slots::Waiter;
 use crate::trace::WaitsOn;
@@ -48,7 +49,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     let state = match Shared::current() {
         Some(shared) => {
             let deadline_ns = shared.clock.ns_after(duration);
-            State::begun(shared, deadline_ns)
+            State::begun(shared, deadline_ns.map(Deadline::Ns))
         }
         None => State::For(duration),
     };
@@ -88,8 +89,8 @@ enum State {
     For(Duration),
     /// Made by [`sleep_until`] and not polled yet, or reset since.
     Until(Instant),
-    /// Made inside of an executor and not polled yet: when it is due, on that executor's clock.
-    Begun(Rc<Shared>, u64),
+    /// It has a deadline on this executor's clock, and no timer yet.
+    Begun(Rc<Shared>, Deadline),
     /// It will never be ready, unless it is reset: whom to wake then, if it was polled.
     Never(Option<(Rc<Shared>, Waiter)>),
     /// In the wheel, or just handed out by it.
@@ -102,21 +103,26 @@ enum State {
 struct Timer {
     shared: Rc<Shared>,
     key: Key,
-    deadline_ns: u64,
+    deadline: Deadline,
+}
+
+/// A deadline on an executor's clock, in a tag and one word. (The exact `Instant` in the place of the box would make
+/// it three words, which go over the stack whenever they are handed on.)
+enum Deadline {
+    Ns(u64),
+    /// The clock cannot say it, since it was made later: for the clock that is its start.
+    BeforeStart(Box<Instant>),
 }
 
 impl Sleep {
     /// When it is due. `None` before the first poll of a sleep that was made outside of an
     /// executor, and for one that never ends.
-    ///
-    /// Once it was polled, a deadline from before its executor was made is told as the instant at which
-    /// that was made.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::For(_) | State::Never(_) => None,
             State::Until(deadline) | State::Elapsed(deadline) => Some(*deadline),
-            State::Begun(shared, deadline_ns) => shared.clock.instant_of(*deadline_ns),
-            State::Armed(timer) => timer.deadline(),
+            State::Begun(shared, deadline) => deadline.instant_on(&shared.clock),
+            State::Armed(timer) => timer.deadline.instant_on(&timer.shared.clock),
         }
     }
 
@@ -135,8 +141,8 @@ impl Sleep {
         let state = mem::replace(&mut self.state, State::Until(deadline));
         self.state = match state {
             State::Armed(timer) if !timer.has_fired() => timer.reset(deadline),
-            State::Never(Some((shared, waiter))) => match shared.clock.ns_of(deadline) {
-                Some(deadline_ns) => Timer::arm(shared, deadline_ns, waiter),
+            State::Never(Some((shared, waiter))) => match Deadline::on(&shared.clock, deadline) {
+                Some(deadline) => Timer::arm(shared, deadline, waiter),
                 None => State::Never(Some((shared, waiter))),
             },
             _ => State::Until(deadline),
@@ -144,10 +150,36 @@ impl Sleep {
     }
 }
 
+impl Deadline {
+    /// `None` for what lies later than the clock can say.
+    fn on(clock: &Clock, instant: Instant) -> Option<Self> {
+        match clock.ns_of(instant)? {
+            0 if clock.instant_of(0) != Some(instant) => {
+                Some(Deadline::BeforeStart(Box::new(instant)))
+            }
+            ns => Some(Deadline::Ns(ns)),
+        }
+    }
+
+    fn ns(&self) -> u64 {
+        match self {
+            Deadline::Ns(ns) => *ns,
+            Deadline::BeforeStart(_) => 0,
+        }
+    }
+
+    fn instant_on(&self, clock: &Clock) -> Option<Instant> {
+        match self {
+            Deadline::Ns(ns) => clock.instant_of(*ns),
+            Deadline::BeforeStart(instant) => Some(**instant),
+        }
+    }
+}
+
 impl State {
-    fn begun(shared: Rc<Shared>, deadline_ns: Option<u64>) -> State {
-        match deadline_ns {
-            Some(deadline_ns) => State::Begun(shared, deadline_ns),
+    fn begun(shared: Rc<Shared>, deadline: Option<Deadline>) -> State {
+        match deadline {
+            Some(deadline) => State::Begun(shared, deadline),
             None => State::Never(None),
         }
     }
@@ -166,12 +198,12 @@ impl State {
     fn bring_to_current(&mut self) {
         let shared = Shared::expect_current("sleep");
         let clock = &shared.clock;
-        let deadline_ns = match self {
-            State::For(duration) => clock.ns_after(*duration),
-            State::Until(deadline) => clock.ns_of(*deadline),
-            State::Begun(elsewhere, deadline_ns) => {
-                let deadline = elsewhere.clock.instant_of(*deadline_ns);
-                deadline.and_then(|deadline| clock.ns_of(deadline))
+        let deadline = match self {
+            State::For(duration) => clock.ns_after(*duration).map(Deadline::Ns),
+            State::Until(deadline) => Deadline::on(clock, *deadline),
+            State::Begun(elsewhere, deadline) => {
+                let deadline = deadline.instant_on(&elsewhere.clock);
+                deadline.and_then(|deadline| Deadline::on(clock, deadline))
             }
             State::Armed(_) => panic!(
                 "a sleep was polled on another executor than the one it was armed on, which still \
@@ -179,34 +211,30 @@ impl State {
             ),
             State::Never(_) | State::Elapsed(_) => return,
         };
-        *self = State::begun(shared, deadline_ns);
+        *self = State::begun(shared, deadline);
     }
 }
 
 impl Timer {
     /// Puts the deadline in the wheel.
-    fn arm(shared: Rc<Shared>, deadline_ns: u64, waiter: Waiter) -> State {
-        let key = shared.arm(deadline_ns, waiter);
+    fn arm(shared: Rc<Shared>, deadline: Deadline, waiter: Waiter) -> State {
+        let key = shared.arm(deadline.ns(), waiter);
         State::Armed(Timer {
             shared,
             key,
-            deadline_ns,
+            deadline,
         })
     }
 
     /// Moves it to another deadline, and keeps whom to wake.
     fn reset(mut self, deadline: Instant) -> State {
-        let Some(deadline_ns) = self.shared.clock.ns_of(deadline) else {
+        let Some(deadline) = Deadline::on(&self.shared.clock, deadline) else {
             let waiter = self.shared.cancel_timer(self.key);
             return State::Never(waiter.map(|waiter| (self.shared.clone(), waiter)));
         };
-        self.shared.reset_timer(self.key, deadline_ns);
-        self.deadline_ns = deadline_ns;
+        self.shared.reset_timer(self.key, deadline.ns());
+        self.deadline = deadline;
         State::Armed(self)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.shared.clock.instant_of(self.deadline_ns)
     }
 
     fn has_fired(&self) -> bool {
@@ -223,21 +251,22 @@ impl Future for Sleep {
         if !self.state.is_on_current() {
             self.state.bring_to_current();
         }
-        match &self.state {
-            State::Begun(shared, deadline_ns) => {
-                let key = shared.arm_for(cx.waker(), *deadline_ns);
+        match &mut self.state {
+            State::Begun(shared, deadline) => {
+                let key = shared.arm_for(cx.waker(), deadline.ns());
                 shared.waits(WaitsOn::Timer(timer_id(key)), at);
                 self.state = State::Armed(Timer {
                     shared: shared.clone(),
                     key,
-                    deadline_ns: *deadline_ns,
+                    deadline: mem::replace(deadline, Deadline::Ns(0)),
                 });
             }
             State::Armed(timer) => {
+                let timer = &*timer;
                 let Timer { shared, key, .. } = timer;
                 if timer.has_fired() {
-                    let deadline = timer.deadline().expect("it lies in the past");
-                    self.state = State::Elapsed(deadline);
+                    let deadline = timer.deadline.instant_on(&shared.clock);
+                    self.state = State::Elapsed(deadline.expect("it lies in the past"));
                     return Poll::Ready(());
                 }
                 shared.waits(WaitsOn::Timer(timer_id(*key)), at);
