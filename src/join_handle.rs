@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use crate::context::Shared;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
-use crate::slots::{Joiner, State};
+use crate::slots::Joiner;
 use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
 use crate::trace::WaitsOn;
 
@@ -136,14 +136,13 @@ impl<T: 'static> JoinHandle<T> {
     pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
         let shared = self.shared.as_ref()?;
         let mut finished: BoxedTask = shared.queue.take_finished(self.id)?;
-        self.shared = None;
         let mut output: Option<T> = None;
         let taken = finished.as_mut().take(&mut output);
+        // Only when the output is safe: the last to let go of an executor drops its observer too.
+        drop_contained(self.shared.take());
         Some(taken.map(|()| output.expect("a task that is done has an output")))
     }
-}
 
-impl<T: 'static> JoinHandle<T> {
     /// The outcome of a task that has ended while its handle was polled: an observer has run it, or
     /// the waker's own code.
     #[cold]
@@ -167,12 +166,10 @@ impl<T> JoinHandle<T> {
 
     /// True if the task has ended: with an output, by a panic, or cancelled.
     pub fn is_finished(&self) -> bool {
-        let state = |shared: &Rc<Shared>| shared.queue.state(self.id);
-        !self
-            .shared
-            .as_ref()
-            .map(state)
-            .is_some_and(State::is_unfinished)
+        match &self.shared {
+            Some(shared) => !shared.queue.state(self.id).is_unfinished(),
+            None => true,
+        }
     }
 
     /// The task's id.

@@ -106,8 +106,8 @@ struct Timer {
     deadline: Deadline,
 }
 
-/// A deadline on an executor's clock, in a tag and one word. (The exact `Instant` in the place of the box would make
-/// it three words, which go over the stack whenever they are handed on.)
+/// A deadline on an executor's clock: a tag and one word, so that it is handed on in registers. With an
+/// `Instant` in the place of the box it would go over the stack.
 enum Deadline {
     Ns(u64),
     /// The clock cannot say it, since it was made later: for the clock that is its start.

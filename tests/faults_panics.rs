@@ -359,3 +359,19 @@ fn the_future_of_block_on_may_panic_in_its_drop_after_an_observer_s_panic() {
     assert_eq!(message, "told");
     assert_works(&executor);
 }
+
+#[test]
+fn an_output_is_given_although_the_observer_panics_when_it_is_dropped() {
+    let bomb = Bomb;
+    let observer = move |_: &Record| {
+        let _held = &bomb;
+    };
+    let executor = Executor::builder().virtual_time().observer(observer);
+    let executor = executor.build();
+    let mut task = executor.spawn(async { 7 });
+    executor.run_until_idle();
+    // From here on the handle alone keeps the observer.
+    drop(executor);
+    let polled = Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Ready(Ok(7))));
+}
