@@ -33,9 +33,20 @@ impl Free {
         self.recent.take().or_else(|| self.take_from_blocks())
     }
 
-    /// Makes a place free, which must not be so already.
+    /// Makes room for this place, which is not free: so [`give`](Free::give) never allocates, and
+    /// cancelling a timer takes constant time.
+    pub(crate) fn reach(&mut self, place: u32) {
+        while self.blocks.len() <= (place / BLOCK) as usize {
+            self.blocks.push(0);
+        }
+        let more = self.blocks.len() - self.not_empty.len();
+        self.not_empty.reserve(more);
+    }
+
+    /// Makes a place free, which must not be so already, and which was [reached](Free::reach).
     #[inline]
     pub(crate) fn give(&mut self, place: u32) {
+        debug_assert!(self.recent != Some(place), "place {place} is free already");
         if let Some(before) = self.recent.replace(place) {
             self.give_to_blocks(before);
         }
@@ -56,20 +67,12 @@ impl Free {
     #[inline]
     fn give_to_blocks(&mut self, place: u32) {
         let (block, bit) = (place / BLOCK, place % BLOCK);
-        if self.blocks.len() <= block as usize {
-            self.grow(block);
-        }
         let bits = &mut self.blocks[block as usize];
         debug_assert!(*bits & (1 << bit) == 0, "place {place} is free already");
         if *bits == 0 {
             self.not_empty.push(block);
         }
         *bits |= 1 << bit;
-    }
-
-    #[cold]
-    fn grow(&mut self, block: u32) {
-        self.blocks.resize(block as usize + 1, 0);
     }
 }
 
@@ -94,9 +97,15 @@ mod tests {
 
     use super::*;
 
+    fn reaching(places: u32) -> Free {
+        let mut free = Free::new();
+        (0..places).for_each(|place| free.reach(place));
+        free
+    }
+
     #[test]
     fn neighbours_are_taken_one_after_the_other() {
-        let mut free = Free::new();
+        let mut free = reaching(201);
         for place in [70, 3, 200, 66, 64, 5, 9] {
             free.give(place);
         }
@@ -104,11 +113,30 @@ mod tests {
         assert_eq!(taken, [9, 200, 3, 5, 64, 66, 70]);
     }
 
+    #[test]
+    fn to_give_allocates_nothing() {
+        let mut free = reaching(10_000);
+        let memory = |free: &Free| (free.blocks.capacity(), free.not_empty.capacity());
+        let before = memory(&free);
+        (0..10_000).rev().for_each(|place| free.give(place));
+        assert_eq!(memory(&free), before);
+        assert_eq!(free.places().len(), 10_000);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "place 7 is free already")]
+    fn to_give_a_place_twice_is_found_at_once() {
+        let mut free = reaching(8);
+        free.give(7);
+        free.give(7);
+    }
+
     proptest! {
         /// Held against a plain set: nothing is taken that is not free, or twice, or lost.
         #[test]
         fn it_is_a_set(steps in prop::collection::vec(prop::option::of(0..200_u32), 0..400)) {
-            let (mut free, mut model) = (Free::new(), BTreeSet::new());
+            let (mut free, mut model) = (reaching(200), BTreeSet::new());
             for step in steps {
                 match step {
                     Some(place) if model.insert(place) => free.give(place),

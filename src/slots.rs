@@ -185,6 +185,7 @@ impl Slots {
             None => {
                 let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 tasks at once");
                 self.slots.push(new(NonZeroU32::MIN));
+                self.free.reach(slot);
                 (slot, NonZeroU32::MIN)
             }
         };

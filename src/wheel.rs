@@ -59,7 +59,8 @@ const DIGIT_BITS: u32 = 6;
 const SLOTS: usize = 1 << DIGIT_BITS;
 const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 
-/// The index that stands for "no entry": the head of an empty list.
+/// The index that stands for "no entry": the head of an empty list, the neighbours of a place that was
+/// never used, and a walk that has ended.
 const NONE: u32 = u32::MAX;
 
 /// The generation of a place in the slab that has used up all others. No key ever carries it.
@@ -286,7 +287,8 @@ impl<T> Wheel<T> {
         let mut index = head;
         // Where a slot has many entries, each lies somewhere else in memory, and only there does it say
         // where the next one is. So a second walk, from the end of the list, brings entries into the
-        // cache until both meet. With 100,000 timers that makes one 6 % cheaper.
+        // cache. With 100,000 timers that makes one 6 % cheaper. It ends where both meet: beyond, the
+        // entries are in other lists by now.
         let mut ahead = self.slab[head].previous;
         loop {
             let next = self.slab[index].next;
@@ -439,6 +441,7 @@ impl<T> Slab<T> {
             generation: 0,
             value: None,
         });
+        self.free.reach(index as u32);
         index as u32
     }
 

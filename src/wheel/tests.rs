@@ -76,13 +76,15 @@ impl<T> Wheel<T> {
 
     /// Every place in the slab is in one list, or free, or retired.
     fn check_slab(&self, listed: &BTreeSet<u32>) {
-        let free = self.slab.free.places();
+        let mut reusable = Vec::new();
         for index in 0..self.slab.entries.len() as u32 {
             let entry = &self.slab[index];
             assert_eq!(entry.value.is_some(), listed.contains(&index));
-            let reusable = entry.value.is_none() && entry.generation != RETIRED;
-            assert_eq!(reusable, free.contains(&index));
+            if entry.value.is_none() && entry.generation != RETIRED {
+                reusable.push(index);
+            }
         }
+        assert_eq!(self.slab.free.places(), reusable);
         assert_eq!(self.len(), listed.len());
         assert_eq!(self.is_empty(), listed.is_empty());
     }
