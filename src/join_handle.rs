@@ -231,3 +231,14 @@ impl<T> fmt::Debug for JoinHandle<T> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_handle_is_two_words() {
+        assert_eq!(size_of::<JoinHandle<String>>(), 16);
+    }
+}

@@ -59,9 +59,10 @@ impl TaskId {
         self.bits.get()
     }
 
-    /// The id of these bits, unless they are 0.
+    /// The id of these bits, which are those of an id, or 0 for none.
     #[inline]
     pub(crate) fn from_bits(bits: u64) -> Option<Self> {
+        debug_assert!(bits == 0 || bits as u32 != 0, "{bits:#x} has no generation");
         NonZeroU64::new(bits).map(|bits| TaskId { bits })
     }
 }
@@ -300,6 +301,14 @@ mod tests {
         assert_eq!((id.slot(), id.generation()), (7, u32::MAX - 1));
         assert!(id.is_of(NonZeroU32::MAX) && !id.is_of(NonZeroU32::MIN));
         assert_eq!(size_of::<Option<TaskId>>(), size_of::<TaskId>());
+    }
+
+    /// What `docs/performance.md` builds on.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn an_error_is_one_word_and_an_outcome_two() {
+        assert_eq!(size_of::<JoinError>(), 8);
+        assert_eq!(size_of::<Result<u64, JoinError>>(), 16);
     }
 
     #[test]
