@@ -405,26 +405,28 @@ impl Shared {
 
     // ---- waiting
 
-    /// Whom to wake for a future that is polled with `waker`. If that is the very waker that the
-    /// executor polls the running task with, its id is enough.
+    /// Whom to wake for a future that is polled with `waker`. If that is the running task's own, its id
+    /// is enough.
+    #[inline]
+    pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
+        match self.task_polled_with(waker) {
+            Some(id) => Waiter::Task(id),
+            None => Waiter::Waker(ForeignWaker::clone_of(waker)),
+        }
+    }
+
+    /// The task that runs now, if this is the very waker that the executor polls it with.
     ///
     /// The address decides, not `will_wake`: no other waker can be at the address of one that is
     /// borrowed for the length of this poll.
     #[inline]
-    pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
-        match self.queue.running() {
-            Some(id) if self.is_polled_by_id(id, waker) => Waiter::Task(id),
-            _ => Waiter::Waker(ForeignWaker::clone_of(waker)),
+    fn task_polled_with(&self, waker: &Waker) -> Option<TaskId> {
+        let id = self.queue.running()?;
+        if !ptr::eq(waker, self.polled_with.get()) {
+            return None;
         }
-    }
-
-    #[inline]
-    fn is_polled_by_id(&self, id: TaskId, waker: &Waker) -> bool {
-        let by_id = self.queue.running() == Some(id) && ptr::eq(waker, self.polled_with.get());
-        if by_id {
-            self.registered.set(true);
-        }
-        by_id
+        self.registered.set(true);
+        Some(id)
     }
 
     /// Notes who is told when the task ends: nobody else is. False, if it has ended.
@@ -458,15 +460,15 @@ impl Shared {
     /// Puts a deadline in the wheel, for whoever polls with `waker`.
     #[inline]
     pub(crate) fn arm_for(&self, waker: &Waker, deadline_ns: u64) -> Key {
-        match self.queue.running() {
-            Some(id) if self.is_polled_by_id(id, waker) => {
+        match self.task_polled_with(waker) {
+            Some(id) => {
                 let mut wheel = self.wheel.borrow_mut();
                 let key = wheel.insert_with(deadline_ns, || Waiter::Task(id));
                 drop(wheel);
                 self.tell_armed(key, Some(id), deadline_ns);
                 key
             }
-            _ => self.arm(deadline_ns, Waiter::Waker(ForeignWaker::clone_of(waker))),
+            None => self.arm(deadline_ns, Waiter::Waker(ForeignWaker::clone_of(waker))),
         }
     }
 
@@ -493,7 +495,7 @@ impl Shared {
     #[inline]
     pub(crate) fn set_timer_waiter(&self, key: Key, waker: &Waker) {
         let is_same = |waiter: &mut Waiter| match waiter {
-            Waiter::Task(id) => self.is_polled_by_id(*id, waker),
+            Waiter::Task(id) => self.task_polled_with(waker) == Some(*id),
             Waiter::Waker(old) => old.will_wake(waker),
         };
         if self.wheel.borrow_mut().get_mut(key).is_some_and(is_same) {
