@@ -25,7 +25,7 @@ use crate::queue::Queue;
 use crate::slots::{ForeignWaker, Joiner, NextPoll, Slot, State, Waiter};
 use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId, short_name};
 use crate::trace::{Cause, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
-use crate::waker::{HeldWaker, Here, set_here};
+use crate::waker::{HeldWaker, HomeQueue, set_here};
 use crate::wheel::{Key, Wheel};
 
 thread_local! {
@@ -46,7 +46,7 @@ fn set_current(shared: Option<Rc<Shared>>) -> Option<Rc<Shared>> {
 
 /// Everything that one executor has, except for the loop that drives it.
 pub(crate) struct Shared {
-    pub(crate) queue: Rc<Here>,
+    pub(crate) queue: Rc<HomeQueue>,
     pub(crate) tracer: Tracer,
     pub(crate) clock: Rc<Clock>,
     pub(crate) home: Arc<Home>,
@@ -68,7 +68,7 @@ impl Shared {
         let (home, inbox) = Home::new();
         Rc::new(Shared {
             tracer: queue.tracer.clone(),
-            queue: Rc::new(Here::new(queue, Arc::as_ptr(&home))),
+            queue: Rc::new(HomeQueue::new(queue, Arc::as_ptr(&home))),
             clock,
             home,
             inbox,
@@ -167,6 +167,10 @@ impl Shared {
             };
             return self.queue.insert(None, state, at, false);
         }
+        debug_assert!(
+            !is_first,
+            "whoever observes is told of its place in the queue"
+        );
         let id = self.queue.insert(None, State::Waiting, at, false);
         let name = Name::Borrowed(short_name(type_name));
         self.tell_spawned(id, name, TaskKind::Main, at);
@@ -176,6 +180,7 @@ impl Shared {
 
     /// True if a task that were queued now would be the next to be polled, and nothing that could make a
     /// difference would happen before: no wake from a thread would be taken in, and no timer would fire.
+    /// Never where somebody observes, who is told of each wake and each place in the queue.
     #[inline]
     pub(crate) fn nobody_is_before(&self) -> bool {
         !self.tracer.has_observer()
@@ -554,7 +559,7 @@ pub(crate) fn timer_id(key: Key) -> TimerId {
 pub(crate) struct Entered {
     /// Who runs when this one does not any more: somebody only if an executor is dropped in another.
     previous: Option<Rc<Shared>>,
-    previous_here: Option<Rc<Here>>,
+    previous_here: Option<Rc<HomeQueue>>,
 }
 
 impl Drop for Entered {

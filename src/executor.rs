@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use crate::context::{Entered, Shared, timer_id};
 use crate::guard::drop_contained;
 use crate::main_task::MainTask;
-use crate::queue::{Pending, Popped};
+use crate::queue::{Polled, Popped};
 use crate::slots::NextPoll;
 use crate::stalled::Stalled;
 use crate::task::{BoxedTask, JoinError, TaskId};
@@ -384,7 +384,7 @@ impl Executor {
         how: NextPoll,
         mut task: BoxedTask,
         spare: &mut HeldWaker,
-    ) -> Option<Pending> {
+    ) -> Option<Polled> {
         match how {
             NextPoll::WithSpare => {}
             NextPoll::WithOwn => return self.poll_with_own_waker::<OBSERVED>(id, task),
@@ -419,7 +419,7 @@ impl Executor {
         &self,
         id: TaskId,
         mut task: BoxedTask,
-    ) -> Option<Pending> {
+    ) -> Option<Polled> {
         let own = self.shared.take_waker(id).expect("it has one of its own");
         let mut is_pending = false;
         let caught = self.poll_caught::<OBSERVED>(id, &mut task, &own, &mut is_pending);
@@ -454,11 +454,11 @@ impl Executor {
         task: BoxedTask,
         caught: thread::Result<()>,
         is_pending: bool,
-    ) -> Option<Pending> {
+    ) -> Option<Polled> {
         let shared = &*self.shared;
         match caught {
             Ok(()) if is_pending => {
-                return Some(Pending { id, task });
+                return Some(Polled { id, task });
             }
             Ok(()) => shared.finish(id, task),
             Err(payload) => self.after_panic(id, task, payload),

@@ -1,10 +1,11 @@
 //! The future given to `block_on`, as a task.
 //!
 //! It has an id and a place in the queue like every other task, so it waits for its turn like every
-//! other task. But it may borrow from its caller's stack, so it stays there and is never boxed. It is
-//! polled with the executor's spare waker until it clones that; from then on its waker is made by
-//! `waker_fn` from a closure, the simplest way to make one. (It is made anew, an allocation, whenever it
-//! is asked whether somebody holds a clone: when the thread is to park without a deadline.)
+//! other task. (Where nobody is before it, its first poll comes without the queue: nobody could tell.)
+//! But it may borrow from its caller's stack, so it stays there and is never boxed. It is polled with the
+//! executor's spare waker until it clones that; from then on its waker is made by `waker_fn` from a
+//! closure, the simplest way to make one. (It is made anew, an allocation, whenever it is asked whether
+//! somebody holds a clone: when the thread is to park without a deadline.)
 
 use std::any::Any;
 use std::mem;

@@ -40,15 +40,16 @@ pub(crate) struct Popped {
     pub(crate) how: NextPoll,
 }
 
-/// A task after a poll that has not finished it.
-pub(crate) struct Pending {
+/// A task after a poll that has not finished it. It is put back before another is polled: where it waits
+/// is kept in the queue only until then.
+pub(crate) struct Polled {
     pub(crate) id: TaskId,
     pub(crate) task: BoxedTask,
 }
 
 impl Tasks {
     #[inline(always)]
-    fn put_back(&mut self, polled: Pending, waits_at: Option<&'static Location<'static>>) {
+    fn put_back(&mut self, polled: Polled, waits_at: Option<&'static Location<'static>>) {
         let slot = self.slots.get_mut(polled.id);
         let slot = slot.expect("a polled task keeps its slot");
         slot.put(polled.task);
@@ -151,7 +152,7 @@ impl Queue {
     /// poll queues it again. Were that noted after the poll, such a wake would be forgotten, and it
     /// may have been the last one.
     #[inline(always)]
-    pub(crate) fn pop(&self, turn_left: &Cell<usize>, polled: Option<Pending>) -> Option<Popped> {
+    pub(crate) fn pop(&self, turn_left: &Cell<usize>, polled: Option<Polled>) -> Option<Popped> {
         let mut tasks = self.tasks.borrow_mut();
         if let Some(polled) = polled {
             tasks.put_back(polled, self.waits_at.get());
@@ -189,7 +190,7 @@ impl Queue {
 
     /// Puts a task back that has not finished.
     #[inline(always)]
-    pub(crate) fn put_back(&self, polled: Pending) {
+    pub(crate) fn put_back(&self, polled: Polled) {
         self.tasks
             .borrow_mut()
             .put_back(polled, self.waits_at.get());

@@ -21,12 +21,13 @@ use crate::task::TaskId;
 thread_local! {
     /// The executor that runs on this thread at this moment. Like `CURRENT` in `context.rs` it has
     /// nothing to drop, and so is there until the very end of its thread.
-    static HERE: RefCell<ManuallyDrop<Option<Rc<Here>>>> =
+    static HERE: RefCell<ManuallyDrop<Option<Rc<HomeQueue>>>> =
         const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
-/// An executor, as its own thread's wakers see it: its queue, and which executor it is.
-pub(crate) struct Here {
+/// The ready queue of an executor, with what tells whose it is: so its own thread's wakers find out
+/// whether they may push to it.
+pub(crate) struct HomeQueue {
     queue: Queue,
     home: *const Home,
     /// The same if nobody observes that executor, else null: so a wake that finds its home here has
@@ -34,13 +35,13 @@ pub(crate) struct Here {
     unobserved_home: *const Home,
 }
 
-impl Here {
+impl HomeQueue {
     pub(crate) fn new(queue: Queue, home: *const Home) -> Self {
         let unobserved_home = match queue.tracer.has_observer() {
             false => home,
             true => ptr::null(),
         };
-        Here {
+        HomeQueue {
             queue,
             home,
             unobserved_home,
@@ -48,7 +49,7 @@ impl Here {
     }
 }
 
-impl Deref for Here {
+impl Deref for HomeQueue {
     type Target = Queue;
 
     #[inline]
@@ -59,7 +60,7 @@ impl Deref for Here {
 
 /// Makes `here` the executor of this thread and returns the one before it.
 #[inline(always)]
-pub(crate) fn set_here(here: Option<Rc<Here>>) -> Option<Rc<Here>> {
+pub(crate) fn set_here(here: Option<Rc<HomeQueue>>) -> Option<Rc<HomeQueue>> {
     ManuallyDrop::into_inner(HERE.with(|place| place.replace(ManuallyDrop::new(here))))
 }
 
@@ -70,7 +71,7 @@ impl TaskWaker {
     fn wake_here(&self, task: TaskId) -> bool {
         HERE.with(|place| match &**place.borrow() {
             Some(here) if self.lives_at(here.unobserved_home) => {
-                here.queue.wake_untold(task);
+                here.wake_untold(task);
                 true
             }
             _ => false,
