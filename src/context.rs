@@ -15,7 +15,6 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::guard::drop_contained;
@@ -24,9 +23,9 @@ use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::slots::{ForeignWaker, Joiner, NextPoll, Slot, State, Waiter};
 use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId, short_name};
-use crate::trace::{Cause, Event, Place, TaskKind, TimerId, Tracer, WaitsOn};
+use crate::trace::{Cause, Event, TaskKind, Tracer, WaitsOn};
 use crate::waker::{HeldWaker, HomeQueue, set_here};
-use crate::wheel::{Key, Wheel};
+use crate::wheel::Wheel;
 
 thread_local! {
     /// The executor that runs on this thread at this moment.
@@ -425,7 +424,7 @@ impl Shared {
     /// The address decides, not `will_wake`: no other waker can be at the address of one that is
     /// borrowed for the length of this poll.
     #[inline]
-    fn task_polled_with(&self, waker: &Waker) -> Option<TaskId> {
+    pub(crate) fn task_polled_with(&self, waker: &Waker) -> Option<TaskId> {
         let id = self.queue.running()?;
         if !ptr::eq(waker, self.polled_with.get()) {
             return None;
@@ -458,100 +457,6 @@ impl Shared {
                 waker.wake();
             }
         }
-    }
-
-    // ---- timers
-
-    /// Puts a deadline in the wheel, for whoever polls with `waker`.
-    #[inline]
-    pub(crate) fn arm_for(&self, waker: &Waker, deadline_ns: u64) -> Key {
-        match self.task_polled_with(waker) {
-            Some(id) => {
-                let mut wheel = self.wheel.borrow_mut();
-                let key = wheel.insert_with(deadline_ns, || Waiter::Task(id));
-                drop(wheel);
-                self.tell_armed(key, Some(id), deadline_ns);
-                key
-            }
-            None => self.arm(deadline_ns, Waiter::Waker(ForeignWaker::clone_of(waker))),
-        }
-    }
-
-    /// Puts a deadline in the wheel.
-    #[inline(never)]
-    pub(crate) fn arm(&self, deadline_ns: u64, waiter: Waiter) -> Key {
-        let task = waiter.task();
-        let key = self.wheel.borrow_mut().insert(deadline_ns, waiter);
-        self.tell_armed(key, task, deadline_ns);
-        key
-    }
-
-    #[inline]
-    fn tell_armed(&self, key: Key, task: Option<TaskId>, deadline_ns: u64) {
-        self.tracer.emit(|| Event::TimerArmed {
-            timer: timer_id(key),
-            task,
-            deadline: Duration::from_nanos(deadline_ns),
-            place: self.place(key),
-        });
-    }
-
-    /// Whoever polls with `waker` is woken when the timer fires, and nobody else.
-    #[inline]
-    pub(crate) fn set_timer_waiter(&self, key: Key, waker: &Waker) {
-        let is_same = |waiter: &mut Waiter| match waiter {
-            Waiter::Task(id) => self.task_polled_with(waker) == Some(*id),
-            Waiter::Waker(old) => old.will_wake(waker),
-        };
-        if self.wheel.borrow_mut().get_mut(key).is_some_and(is_same) {
-            return;
-        }
-        // Cloned and dropped with nothing borrowed: both are the waker's own code.
-        let waiter = self.waiter(waker);
-        let task = waiter.task();
-        let before = match self.wheel.borrow_mut().get_mut(key) {
-            Some(place) => mem::replace(place, waiter),
-            None => waiter,
-        };
-        let timer = timer_id(key);
-        if before.task() != task {
-            self.tracer.emit(|| Event::TimerHandedOver { timer, task });
-        }
-        drop(before);
-    }
-
-    /// Moves a timer to another deadline.
-    pub(crate) fn reset_timer(&self, key: Key, deadline_ns: u64) {
-        let found = self.wheel.borrow_mut().reset(key, deadline_ns);
-        debug_assert!(found, "only a timer in the wheel is reset");
-        self.tracer.emit(|| Event::TimerReset {
-            timer: timer_id(key),
-            deadline: Duration::from_nanos(deadline_ns),
-            place: self.place(key),
-        });
-    }
-
-    /// Takes a timer out of the wheel, if it is still there, and gives back whom it would wake.
-    #[inline(always)]
-    pub(crate) fn cancel_timer(&self, key: Key) -> Option<Waiter> {
-        let waiter = self.wheel.borrow_mut().cancel(key);
-        if waiter.is_some() {
-            let timer = timer_id(key);
-            self.tracer.emit(|| Event::TimerCancelled { timer });
-        }
-        waiter
-    }
-
-    fn place(&self, key: Key) -> Place {
-        let place = self.wheel.borrow().place(key);
-        place.expect("the timer is in the wheel")
-    }
-}
-
-pub(crate) fn timer_id(key: Key) -> TimerId {
-    TimerId {
-        index: key.index,
-        generation: key.generation,
     }
 }
 

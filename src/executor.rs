@@ -19,20 +19,18 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::context::{Entered, Shared, timer_id};
+use crate::context::{Entered, Shared};
 use crate::guard::drop_contained;
 use crate::main_task::MainTask;
 use crate::queue::{Polled, Popped};
 use crate::slots::NextPoll;
 use crate::stalled::Stalled;
 use crate::task::{BoxedTask, JoinError, TaskId};
-use crate::trace::{Cause, Event};
+use crate::trace::Event;
 use crate::waker::HeldWaker;
 
 /// The longest turn. So often, at least, are timers and other threads served.
 const MAX_POLLS_A_TURN: usize = 64;
-/// How many timers a turn fires at most; the rest are due at the next turn.
-const MAX_TIMERS_A_TURN: usize = 64;
 
 /// Runs futures on the thread that made it.
 ///
@@ -326,51 +324,10 @@ impl Executor {
         if self.shared.home.take_mail() {
             self.shared.take_inbox();
         }
-        let no_timers = self.shared.wheel.borrow().is_empty();
-        let fired = if no_timers { 0 } else { self.fire_timers() };
+        let fired = self.shared.fire_timers();
         let ready = self.shared.queue.len();
         self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
         fired
-    }
-
-    /// Wakes those whose deadline has passed: in the order of their deadlines, and for equal ones
-    /// in the order in which they were armed.
-    fn fire_timers(&self) -> usize {
-        let shared = &*self.shared;
-        let now_ns = shared.clock.now_ns();
-        let mut fired = 0;
-        while fired < MAX_TIMERS_A_TURN {
-            if shared.tracer.is_on() {
-                self.turn_wheel(now_ns);
-            }
-            let expired = shared.wheel.borrow_mut().pop(now_ns, &mut |_, _| {});
-            let Some(expired) = expired else {
-                break;
-            };
-            let timer = timer_id(expired.key);
-            shared.tracer.emit(|| Event::TimerFired {
-                timer,
-                deadline: Duration::from_nanos(expired.deadline),
-                now: Duration::from_nanos(now_ns),
-            });
-            shared.wake_waiter(expired.value, Cause::Timer(timer));
-            fired += 1;
-        }
-        fired
-    }
-
-    /// Lets the timers cascade, and tells where each has gone. [`Wheel::pop`] would do it too, but
-    /// take one out before it can be told.
-    ///
-    /// [`Wheel::pop`]: crate::wheel::Wheel::pop
-    #[cold]
-    fn turn_wheel(&self, now_ns: u64) {
-        let mut moved = Vec::new();
-        let mut note = |key, place| moved.push((timer_id(key), place));
-        self.shared.wheel.borrow_mut().turn(now_ns, &mut note);
-        for (timer, place) in moved {
-            self.shared.tracer.emit(|| Event::Cascaded { timer, place });
-        }
     }
 
     // ---- one poll

@@ -49,12 +49,13 @@
 //! 3. The executor takes the id from the queue and polls the future with that task's waker
 //!    ([waker.rs]).
 //! 4. A [`Sleep`](time::Sleep) that is polled leaves its deadline in the timer wheel, and whom to
-//!    wake: the task. It answers `Pending` ([time.rs], [wheel.rs]).
+//!    wake: the task. It answers `Pending` ([time.rs], [timers.rs],
+//!    [wheel.rs]).
 //! 5. Nothing is ready, so the executor parks the thread until the next deadline in the wheel, or
 //!    until another thread sends a wake to its inbox: in one function, the only one in which the
 //!    thread ever waits ([rest.rs], [inbox.rs]).
 //! 6. The deadline passes. The wheel hands the timer out, and its task is queued again
-//!    ([executor.rs]).
+//!    ([timers.rs]).
 //! 7. The second poll is `Ready`. The future is dropped, and its output waits for the
 //!    [`JoinHandle`] ([task.rs], [context.rs]).
 //! 8. Whoever awaits the handle is queued, and takes the output ([join_handle.rs]).
@@ -80,6 +81,7 @@
 //! | [pool.rs] | the threads that run what blocks |
 //! | [slack.rs] | how late the operating system may wake the thread |
 //! | [context.rs] | what the running executor shares with its futures |
+//! | [timers.rs] | what becomes of a timer: armed, moved, cancelled, fired |
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
 //! | [stalled.rs] | the verdict that nothing can ever happen again |
@@ -89,7 +91,8 @@
 //! | [join_handle.rs] | awaiting the end of a task |
 //! | [join_set.rs] | awaiting many, in the order in which they end |
 //! | [time.rs] | `sleep`, `timeout`, `interval` |
-//! | [combine.rs] | `join`, `join_all`, `race`, `yield_now` |
+//! | [combine.rs] | `join`, `race`, `yield_now` |
+//! | [join_all.rs] | `join_all`, whose futures have wakers of their own |
 //! | [blocking.rs] | `spawn_blocking`: a closure on a thread of the pool, as a task |
 //!
 //! # Features
@@ -123,6 +126,7 @@
 //! [pool.rs]: ../src/watchglass/pool.rs.html
 //! [slack.rs]: ../src/watchglass/slack.rs.html
 //! [context.rs]: ../src/watchglass/context.rs.html
+//! [timers.rs]: ../src/watchglass/timers.rs.html
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
 //! [stalled.rs]: ../src/watchglass/stalled.rs.html
@@ -133,6 +137,7 @@
 //! [join_set.rs]: ../src/watchglass/join_set.rs.html
 //! [time.rs]: ../src/watchglass/time.rs.html
 //! [combine.rs]: ../src/watchglass/combine.rs.html
+//! [join_all.rs]: ../src/watchglass/join_all.rs.html
 //! [blocking.rs]: ../src/watchglass/blocking.rs.html
 #![forbid(unsafe_code)]
 
@@ -153,6 +158,7 @@ mod pool;
 )]
 mod slack;
 mod context;
+mod timers;
 mod diagnosis;
 mod main_task;
 mod stalled;
@@ -163,6 +169,7 @@ mod join_handle;
 mod join_set;
 pub mod time;
 mod combine;
+mod join_all;
 mod blocking;
 #[cfg(feature = "view")]
 pub mod view;
@@ -174,8 +181,9 @@ mod faults;
 
 pub use blocking::spawn_blocking;
 pub use builder::Builder;
-pub use combine::{Join, JoinAll, Race, YieldNow, join, join_all, race, yield_now};
+pub use combine::{Join, Race, YieldNow, join, race, yield_now};
 pub use executor::{Executor, Step, block_on};
+pub use join_all::{JoinAll, join_all};
 pub use join_handle::{JoinHandle, spawn, spawn_named};
 pub use join_set::{JoinNext, JoinSet};
 pub use stalled::{Stalled, StuckTask};

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use crate::clock::Clock;
-use crate::context::{Shared, timer_id};
+use crate::context::Shared;
 use crate::slots::Waiter;
+use crate::timers::timer_id;
 use crate::trace::WaitsOn;
 use crate::wheel::Key;
 

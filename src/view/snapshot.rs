@@ -4,10 +4,11 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::context::{Shared, timer_id};
+use crate::context::Shared;
 use crate::executor::Executor;
 use crate::slots::{NextPoll, State as SlotState, Waiter};
 use crate::task::TaskId;
+use crate::timers::timer_id;
 use crate::trace::{Cause, Place, Ready, State, TimerId};
 
 /// What both the executor and the replay know.

@@ -1,0 +1,162 @@
+//! The executor's timers: armed, moved and cancelled by whoever sleeps, and fired by the loop.
+//!
+//! ```text
+//!    a sleep is polled ──▶ arm_for ──▶ Wheel ──▶ its deadline passes ──▶ fire_timers ──▶ Queue::wake
+//!                                        │
+//!    a sleep is dropped ─▶ cancel_timer ─┘
+//! ```
+//!
+//! A timer in the wheel carries whom to wake, and nothing else: the sleep finds it by its key.
+
+use std::mem;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::context::Shared;
+use crate::slots::{ForeignWaker, Waiter};
+use crate::task::TaskId;
+use crate::trace::{Cause, Event, Place, TimerId};
+use crate::wheel::Key;
+
+/// How many timers a turn fires at most; the rest are due at the next turn.
+const MAX_TIMERS_A_TURN: usize = 64;
+
+impl Shared {
+    /// Puts a deadline in the wheel, for whoever polls with `waker`.
+    #[inline]
+    pub(crate) fn arm_for(&self, waker: &Waker, deadline_ns: u64) -> Key {
+        match self.task_polled_with(waker) {
+            Some(id) => {
+                let mut wheel = self.wheel.borrow_mut();
+                let key = wheel.insert_with(deadline_ns, || Waiter::Task(id));
+                drop(wheel);
+                self.tell_armed(key, Some(id), deadline_ns);
+                key
+            }
+            None => self.arm(deadline_ns, Waiter::Waker(ForeignWaker::clone_of(waker))),
+        }
+    }
+
+    /// Puts a deadline in the wheel.
+    #[inline(never)]
+    pub(crate) fn arm(&self, deadline_ns: u64, waiter: Waiter) -> Key {
+        let task = waiter.task();
+        let key = self.wheel.borrow_mut().insert(deadline_ns, waiter);
+        self.tell_armed(key, task, deadline_ns);
+        key
+    }
+
+    #[inline]
+    fn tell_armed(&self, key: Key, task: Option<TaskId>, deadline_ns: u64) {
+        self.tracer.emit(|| Event::TimerArmed {
+            timer: timer_id(key),
+            task,
+            deadline: Duration::from_nanos(deadline_ns),
+            place: self.place(key),
+        });
+    }
+
+    /// Whoever polls with `waker` is woken when the timer fires, and nobody else.
+    #[inline]
+    pub(crate) fn set_timer_waiter(&self, key: Key, waker: &Waker) {
+        let is_same = |waiter: &mut Waiter| match waiter {
+            Waiter::Task(id) => self.task_polled_with(waker) == Some(*id),
+            Waiter::Waker(old) => old.will_wake(waker),
+        };
+        if self.wheel.borrow_mut().get_mut(key).is_some_and(is_same) {
+            return;
+        }
+        // Cloned and dropped with nothing borrowed: both are the waker's own code.
+        let waiter = self.waiter(waker);
+        let task = waiter.task();
+        let before = match self.wheel.borrow_mut().get_mut(key) {
+            Some(place) => mem::replace(place, waiter),
+            None => waiter,
+        };
+        let timer = timer_id(key);
+        if before.task() != task {
+            self.tracer.emit(|| Event::TimerHandedOver { timer, task });
+        }
+        drop(before);
+    }
+
+    /// Moves a timer to another deadline.
+    pub(crate) fn reset_timer(&self, key: Key, deadline_ns: u64) {
+        let found = self.wheel.borrow_mut().reset(key, deadline_ns);
+        debug_assert!(found, "only a timer in the wheel is reset");
+        self.tracer.emit(|| Event::TimerReset {
+            timer: timer_id(key),
+            deadline: Duration::from_nanos(deadline_ns),
+            place: self.place(key),
+        });
+    }
+
+    /// Takes a timer out of the wheel, if it is still there, and gives back whom it would wake.
+    #[inline(always)]
+    pub(crate) fn cancel_timer(&self, key: Key) -> Option<Waiter> {
+        let waiter = self.wheel.borrow_mut().cancel(key);
+        if waiter.is_some() {
+            let timer = timer_id(key);
+            self.tracer.emit(|| Event::TimerCancelled { timer });
+        }
+        waiter
+    }
+
+    fn place(&self, key: Key) -> Place {
+        let place = self.wheel.borrow().place(key);
+        place.expect("the timer is in the wheel")
+    }
+
+    /// Wakes those whose deadline has passed: in the order of their deadlines, and for equal ones
+    /// in the order in which they were armed. Says how many.
+    #[inline(always)]
+    pub(crate) fn fire_timers(&self) -> usize {
+        let no_timers = self.wheel.borrow().is_empty();
+        if no_timers { 0 } else { self.fire_due() }
+    }
+
+    fn fire_due(&self) -> usize {
+        let now_ns = self.clock.now_ns();
+        let mut fired = 0;
+        while fired < MAX_TIMERS_A_TURN {
+            if self.tracer.is_on() {
+                self.turn_wheel(now_ns);
+            }
+            let expired = self.wheel.borrow_mut().pop(now_ns, &mut |_, _| {});
+            let Some(expired) = expired else {
+                break;
+            };
+            let timer = timer_id(expired.key);
+            self.tracer.emit(|| Event::TimerFired {
+                timer,
+                deadline: Duration::from_nanos(expired.deadline),
+                now: Duration::from_nanos(now_ns),
+            });
+            self.wake_waiter(expired.value, Cause::Timer(timer));
+            fired += 1;
+        }
+        fired
+    }
+
+    /// Lets the timers cascade, and tells where each has gone. [`Wheel::pop`] would do it too, but
+    /// take one out before it can be told.
+    ///
+    /// [`Wheel::pop`]: crate::wheel::Wheel::pop
+    #[cold]
+    fn turn_wheel(&self, now_ns: u64) {
+        let mut moved = Vec::new();
+        let mut note = |key, place| moved.push((timer_id(key), place));
+        self.wheel.borrow_mut().turn(now_ns, &mut note);
+        for (timer, place) in moved {
+            self.tracer.emit(|| Event::Cascaded { timer, place });
+        }
+    }
+}
+
+/// How the trace names a timer.
+pub(crate) fn timer_id(key: Key) -> TimerId {
+    TimerId {
+        index: key.index,
+        generation: key.generation,
+    }
+}
