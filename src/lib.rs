@@ -72,7 +72,8 @@
 //! | [free.rs] | which places of a table are free, to be used again |
 //! | [wheel.rs] | the timer wheel: what was put in it comes out in the order of its deadlines |
 //! | [trace/mod.rs] | what happened, told to an observer |
-//! | [trace/event.rs] | every event, and the sentence that it is printed as |
+//! | [trace/event.rs] | every event |
+//! | [trace/sentences.rs] | the sentence that it is printed as |
 //! | [trace/recording.rs] | an observer that keeps every event |
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
@@ -90,7 +91,9 @@
 //! | [builder.rs] | the choices that an executor offers |
 //! | [join_handle.rs] | awaiting the end of a task |
 //! | [join_set.rs] | awaiting many, in the order in which they end |
-//! | [time.rs] | `sleep`, `timeout`, `interval` |
+//! | [time.rs] | `sleep` |
+//! | [time/timeout.rs] | `timeout`: a future that has only so long |
+//! | [time/interval.rs] | `interval`: a sleep that is armed again and again |
 //! | [combine.rs] | `join`, `race`, `yield_now` |
 //! | [join_all.rs] | `join_all`, whose futures have wakers of their own |
 //! | [blocking.rs] | `spawn_blocking`: a closure on a thread of the pool, as a task |
@@ -118,6 +121,7 @@
 //! [wheel.rs]: ../src/watchglass/wheel.rs.html
 //! [trace/mod.rs]: ../src/watchglass/trace/mod.rs.html
 //! [trace/event.rs]: ../src/watchglass/trace/event.rs.html
+//! [trace/sentences.rs]: ../src/watchglass/trace/sentences.rs.html
 //! [trace/recording.rs]: ../src/watchglass/trace/recording.rs.html
 //! [slots.rs]: ../src/watchglass/slots.rs.html
 //! [queue.rs]: ../src/watchglass/queue.rs.html
@@ -136,6 +140,8 @@
 //! [join_handle.rs]: ../src/watchglass/join_handle.rs.html
 //! [join_set.rs]: ../src/watchglass/join_set.rs.html
 //! [time.rs]: ../src/watchglass/time.rs.html
+//! [time/timeout.rs]: ../src/watchglass/time/timeout.rs.html
+//! [time/interval.rs]: ../src/watchglass/time/interval.rs.html
 //! [combine.rs]: ../src/watchglass/combine.rs.html
 //! [join_all.rs]: ../src/watchglass/join_all.rs.html
 //! [blocking.rs]: ../src/watchglass/blocking.rs.html

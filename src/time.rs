@@ -1,7 +1,10 @@
-//! Futures that wait for a time: `sleep`, `timeout`, `interval`.
+//! Futures that wait for a time. Here is `sleep`, of which the other two are made.
 //!
 //! A sleep leaves its deadline in the executor's timer wheel together with whom to wake. It is done
 //! when the wheel has handed that out again. No thread waits for it.
+
+mod timeout;
+mod interval;
 
 use std::fmt;
 use std::mem;
@@ -11,7 +14,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use pin_project_lite::pin_project;
+pub use interval::{Interval, Tick, interval};
+pub use timeout::{Elapsed, Timeout, timeout};
 
 use crate::clock::Clock;
 use crate::context::Shared;
@@ -116,6 +120,13 @@ enum Deadline {
 }
 
 impl Sleep {
+    /// One that never ends, unless it is reset.
+    fn never() -> Self {
+        Sleep {
+            state: State::Never(None),
+        }
+    }
+
     /// When it is due. `None` before the first poll of a sleep that was made outside of an
     /// executor, and for one that never ends.
     pub fn deadline(&self) -> Option<Instant> {
@@ -298,190 +309,5 @@ impl fmt::Debug for Sleep {
             .field("deadline", &self.deadline())
             .field("is_elapsed", &self.is_elapsed())
             .finish()
-    }
-}
-
-/// Awaits `future`, but no longer than `duration`.
-///
-/// Each time, `future` is polled first: if it is ready and the time is up as well, its output
-/// counts. It is polled at least once, even if `duration` is zero. The time counts as for
-/// [`sleep`].
-///
-/// # Errors
-///
-/// [`Elapsed`] when the time is up.
-///
-/// # Dropping
-///
-/// When the time is up, `future` is not polled any more; it is dropped with the `Timeout`, which
-/// for `timeout(..).await` is at once.
-///
-/// ```
-/// use std::time::Duration;
-/// use watchglass::timeout;
-///
-/// watchglass::Executor::builder().virtual_time().build().block_on(async {
-///     let slow = watchglass::sleep(Duration::from_secs(60));
-///     assert!(timeout(Duration::from_secs(1), slow).await.is_err());
-///     assert_eq!(timeout(Duration::from_secs(1), async { 5 }).await, Ok(5));
-/// });
-/// ```
-#[doc(alias = "wait_for")]
-pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
-    Timeout {
-        future,
-        sleep: sleep(duration),
-    }
-}
-
-pin_project! {
-    /// The future of [`timeout`].
-    #[must_use = "a timeout does nothing unless you `.await` it"]
-    #[derive(Debug)]
-    pub struct Timeout<F> {
-        #[pin]
-        future: F,
-        sleep: Sleep,
-    }
-}
-
-impl<F: Future> Future for Timeout<F> {
-    type Output = Result<F::Output, Elapsed>;
-
-    #[track_caller]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Poll::Ready(output) = this.future.poll(cx) {
-            return Poll::Ready(Ok(output));
-        }
-        Pin::new(this.sleep).poll(cx).map(|()| Err(Elapsed))
-    }
-}
-
-/// The error of [`timeout`]: the time was up first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Elapsed;
-
-impl fmt::Display for Elapsed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the time was up before the future was done")
-    }
-}
-
-impl std::error::Error for Elapsed {}
-
-/// Ticks at once, and then every `period`.
-///
-/// A tick that nobody awaited in time comes late, but at most one does: ticks that were missed
-/// altogether are left out, and the later ones keep to the rhythm of the first.
-///
-/// # Panics
-///
-/// If `period` is zero.
-///
-/// ```
-/// use std::time::Duration;
-/// use watchglass::{interval, now};
-///
-/// watchglass::Executor::builder().virtual_time().build().block_on(async {
-///     let start = now();
-///     let mut ticks = interval(Duration::from_secs(1));
-///     for second in 0..3 {
-///         let tick = ticks.tick().await;
-///         assert_eq!(tick - start, Duration::from_secs(second));
-///     }
-/// });
-/// ```
-#[track_caller]
-pub fn interval(period: Duration) -> Interval {
-    assert!(
-        !period.is_zero(),
-        "interval(Duration::ZERO) would tick without end at one instant; give a longer period"
-    );
-    Interval {
-        period,
-        sleep: sleep(Duration::ZERO),
-    }
-}
-
-/// Ticks at a steady rhythm. Made by [`interval`].
-///
-/// # Dropping
-///
-/// Dropping it takes its timer out of the wheel.
-#[derive(Debug)]
-pub struct Interval {
-    period: Duration,
-    sleep: Sleep,
-}
-
-impl Interval {
-    /// Waits for the next tick and gives the time for which it was set.
-    ///
-    /// If the future is dropped before it is done, no tick is lost.
-    pub fn tick(&mut self) -> Tick<'_> {
-        Tick { interval: self }
-    }
-
-    /// The time between two ticks.
-    pub fn period(&self) -> Duration {
-        self.period
-    }
-}
-
-/// The future of [`Interval::tick`].
-#[must_use = "a tick does nothing unless you `.await` it"]
-#[derive(Debug)]
-pub struct Tick<'a> {
-    interval: &'a mut Interval,
-}
-
-impl Future for Tick<'_> {
-    type Output = Instant;
-
-    #[track_caller]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
-        let Interval { period, sleep } = &mut *self.interval;
-        match Pin::new(&mut *sleep).poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
-                let tick = sleep.deadline().expect("it has begun and it has ended");
-                match next_tick(tick, *period, now()) {
-                    Some(next) => sleep.reset(next),
-                    None => {
-                        *sleep = Sleep {
-                            state: State::Never(None),
-                        }
-                    }
-                }
-                Poll::Ready(tick)
-            }
-        }
-    }
-}
-
-/// The first tick after `now` in the rhythm of `tick`. `None` if the clock cannot say it.
-fn next_tick(tick: Instant, period: Duration, now: Instant) -> Option<Instant> {
-    let missed_ns = now.saturating_duration_since(tick).as_nanos() / period.as_nanos();
-    let since_tick_ns = period.as_nanos() * (missed_ns + 1);
-    let since_tick = Duration::from_nanos(u64::try_from(since_tick_ns).ok()?);
-    tick.checked_add(since_tick)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn missed_ticks_are_left_out_and_the_rhythm_is_kept() {
-        let second = Duration::from_secs(1);
-        let tick = Instant::now();
-        for (late_ms, next_s) in [(0, 1), (1, 1), (999, 1), (1000, 2), (3500, 4)] {
-            let now = tick + Duration::from_millis(late_ms);
-            let next = next_tick(tick, second, now).unwrap();
-            assert_eq!(next - tick, second * next_s, "{late_ms} ms late");
-        }
-        assert_eq!(next_tick(tick, Duration::MAX, tick), None);
     }
 }

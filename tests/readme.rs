@@ -51,14 +51,14 @@ fn the_docs_list_every_file_in_the_order_of_the_mod_lines() {
     let root = read("src/lib.rs");
     let mut files = Vec::new();
     for module in modules(&root) {
-        let file = format!("{module}.rs");
-        if fs::exists(source(&file)).unwrap() {
-            files.push(file);
-            continue;
-        }
-        files.push(format!("{module}/mod.rs"));
-        let folder = read(&format!("src/{module}/mod.rs"));
-        files.extend(modules(&folder).map(|inner| format!("{module}/{inner}.rs")));
+        let forms = [format!("{module}.rs"), format!("{module}/mod.rs")];
+        let mut found = forms
+            .into_iter()
+            .filter(|file| fs::exists(source(file)).unwrap());
+        let file = found.next().expect("a module has a file");
+        let text = read(&format!("src/{file}"));
+        files.push(file);
+        files.extend(modules(&text).map(|inner| format!("{module}/{inner}.rs")));
     }
     assert_eq!(listed, files);
 }

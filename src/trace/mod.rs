@@ -10,6 +10,7 @@
 //! counts what they cost together.
 
 mod event;
+mod sentences;
 mod recording;
 #[cfg(feature = "view")]
 mod state;
@@ -20,13 +21,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-#[cfg(feature = "view")]
-pub(crate) use event::in_program;
-pub(crate) use event::{At, Circle};
 pub use event::{
     Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, UnparkCause, WaitsOn,
 };
 pub use recording::Recording;
+#[cfg(feature = "view")]
+pub(crate) use sentences::in_program;
+pub(crate) use sentences::{At, Circle};
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 

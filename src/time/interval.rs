@@ -1,0 +1,118 @@
+//! `interval`: a sleep that is armed again and again, in a steady rhythm.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::{Sleep, now, sleep};
+
+/// Ticks at once, and then every `period`.
+///
+/// A tick that nobody awaited in time comes late, but at most one does: ticks that were missed
+/// altogether are left out, and the later ones keep to the rhythm of the first.
+///
+/// # Panics
+///
+/// If `period` is zero.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{interval, now};
+///
+/// watchglass::Executor::builder().virtual_time().build().block_on(async {
+///     let start = now();
+///     let mut ticks = interval(Duration::from_secs(1));
+///     for second in 0..3 {
+///         let tick = ticks.tick().await;
+///         assert_eq!(tick - start, Duration::from_secs(second));
+///     }
+/// });
+/// ```
+#[track_caller]
+pub fn interval(period: Duration) -> Interval {
+    assert!(
+        !period.is_zero(),
+        "interval(Duration::ZERO) would tick without end at one instant; give a longer period"
+    );
+    Interval {
+        period,
+        sleep: sleep(Duration::ZERO),
+    }
+}
+
+/// Ticks at a steady rhythm. Made by [`interval`].
+///
+/// # Dropping
+///
+/// Dropping it takes its timer out of the wheel.
+#[derive(Debug)]
+pub struct Interval {
+    period: Duration,
+    sleep: Sleep,
+}
+
+impl Interval {
+    /// Waits for the next tick and gives the time for which it was set.
+    ///
+    /// If the future is dropped before it is done, no tick is lost.
+    pub fn tick(&mut self) -> Tick<'_> {
+        Tick { interval: self }
+    }
+
+    /// The time between two ticks.
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+}
+
+/// The future of [`Interval::tick`].
+#[must_use = "a tick does nothing unless you `.await` it"]
+#[derive(Debug)]
+pub struct Tick<'a> {
+    interval: &'a mut Interval,
+}
+
+impl Future for Tick<'_> {
+    type Output = Instant;
+
+    #[track_caller]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
+        let Interval { period, sleep } = &mut *self.interval;
+        match Pin::new(&mut *sleep).poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                let tick = sleep.deadline().expect("it has begun and it has ended");
+                match next_tick(tick, *period, now()) {
+                    Some(next) => sleep.reset(next),
+                    None => *sleep = Sleep::never(),
+                }
+                Poll::Ready(tick)
+            }
+        }
+    }
+}
+
+/// The first tick after `now` in the rhythm of `tick`. `None` if the clock cannot say it.
+fn next_tick(tick: Instant, period: Duration, now: Instant) -> Option<Instant> {
+    let missed_ns = now.saturating_duration_since(tick).as_nanos() / period.as_nanos();
+    let since_tick_ns = period.as_nanos() * (missed_ns + 1);
+    let since_tick = Duration::from_nanos(u64::try_from(since_tick_ns).ok()?);
+    tick.checked_add(since_tick)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missed_ticks_are_left_out_and_the_rhythm_is_kept() {
+        let second = Duration::from_secs(1);
+        let tick = Instant::now();
+        for (late_ms, next_s) in [(0, 1), (1, 1), (999, 1), (1000, 2), (3500, 4)] {
+            let now = tick + Duration::from_millis(late_ms);
+            let next = next_tick(tick, second, now).unwrap();
+            assert_eq!(next - tick, second * next_s, "{late_ms} ms late");
+        }
+        assert_eq!(next_tick(tick, Duration::MAX, tick), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! `timeout`: a future that has only so long.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+use super::{Sleep, sleep};
+
+/// Awaits `future`, but no longer than `duration`.
+///
+/// Each time, `future` is polled first: if it is ready and the time is up as well, its output
+/// counts. It is polled at least once, even if `duration` is zero. The time counts as for
+/// [`sleep`].
+///
+/// # Errors
+///
+/// [`Elapsed`] when the time is up.
+///
+/// # Dropping
+///
+/// When the time is up, `future` is not polled any more; it is dropped with the `Timeout`, which
+/// for `timeout(..).await` is at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::timeout;
+///
+/// watchglass::Executor::builder().virtual_time().build().block_on(async {
+///     let slow = watchglass::sleep(Duration::from_secs(60));
+///     assert!(timeout(Duration::from_secs(1), slow).await.is_err());
+///     assert_eq!(timeout(Duration::from_secs(1), async { 5 }).await, Ok(5));
+/// });
+/// ```
+#[doc(alias = "wait_for")]
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    Timeout {
+        future,
+        sleep: sleep(duration),
+    }
+}
+
+pin_project! {
+    /// The future of [`timeout`].
+    #[must_use = "a timeout does nothing unless you `.await` it"]
+    #[derive(Debug)]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        sleep: Sleep,
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    #[track_caller]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        Pin::new(this.sleep).poll(cx).map(|()| Err(Elapsed))
+    }
+}
+
+/// The error of [`timeout`]: the time was up first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Elapsed;
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the time was up before the future was done")
+    }
+}
+
+impl std::error::Error for Elapsed {}

@@ -1,0 +1,326 @@
+//! Each event as one English sentence.
+
+use std::fmt;
+use std::panic::Location;
+use std::path::Path;
+use std::time::Duration;
+
+use super::event::{
+    Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, UnparkCause, WaitsOn,
+};
+use crate::task::TaskId;
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}", Seconds(self.time), self.event)
+    }
+}
+
+impl fmt::Display for TimerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.generation {
+            0 => write!(f, "timer {}", self.index),
+            generation => write!(f, "timer {}.{generation}", self.index),
+        }
+    }
+}
+
+impl fmt::Debug for TimerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TimerId({self})")
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Spawned {
+                task,
+                name,
+                kind,
+                at,
+            } => write!(f, "{task} `{name}` {kind} at {at}"),
+            Event::Woken { task, by, effect } => write!(f, "{task} was woken: {by}; {effect}"),
+            Event::PollStarted { task, why } => write!(f, "{task} is polled: {why}"),
+            Event::PassedOver { task } => {
+                write!(
+                    f,
+                    "{task} has ended while it was queued, and is passed over"
+                )
+            }
+            Event::Waits { task, on, at } => match task {
+                Some(task) => write!(f, "{task} waits for {on}{}", At(at)),
+                None => write!(f, "a future outside of any task waits for {on}{}", At(at)),
+            },
+            Event::PollEnded {
+                task,
+                ready,
+                took,
+                wakers,
+            } => {
+                let result = if *ready { "Ready" } else { "Pending" };
+                write!(f, "{task} returned {result} after {took:?}")?;
+                match wakers {
+                    None | Some(0) => Ok(()),
+                    Some(1) => write!(f, "; 1 clone of its waker is held"),
+                    Some(many) => write!(f, "; {many} clones of its waker are held"),
+                }
+            }
+            Event::ForgottenWaker { task } => write!(
+                f,
+                "{task} returned Pending but nobody holds its waker: it can never be polled again"
+            ),
+            Event::TimerArmed {
+                timer,
+                task,
+                deadline,
+                place,
+            } => {
+                let deadline = Seconds(*deadline);
+                match task {
+                    Some(task) => {
+                        write!(
+                            f,
+                            "{timer} was armed to wake {task} at {deadline}, and put {place}"
+                        )
+                    }
+                    None => {
+                        write!(
+                            f,
+                            "{timer} was armed to use a waker at {deadline}, and put {place}"
+                        )
+                    }
+                }
+            }
+            Event::TimerReset {
+                timer,
+                deadline,
+                place,
+            } => {
+                write!(
+                    f,
+                    "{timer} was set to {} instead, and put {place}",
+                    Seconds(*deadline)
+                )
+            }
+            Event::TimerHandedOver {
+                timer,
+                task: Some(task),
+            } => write!(f, "{timer} will wake {task} instead"),
+            Event::TimerHandedOver { timer, task: None } => {
+                write!(f, "{timer} will use another waker instead")
+            }
+            Event::Cascaded { timer, place } => write!(f, "{timer} moved {place}"),
+            Event::TimerFired {
+                timer,
+                deadline,
+                now,
+            } => write!(
+                f,
+                "{timer} fired: it was due at {}, {:?} ago",
+                Seconds(*deadline),
+                now.saturating_sub(*deadline)
+            ),
+            Event::TimerCancelled { timer } => write!(f, "{timer} was cancelled"),
+            Event::ClockAdvanced { from, to } => {
+                write!(
+                    f,
+                    "virtual time jumped from {} to {}",
+                    Seconds(*from),
+                    Seconds(*to)
+                )
+            }
+            Event::Parked { until: Some(until) } => {
+                write!(
+                    f,
+                    "nothing is ready: the thread parks until {}",
+                    Seconds(*until)
+                )
+            }
+            Event::Parked { until: None } => write!(
+                f,
+                "nothing is ready and no timer is armed: the thread parks until it is woken"
+            ),
+            Event::Unparked { by } => write!(f, "the thread runs again: {by}"),
+            Event::BlockingStarted { task } => {
+                write!(f, "{task}'s closure was handed to the thread pool")
+            }
+            Event::BlockingDone {
+                task,
+                thread,
+                queued,
+                took,
+            } => write!(
+                f,
+                "{task}'s closure has run for {took:?} on {thread}, after waiting for {queued:?}"
+            ),
+            Event::Completed { task } => write!(f, "{task} is done"),
+            Event::Dropping { task } => {
+                write!(f, "the executor is dropped, and {task}'s future with it")
+            }
+            Event::Cancelled { task } => write!(f, "{task} is cancelled: its future was dropped"),
+            Event::Panicked {
+                task,
+                message: Some(message),
+            } => {
+                write!(f, "{task} panicked: {message}")
+            }
+            Event::Panicked {
+                task,
+                message: None,
+            } => write!(f, "{task} panicked"),
+            Event::Stalled { tasks, cycle } => {
+                write!(
+                    f,
+                    "nothing can ever happen again, and these have not finished:"
+                )?;
+                tasks.iter().try_for_each(|task| write!(f, " {task}"))?;
+                match cycle.as_slice() {
+                    [] => Ok(()),
+                    cycle => write!(f, "; they wait in a circle: {}", Circle(cycle)),
+                }
+            }
+            Event::LongPoll(poll) => write!(f, "{poll}"),
+            Event::Spinning { task, polls } => write!(
+                f,
+                "{task} has been polled {polls} times in a row only because it woke itself"
+            ),
+            Event::Printed { text, .. } => write!(f, "printed: {}", text.trim_end().escape_debug()),
+        }
+    }
+}
+
+impl fmt::Display for LongPoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} held the thread for {:?}", self.task, self.took)?;
+        let place = |at| in_program(at).map_or("an await".to_owned(), Location::to_string);
+        match (self.after.map(place), self.until.map(place)) {
+            (None, None) => write!(f, ", from its start to its end")?,
+            (None, Some(until)) => write!(f, ", from its start to {until}")?,
+            (Some(after), None) => write!(f, ", from {after} on")?,
+            (Some(after), Some(until)) => write!(f, ", from {after} to {until}")?,
+        }
+        if !self.delayed.is_empty() {
+            write!(f, "; meanwhile others had to wait:")?;
+            self.delayed
+                .iter()
+                .try_for_each(|task| write!(f, " {task}"))?;
+        }
+        match self.timers {
+            0 => Ok(()),
+            1 => write!(f, "; 1 timer is {:?} late", self.late),
+            many => write!(f, "; {many} timers are up to {:?} late", self.late),
+        }
+    }
+}
+
+impl fmt::Display for TaskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TaskKind::Main => "was given to block_on",
+            TaskKind::Spawned => "was spawned",
+            TaskKind::Blocking => "was spawned on the thread pool",
+        })
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Spawned => write!(f, "it is new"),
+            Cause::Timer(timer) => write!(f, "{timer} fired"),
+            Cause::Task(task) => write!(f, "{task} woke it"),
+            Cause::Itself => write!(f, "it woke itself"),
+            Cause::OtherThread => write!(f, "another thread woke it"),
+            Cause::Outside => write!(f, "it was woken between two polls"),
+            Cause::Joined(task) => write!(f, "{task}, which it awaits, has ended"),
+            Cause::Aborted => write!(f, "it was aborted"),
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Effect::Queued => "it goes to the back of the ready queue",
+            Effect::AlreadyQueued => "it was in the ready queue already",
+            Effect::Finished => "it has finished, so nothing happens",
+        })
+    }
+}
+
+impl fmt::Display for WaitsOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitsOn::Timer(timer) => write!(f, "{timer}"),
+            WaitsOn::Never => write!(f, "a deadline that never comes"),
+            WaitsOn::Task(task) => write!(f, "{task} to end"),
+            WaitsOn::AnyTask => write!(f, "any task of its set to end"),
+            WaitsOn::Turn => write!(f, "its next turn"),
+            WaitsOn::Children(1) => write!(f, "1 joined future"),
+            WaitsOn::Children(many) => write!(f, "{many} joined futures"),
+            WaitsOn::Blocking => write!(f, "its closure on another thread"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Due => write!(f, "to the list of those that are due"),
+            Place::Slot { level, slot } => write!(f, "to level {level}, slot {slot} of the wheel"),
+        }
+    }
+}
+
+impl fmt::Display for UnparkCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            UnparkCause::Deadline => "the next deadline has come",
+            UnparkCause::OtherThread => "another thread unparked it",
+            UnparkCause::Spurious => "for no reason of its own",
+        })
+    }
+}
+
+/// The place, if it is in the program's own code.
+///
+/// A leaf is told who polls it. That is the `.await`, unless code stands in between which does not
+/// pass the place on: the standard library's, for a future behind a reference or in a box, or our
+/// own, for a future that is the whole task. Such a place says nothing to whoever wrote the program.
+pub(crate) fn in_program(at: &'static Location<'static>) -> Option<&'static Location<'static>> {
+    // The compiler gives the standard library's files this path, or that of their installed source.
+    let is_std = at.file().starts_with("/rustc/") || at.file().contains("rustlib");
+    let our_folder = Path::new(file!()).ancestors().nth(2);
+    let is_ours = our_folder.is_some_and(|src| Path::new(at.file()).starts_with(src));
+    (!is_std && !is_ours).then_some(at)
+}
+
+/// ` at FILE:LINE:COLUMN`, or nothing if the place is not in the program's own code.
+pub(crate) struct At(pub(crate) &'static Location<'static>);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        in_program(self.0).map_or(Ok(()), |at| write!(f, " at {at}"))
+    }
+}
+
+/// Tasks that wait for each other: `#1 → #2 → #1`.
+pub(crate) struct Circle<'a>(pub(crate) &'a [TaskId]);
+
+impl fmt::Display for Circle<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let back_to = self.0.first();
+        self.0.iter().try_for_each(|task| write!(f, "{task} → "))?;
+        back_to.map_or(Ok(()), |first| write!(f, "{first}"))
+    }
+}
+
+/// A time as `1.500 s`, cut to the millisecond.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03} s", self.0.as_secs(), self.0.subsec_millis())
+    }
+}
