@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::context::Shared;
 use crate::join_handle::JoinHandle;
-use crate::task::{boxed, short_name};
+use crate::task::{boxed_and_named, short_name};
 use crate::trace::{Event, WaitsOn};
 use crate::waker::HeldWaker;
 
@@ -66,7 +66,7 @@ where
         done: Mutex::new(None),
     });
     let name = short_name(type_name::<F>());
-    let task = boxed(Blocking { job: job.clone() }, Some(name.into()));
+    let task = boxed_and_named(Blocking { job: job.clone() }, name.into());
     let id = shared.insert_blocking(task, at);
     let held = HeldWaker::new(shared.home.clone());
     held.target.set_task(id);

@@ -22,7 +22,7 @@ use crate::inbox::{Home, Inbox, TaskWaker};
 use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::slots::{ForeignWaker, Joiner, NextPoll, Slot, State, Waiter};
-use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId, short_name};
+use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId, boxed, move_in, short_name};
 use crate::trace::{Cause, Event, TaskKind, Tracer, WaitsOn};
 use crate::waker::{HeldWaker, HomeQueue, set_here};
 use crate::wheel::Wheel;
@@ -125,15 +125,27 @@ impl Shared {
 
     // ---- tasks
 
-    /// Takes a task in and queues it.
+    /// Takes a future in as a task and queues it.
     #[inline]
-    pub(crate) fn insert(&self, task: BoxedTask, at: &'static Location<'static>) -> TaskId {
-        if !self.tracer.is_on() {
-            return self.queue.insert(Some(task), State::Queued, at, true);
+    pub(crate) fn insert<F>(&self, future: F, at: &'static Location<'static>) -> TaskId
+    where
+        F: Future + 'static,
+    {
+        if self.tracer.is_on() {
+            return self.insert_boxed(boxed(future), at);
         }
-        let name = task.name();
-        let id = self.queue.insert(Some(task), State::Waiting, at, true);
-        self.tell_spawned(id, name, TaskKind::Spawned, at);
+        let fill = |place: &mut _| move_in(place, future);
+        self.queue.insert(fill, State::Queued, at, true)
+    }
+
+    /// [`insert`](Shared::insert), for a task that has a box already.
+    pub(crate) fn insert_boxed(&self, task: BoxedTask, at: &'static Location<'static>) -> TaskId {
+        let name = self.tracer.is_on().then(|| task.name());
+        let fill = |place: &mut _| *place = Some(task);
+        let id = self.queue.insert(fill, State::Waiting, at, true);
+        if let Some(name) = name {
+            self.tell_spawned(id, name, TaskKind::Spawned, at);
+        }
         self.queue.wake(id, Cause::Spawned);
         id
     }
@@ -145,7 +157,8 @@ impl Shared {
         at: &'static Location<'static>,
     ) -> TaskId {
         let name = task.name();
-        let id = self.queue.insert(Some(task), State::Waiting, at, true);
+        let fill = |place: &mut _| *place = Some(task);
+        let id = self.queue.insert(fill, State::Waiting, at, true);
         self.tell_spawned(id, name, TaskKind::Blocking, at);
         id
     }
@@ -164,13 +177,15 @@ impl Shared {
                 true => State::Waiting,
                 false => State::Queued,
             };
-            return self.queue.insert(None, state, at, false);
+            return self.queue.insert(|place| *place = None, state, at, false);
         }
         debug_assert!(
             !is_first,
             "whoever observes is told of its place in the queue"
         );
-        let id = self.queue.insert(None, State::Waiting, at, false);
+        let id = self
+            .queue
+            .insert(|place| *place = None, State::Waiting, at, false);
         let name = Name::Borrowed(short_name(type_name));
         self.tell_spawned(id, name, TaskKind::Main, at);
         self.queue.wake(id, Cause::Spawned);

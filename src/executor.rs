@@ -50,6 +50,12 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// assert_eq!(executor.block_on(task).unwrap(), "an hour later");
 /// ```
 ///
+/// # Memory
+///
+/// An executor keeps room for as many tasks and timers as it has had at once, for those that come later,
+/// until it is dropped. For a task that is 64 bytes and, where it was awaited, the box that its future was
+/// in, if that is no larger than 128 bytes. The futures themselves are dropped when they end.
+///
 /// # Dropping
 ///
 /// Dropping an executor drops every future in it, on this thread, and those that are spawned by

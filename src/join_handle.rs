@@ -11,7 +11,7 @@ use crate::context::Shared;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
 use crate::slots::Joiner;
-use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed};
+use crate::task::{JoinError, Name, TaskId, boxed_and_named};
 use crate::trace::WaitsOn;
 
 /// Spawns a future on the executor that runs on this thread: it goes to the back of the ready
@@ -38,7 +38,7 @@ pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
 {
-    JoinHandle::spawn(Shared::expect_current("spawn"), future, None)
+    JoinHandle::spawn(Shared::expect_current("spawn"), future)
 }
 
 impl Executor {
@@ -50,7 +50,7 @@ impl Executor {
     where
         F: Future + 'static,
     {
-        JoinHandle::spawn(self.shared.clone(), future, None)
+        JoinHandle::spawn(self.shared.clone(), future)
     }
 }
 
@@ -71,11 +71,10 @@ pub fn spawn_named<F>(name: impl Into<Name>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
 {
-    JoinHandle::spawn(
-        Shared::expect_current("spawn_named"),
-        future,
-        Some(name.into()),
-    )
+    let shared = Shared::expect_current("spawn_named");
+    let task = boxed_and_named(future, name.into());
+    let id = shared.insert_boxed(task, Location::caller());
+    JoinHandle::new(shared, id)
 }
 
 /// Awaits the end of a task: `Ok` with its output, or `Err` if it panicked or was cancelled.
@@ -98,12 +97,13 @@ pub struct JoinHandle<T> {
 }
 
 impl<T: 'static> JoinHandle<T> {
+    #[inline]
     #[track_caller]
-    pub(crate) fn spawn<F>(shared: Rc<Shared>, future: F, name: Option<Name>) -> Self
+    fn spawn<F>(shared: Rc<Shared>, future: F) -> Self
     where
         F: Future<Output = T> + 'static,
     {
-        let id = shared.insert(boxed(future, name), Location::caller());
+        let id = shared.insert(future, Location::caller());
         JoinHandle::new(shared, id)
     }
 
@@ -135,12 +135,39 @@ impl<T: 'static> JoinHandle<T> {
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
         let shared = self.shared.as_ref()?;
-        let mut finished: BoxedTask = shared.queue.take_finished(self.id)?;
         let mut output: Option<T> = None;
-        let taken = finished.as_mut().take(&mut output);
-        // Only when the output is safe: the last to let go of an executor drops its observer too.
-        drop_contained(self.shared.take());
+        let taken = shared.queue.take_output(self.id, &mut output)?;
+        // Only when the output is safe: the last to let go of an executor drops its observer too. All
+        // others need no guard, which would cost more than the rest of this line.
+        match self.shared.take() {
+            Some(last) if Rc::strong_count(&last) == 1 => drop_contained(last),
+            others => drop(others),
+        }
         Some(taken.map(|()| output.expect("a task that is done has an output")))
+    }
+
+    /// The other half of a poll: the task has not ended. It is not inlined, so that the first half, which
+    /// is all that a finished task's handle needs, saves few registers.
+    #[inline(never)]
+    #[track_caller]
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let id = self.id;
+        let Some(shared) = &self.shared else {
+            panic!(
+                "the JoinHandle of {id} was polled after it gave its output; await a handle only once"
+            )
+        };
+        assert!(
+            shared.queue.running() != Some(id),
+            "task {id} awaits its own JoinHandle and would wait for itself for ever; let another \
+             task await it"
+        );
+        shared.waits(WaitsOn::Task(id), Location::caller());
+        let joiner = Joiner::Waiter(shared.waiter(cx.waker()));
+        if shared.set_joiner(id, joiner) {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.take_late())
     }
 
     /// The outcome of a task that has ended while its handle was polled: an observer has run it, or
@@ -186,23 +213,7 @@ impl<T: 'static> Future for JoinHandle<T> {
         if let Some(outcome) = self.take() {
             return Poll::Ready(outcome);
         }
-        let id = self.id;
-        let Some(shared) = &self.shared else {
-            panic!(
-                "the JoinHandle of {id} was polled after it gave its output; await a handle only once"
-            )
-        };
-        assert!(
-            shared.queue.running() != Some(id),
-            "task {id} awaits its own JoinHandle and would wait for itself for ever; let another \
-             task await it"
-        );
-        shared.waits(WaitsOn::Task(id), Location::caller());
-        let joiner = Joiner::Waiter(shared.waiter(cx.waker()));
-        if shared.set_joiner(id, joiner) {
-            return Poll::Pending;
-        }
-        Poll::Ready(self.take_late())
+        self.wait(cx)
     }
 }
 

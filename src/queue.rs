@@ -4,13 +4,14 @@
 //! the task's state before it pushes. Wakes from other threads arrive in the inbox (`inbox.rs`) and
 //! end up here too, through the same function.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::mem;
 use std::panic::Location;
 
 use crate::slots::{Joiner, NextPoll, Slot, Slots, State};
-use crate::task::{BoxedTask, TaskId};
+use crate::task::{BoxedTask, JoinError, TaskId};
 use crate::trace::{Cause, Effect, Tracer};
 
 pub(crate) struct Queue {
@@ -82,17 +83,18 @@ impl Queue {
         }
     }
 
-    /// Gives a task its id, and puts it at the back of the queue unless it is `Waiting`.
+    /// Gives a task its id, and puts it at the back of the queue unless it is `Waiting`. `fill` is called
+    /// with the table borrowed, see [`Slots::insert`].
     #[inline]
     pub(crate) fn insert(
         &self,
-        task: Option<BoxedTask>,
+        fill: impl FnOnce(&mut Option<BoxedTask>),
         state: State,
         spawned_at: &'static Location<'static>,
         has_handle: bool,
     ) -> TaskId {
         let tasks = &mut *self.tasks.borrow_mut();
-        let id = tasks.slots.insert(task, state, spawned_at, has_handle);
+        let id = tasks.slots.insert(fill, state, spawned_at, has_handle);
         if state == State::Queued {
             tasks.ready.push_back(id);
         }
@@ -239,6 +241,17 @@ impl Queue {
         outcome
     }
 
+    /// Moves the output of a finished task into `output`, or says why there is none, and ends its slot.
+    /// `None` if the task is unfinished, or its outcome was taken before.
+    #[inline]
+    pub(crate) fn take_output(
+        &self,
+        id: TaskId,
+        output: &mut dyn Any,
+    ) -> Option<Result<(), JoinError>> {
+        self.tasks.borrow_mut().slots.take_output(id, output)
+    }
+
     /// Vacates the slot of `block_on`'s own future.
     #[inline]
     pub(crate) fn remove_main(&self, id: TaskId) {
@@ -347,7 +360,7 @@ mod tests {
 
     fn insert(queue: &Queue, tasks: usize) -> Vec<TaskId> {
         let at = Location::caller();
-        let insert = |_| queue.insert(None, State::Queued, at, false);
+        let insert = |_| queue.insert(|_| (), State::Queued, at, false);
         (0..tasks).map(insert).collect()
     }
 

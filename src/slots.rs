@@ -12,6 +12,7 @@
 //!      └────────────── the handle takes the output, or there is no handle ────────────────────┘
 //! ```
 
+use std::any::Any;
 use std::mem;
 use std::num::NonZeroU32;
 use std::panic::Location;
@@ -20,7 +21,7 @@ use std::task::Waker;
 
 use crate::free::Free;
 use crate::guard::{contain, drop_contained};
-use crate::task::{BoxedTask, TaskId};
+use crate::task::{BoxedTask, JoinError, MAX_LEFT_BYTES, TaskId};
 
 /// Where a task is in its life. `Running` is not among them: the one task that runs is known to the
 /// queue, and while it runs it is `Waiting`, or `Queued` if it was woken meanwhile.
@@ -43,7 +44,7 @@ impl State {
 #[repr(align(64))]
 pub(crate) struct Slot {
     /// The future, or the outcome once it is finished. `None` while it is polled, and always for
-    /// `block_on`'s own future.
+    /// `block_on`'s own future. In a vacant slot there may be a box from which the output was taken.
     pub(crate) task: Option<BoxedTask>,
     pub(crate) joiner: Option<Joiner>,
     pub(crate) spawned_at: &'static Location<'static>,
@@ -62,6 +63,20 @@ impl Slot {
         // What was there needs no drop, and no look whether it does: on the way of every poll, such a
         // look costs something.
         mem::forget(self.task.replace(task));
+    }
+
+    /// Ends the time of its task. The generation moves on, so every copy of the task's id is now of the
+    /// past. False if the generations are used up, and the slot is never to be given out again: its next
+    /// task would answer to the ids of its first.
+    #[inline(always)]
+    fn vacate(&mut self, last_generation: NonZeroU32) -> bool {
+        debug_assert!(self.joiner.is_none());
+        self.state = State::Vacant;
+        let is_usable = self.generation < last_generation;
+        if is_usable {
+            self.generation = self.generation.saturating_add(1);
+        }
+        is_usable
     }
 }
 
@@ -154,42 +169,47 @@ impl Slots {
         self.last_generation = NonZeroU32::new(last).expect("generations are counted from 1");
     }
 
-    /// Gives a task its id.
+    /// Gives a task its id. `fill` puts it in its place, where the last one may have left its box; nothing
+    /// is to be there for `block_on`'s own future.
     #[inline]
     pub(crate) fn insert(
         &mut self,
-        task: Option<BoxedTask>,
+        fill: impl FnOnce(&mut Option<BoxedTask>),
         state: State,
         spawned_at: &'static Location<'static>,
         has_handle: bool,
     ) -> TaskId {
-        let new = |generation| Slot {
-            task,
+        let index = match self.free.take() {
+            Some(index) => index,
+            None => self.grow(),
+        };
+        let slot = &mut self.slots[index as usize];
+        debug_assert!(slot.state == State::Vacant && slot.joiner.is_none());
+        fill(&mut slot.task);
+        slot.state = state;
+        slot.spawned_at = spawned_at;
+        slot.waits_at = None;
+        slot.next_poll = NextPoll::WithSpare;
+        slot.has_handle = has_handle;
+        TaskId::new(index, slot.generation)
+    }
+
+    /// Makes a new slot.
+    #[cold]
+    fn grow(&mut self) -> u32 {
+        let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 tasks at once");
+        self.slots.push(Slot {
+            task: None,
             joiner: None,
-            spawned_at,
+            spawned_at: Location::caller(),
             waits_at: None,
-            generation,
-            state,
+            generation: NonZeroU32::MIN,
+            state: State::Vacant,
             next_poll: NextPoll::WithSpare,
-            has_handle,
-        };
-        let (slot, generation) = match self.free.take() {
-            Some(slot) => {
-                let vacant = &mut self.slots[slot as usize];
-                debug_assert_eq!(vacant.state, State::Vacant);
-                let generation = vacant.generation;
-                // See `Slot::put`: a vacant slot holds nothing.
-                mem::forget(mem::replace(vacant, new(generation)));
-                (slot, generation)
-            }
-            None => {
-                let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 tasks at once");
-                self.slots.push(new(NonZeroU32::MIN));
-                self.free.reach(slot);
-                (slot, NonZeroU32::MIN)
-            }
-        };
-        TaskId::new(slot, generation)
+            has_handle: false,
+        });
+        self.free.reach(index);
+        index
     }
 
     /// The task's slot. An id of the past has none.
@@ -227,17 +247,40 @@ impl Slots {
         Some(held)
     }
 
-    /// Gives the slot of a task back that holds nothing. The generation moves on, so every copy of the
-    /// id is now of the past. A slot whose generations are used up is never given out again: its next
-    /// task would answer to the ids of its first.
+    /// Moves the output of a finished task into `output`, or says why there is none, and gives the slot
+    /// back. `None` if there is no such task or it has not finished.
+    ///
+    /// The box stays for the next task in the slot, unless it is large. None of this is the user's code: an
+    /// output is moved, and what is left in the box has no drop of the user's.
+    #[inline(always)]
+    pub(crate) fn take_output(
+        &mut self,
+        id: TaskId,
+        output: &mut dyn Any,
+    ) -> Option<Result<(), JoinError>> {
+        let last_generation = self.last_generation;
+        let slot = self.get_mut(id)?;
+        if slot.state != State::Finished {
+            return None;
+        }
+        let outcome = slot.task.as_mut().expect("a finished task has an outcome");
+        let taken = outcome.as_mut().take(output);
+        if size_of_val(&**outcome) > MAX_LEFT_BYTES {
+            slot.task = None;
+        }
+        if slot.vacate(last_generation) {
+            self.free.give(id.slot());
+        }
+        Some(taken)
+    }
+
+    /// Gives the slot of a task back that holds nothing.
     #[inline(always)]
     pub(crate) fn vacate(&mut self, id: TaskId) {
         let last_generation = self.last_generation;
         let slot = self.get_mut(id).expect("a task is removed once");
-        debug_assert!(slot.task.is_none() && slot.joiner.is_none());
-        slot.state = State::Vacant;
-        if slot.generation < last_generation {
-            slot.generation = slot.generation.saturating_add(1);
+        debug_assert!(slot.task.is_none());
+        if slot.vacate(last_generation) {
             self.free.give(id.slot());
         }
     }
@@ -253,10 +296,15 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Ready, ready};
+    use std::ptr;
+    use std::task::Context;
+
     use super::*;
+    use crate::task::move_in;
 
     fn insert(slots: &mut Slots) -> TaskId {
-        slots.insert(None, State::Waiting, Location::caller(), false)
+        slots.insert(|_| (), State::Waiting, Location::caller(), false)
     }
 
     #[test]
@@ -287,6 +335,56 @@ mod tests {
         assert_eq!(slots, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
         let generations: Vec<u32> = ids.iter().map(|id| id.generation()).collect();
         assert_eq!(generations, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+    }
+
+    /// Runs a task of this future to its end, in slot 0. Gives the address of its box, and its output.
+    fn run<T: 'static>(slots: &mut Slots, future: Ready<T>) -> (*const (), T) {
+        let id = slots.insert(
+            |place| move_in(place, future),
+            State::Waiting,
+            Location::caller(),
+            true,
+        );
+        let slot = slots.get_mut(id).unwrap();
+        let task = slot.task.as_mut().unwrap();
+        let at = ptr::from_ref(&**task).cast();
+        assert!(
+            task.as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_ready()
+        );
+        slot.state = State::Finished;
+        let mut output: Option<T> = None;
+        slots.take_output(id, &mut output).unwrap().unwrap();
+        assert_eq!(id.slot(), 0);
+        (at, output.unwrap())
+    }
+
+    #[test]
+    fn a_future_moves_into_the_box_of_the_last_one_of_its_type() {
+        let mut slots = Slots::new();
+        let (first, one) = run(&mut slots, ready(1));
+        let kept = Box::new([0_u8; size_of::<Option<Ready<i32>>>()]); // would get the box's memory
+        let (second, two) = run(&mut slots, ready(2));
+        assert_eq!((second, one, two), (first, 1, 2));
+        drop(kept);
+    }
+
+    #[test]
+    fn a_future_of_another_type_gets_a_box_of_its_own() {
+        let mut slots = Slots::new();
+        assert_eq!(run(&mut slots, ready(1)).1, 1);
+        assert_eq!(run(&mut slots, ready("two")).1, "two");
+        assert_eq!(run(&mut slots, ready(3)).1, 3);
+    }
+
+    #[test]
+    fn a_large_box_is_not_left_for_the_next_task() {
+        let mut slots = Slots::new();
+        run(&mut slots, ready([0_u8; MAX_LEFT_BYTES - 16]));
+        assert!(slots.slots[0].task.is_some());
+        run(&mut slots, ready([0_u8; MAX_LEFT_BYTES + 1]));
+        assert!(slots.slots[0].task.is_none());
     }
 
     #[test]

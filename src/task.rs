@@ -93,6 +93,12 @@ pub(crate) trait Task {
 
     /// What to call the task in the trace and in messages.
     fn name(&self) -> Name;
+
+    /// Lets another future move in, where the last one's output was taken: `future` is an `Option` of it.
+    /// False, and nothing has happened, if it is of another type.
+    fn renew(self: Pin<&mut Self>, _future: &mut dyn Any) -> bool {
+        false
+    }
 }
 
 /// A task's name: the last part of its future's type, or what it was given.
@@ -100,17 +106,39 @@ pub(crate) type Name = Cow<'static, str>;
 
 pub(crate) type BoxedTask = Pin<Box<dyn Task>>;
 
-/// Boxes a future as a task.
-pub(crate) fn boxed<F: Future + 'static>(future: F, name: Option<Name>) -> BoxedTask {
-    let stage = Stage::Running { future };
-    match name {
-        None => Box::pin(stage),
-        Some(name) => Box::pin(Named { name, stage }),
+/// The largest box that is left for the next task. It bounds what an executor keeps of the time when it
+/// had the most tasks: this and the 64 bytes of a slot for each.
+pub(crate) const MAX_LEFT_BYTES: usize = 128;
+
+/// Makes a future the task in this place: in the box that the last one has left there, if it was of the
+/// same type.
+#[inline(always)]
+pub(crate) fn move_in<F: Future + 'static>(place: &mut Option<BoxedTask>, future: F) {
+    let mut future = Some(future);
+    if size_of::<Stage<F>>() <= MAX_LEFT_BYTES
+        && let Some(left) = place
+        && left.as_mut().renew(&mut future)
+    {
+        return;
     }
+    *place = Some(boxed(future.expect("it has not moved in")));
+}
+
+/// Boxes a future as a task. Not inlined: in the middle of a spawn, the call of the allocator would make
+/// it save registers.
+#[inline(never)]
+pub(crate) fn boxed<F: Future + 'static>(future: F) -> BoxedTask {
+    Box::pin(Stage::Running { future })
+}
+
+/// Boxes a future as a task that is called `name`.
+pub(crate) fn boxed_and_named<F: Future + 'static>(future: F, name: Name) -> BoxedTask {
+    let stage = Stage::Running { future };
+    Box::pin(Named { name, stage })
 }
 
 pin_project! {
-    /// A future, then its output, in the same place: a task costs one allocation.
+    /// A future, then its output, in the same place: a task costs one allocation, or none.
     #[project = StageProjection]
     #[project_replace = StageReplaced]
     enum Stage<F: Future> {
@@ -148,6 +176,16 @@ impl<F: Future + 'static> Task for Stage<F> {
 
     fn name(&self) -> Name {
         Cow::Borrowed(short_name(type_name::<F>()))
+    }
+
+    fn renew(mut self: Pin<&mut Self>, future: &mut dyn Any) -> bool {
+        let Some(future) = future.downcast_mut::<Option<F>>() else {
+            return false;
+        };
+        let future = future.take().expect("the future that is to move in");
+        debug_assert!(matches!(*self, Stage::Taken), "somebody still lives here");
+        self.set(Stage::Running { future });
+        true
     }
 }
 

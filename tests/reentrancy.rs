@@ -4,6 +4,7 @@
 mod common;
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -18,7 +19,8 @@ use waker_fn::waker_fn;
 use watchglass::time::Sleep;
 use watchglass::trace::{Event, Observer, Record, UnparkCause};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, join_all, now, sleep, spawn, spawn_blocking, timeout, yield_now,
+    Executor, JoinHandle, JoinSet, join_all, now, sleep, spawn, spawn_blocking, spawn_named,
+    timeout, yield_now,
 };
 
 thread_local! {
@@ -106,6 +108,25 @@ fn polls_drops_and_outputs_may_call_back() {
         assert!(panics.is_finished());
     });
     assert_eq!(meddlings, 7);
+}
+
+struct MeddlingName;
+
+impl From<MeddlingName> for Cow<'static, str> {
+    fn from(_: MeddlingName) -> Self {
+        meddle();
+        "meddling".into()
+    }
+}
+
+#[test]
+fn what_makes_a_name_may_call_back() {
+    let meddlings = meddlings(|| {
+        virtual_executor().block_on(async {
+            spawn_named(MeddlingName, async {}).await.unwrap();
+        });
+    });
+    assert_eq!(meddlings, 1);
 }
 
 #[test]
