@@ -4,7 +4,8 @@
 //! of speed alone. Taken in the reverse of the order in which they became free, as a plain stack would
 //! have it, places are soon in a random order: when a hundred thousand sleeping tasks have ended in the
 //! order of their deadlines, the next hundred thousand would each be written to another page of memory.
-//! Here neighbours are taken one after the other, 64 at a time.
+//! Here the lowest is taken first, so the table is filled from its start to its end, which the processor
+//! foresees: it fetches the next page before it is asked for.
 
 /// The free places.
 pub(crate) struct Free {
@@ -12,67 +13,80 @@ pub(crate) struct Free {
     recent: Option<u32>,
     /// All others: bit `n % 64` of block `n / 64` is set when place `n` is free.
     blocks: Vec<u64>,
-    /// The blocks with a bit set, each once: the one to take from is the last.
-    not_empty: Vec<u32>,
+    /// The same of the blocks: bit `n % 64` of group `n / 64` is set when block `n` has a bit set.
+    groups: Vec<u64>,
+    /// No group before this one has a bit set.
+    lowest_group: usize,
 }
 
-const BLOCK: u32 = u64::BITS;
+const BITS: usize = u64::BITS as usize;
 
 impl Free {
     pub(crate) const fn new() -> Self {
         Free {
             recent: None,
             blocks: Vec::new(),
-            not_empty: Vec::new(),
+            groups: Vec::new(),
+            lowest_group: 0,
         }
     }
 
     /// Takes a free place, if there is one.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<u32> {
-        self.recent.take().or_else(|| self.take_from_blocks())
+        self.recent.take().or_else(|| self.take_lowest())
     }
 
     /// Makes room for this place, which is not free: so [`give`](Free::give) never allocates, and
     /// cancelling a timer takes constant time.
     pub(crate) fn reach(&mut self, place: u32) {
-        while self.blocks.len() <= (place / BLOCK) as usize {
+        let block = place as usize / BITS;
+        while self.blocks.len() <= block {
             self.blocks.push(0);
         }
-        let more = self.blocks.len() - self.not_empty.len();
-        self.not_empty.reserve(more);
+        while self.groups.len() <= block / BITS {
+            self.groups.push(0);
+        }
     }
 
     /// Makes a place free, which must not be so already, and which was [reached](Free::reach).
     #[inline]
     pub(crate) fn give(&mut self, place: u32) {
-        debug_assert!(self.recent != Some(place), "place {place} is free already");
+        debug_assert!(!self.is_free(place), "place {place} is free already");
         if let Some(before) = self.recent.replace(place) {
             self.give_to_blocks(before);
         }
     }
 
     #[inline]
-    fn take_from_blocks(&mut self) -> Option<u32> {
-        let block = *self.not_empty.last()?;
-        let bits = &mut self.blocks[block as usize];
-        let bit = bits.trailing_zeros();
+    fn take_lowest(&mut self) -> Option<u32> {
+        // A group is 4,096 places, so even for a million there are few to look at.
+        while *self.groups.get(self.lowest_group)? == 0 {
+            self.lowest_group += 1;
+        }
+        let group = &mut self.groups[self.lowest_group];
+        let block = self.lowest_group * BITS + group.trailing_zeros() as usize;
+        let bits = &mut self.blocks[block];
+        let place = block * BITS + bits.trailing_zeros() as usize;
         *bits &= *bits - 1; // clears the lowest bit
         if *bits == 0 {
-            self.not_empty.pop();
+            *group &= *group - 1;
         }
-        Some(block * BLOCK + bit)
+        Some(place as u32)
     }
 
     #[inline]
     fn give_to_blocks(&mut self, place: u32) {
-        let (block, bit) = (place / BLOCK, place % BLOCK);
-        let bits = &mut self.blocks[block as usize];
-        debug_assert!(*bits & (1 << bit) == 0, "place {place} is free already");
-        if *bits == 0 {
-            self.not_empty.push(block);
-        }
-        *bits |= 1 << bit;
+        let place = place as usize;
+        let block = place / BITS;
+        self.blocks[block] |= 1 << (place % BITS);
+        self.groups[block / BITS] |= 1 << (block % BITS);
+        self.lowest_group = self.lowest_group.min(block / BITS);
+    }
+
+    fn is_free(&self, place: u32) -> bool {
+        let bits = self.blocks[place as usize / BITS];
+        self.recent == Some(place) || bits >> (place as usize % BITS) & 1 == 1
     }
 }
 
@@ -80,12 +94,8 @@ impl Free {
 impl Free {
     /// All free places, in ascending order.
     pub(crate) fn places(&self) -> Vec<u32> {
-        let is_set =
-            |place: &u32| self.blocks[(place / BLOCK) as usize] >> (place % BLOCK) & 1 == 1;
-        let others = (0..self.blocks.len() as u32 * BLOCK).filter(is_set);
-        let mut places: Vec<u32> = self.recent.into_iter().chain(others).collect();
-        places.sort_unstable();
-        places
+        let reached = self.blocks.len() as u32 * u64::BITS;
+        (0..reached).filter(|&place| self.is_free(place)).collect()
     }
 }
 
@@ -104,19 +114,22 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_taken_one_after_the_other() {
-        let mut free = reaching(201);
-        for place in [70, 3, 200, 66, 64, 5, 9] {
+    fn the_last_that_became_free_is_taken_first_and_then_the_lowest() {
+        let mut free = reaching(9_001);
+        for place in [70, 3, 9_000, 66, 64, 5, 9] {
             free.give(place);
         }
+        assert_eq!([free.take(), free.take()], [Some(9), Some(3)]);
+        free.give(1);
+        free.give(4_097);
         let taken: Vec<u32> = std::iter::from_fn(|| free.take()).collect();
-        assert_eq!(taken, [9, 200, 3, 5, 64, 66, 70]);
+        assert_eq!(taken, [4_097, 1, 5, 64, 66, 70, 9_000]);
     }
 
     #[test]
     fn to_give_allocates_nothing() {
         let mut free = reaching(10_000);
-        let memory = |free: &Free| (free.blocks.capacity(), free.not_empty.capacity());
+        let memory = |free: &Free| (free.blocks.capacity(), free.groups.capacity());
         let before = memory(&free);
         (0..10_000).rev().for_each(|place| free.give(place));
         assert_eq!(memory(&free), before);
@@ -129,6 +142,7 @@ mod tests {
     fn to_give_a_place_twice_is_found_at_once() {
         let mut free = reaching(8);
         free.give(7);
+        free.give(3);
         free.give(7);
     }
 

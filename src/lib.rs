@@ -73,7 +73,7 @@
 //! | [wheel.rs] | the timer wheel: what was put in it comes out in the order of its deadlines |
 //! | [trace/mod.rs] | what happened, told to an observer |
 //! | [trace/event.rs] | every event |
-//! | [trace/sentences.rs] | the sentence that it is printed as |
+//! | [trace/sentences.rs] | the sentence that each event is printed as |
 //! | [trace/recording.rs] | an observer that keeps every event |
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |

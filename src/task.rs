@@ -106,8 +106,8 @@ pub(crate) type Name = Cow<'static, str>;
 
 pub(crate) type BoxedTask = Pin<Box<dyn Task>>;
 
-/// The largest box that is left for the next task. It bounds what an executor keeps of the time when it
-/// had the most tasks: this and the 64 bytes of a slot for each.
+/// The largest box that is left for the next task, so that an executor does not keep much of the time when
+/// it had the most tasks.
 pub(crate) const MAX_LEFT_BYTES: usize = 128;
 
 /// Makes a future the task in this place: in the box that the last one has left there, if it was of the

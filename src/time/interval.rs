@@ -94,8 +94,8 @@ impl Future for Tick<'_> {
 
 /// The first tick after `now` in the rhythm of `tick`. `None` if the clock cannot say it.
 fn next_tick(tick: Instant, period: Duration, now: Instant) -> Option<Instant> {
-    let missed_ns = now.saturating_duration_since(tick).as_nanos() / period.as_nanos();
-    let since_tick_ns = period.as_nanos() * (missed_ns + 1);
+    let missed = now.saturating_duration_since(tick).as_nanos() / period.as_nanos();
+    let since_tick_ns = period.as_nanos() * (missed + 1);
     let since_tick = Duration::from_nanos(u64::try_from(since_tick_ns).ok()?);
     tick.checked_add(since_tick)
 }
