@@ -137,12 +137,7 @@ impl<T: 'static> JoinHandle<T> {
         let shared = self.shared.as_ref()?;
         let mut output: Option<T> = None;
         let taken = shared.queue.take_output(self.id, &mut output)?;
-        // Only when the output is safe: the last to let go of an executor drops its observer too. All
-        // others need no guard, which would cost more than the rest of this line.
-        match self.shared.take() {
-            Some(last) if Rc::strong_count(&last) == 1 => drop_contained(last),
-            others => drop(others),
-        }
+        self.shared = None;
         Some(taken.map(|()| output.expect("a task that is done has an output")))
     }
 

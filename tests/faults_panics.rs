@@ -360,14 +360,28 @@ fn the_future_of_block_on_may_panic_in_its_drop_after_an_observer_s_panic() {
     assert_works(&executor);
 }
 
-#[test]
-fn an_output_is_given_although_the_observer_panics_when_it_is_dropped() {
+fn observed_by_a_bomb() -> Executor {
     let bomb = Bomb;
     let observer = move |_: &Record| {
         let _held = &bomb;
     };
     let executor = Executor::builder().virtual_time().observer(observer);
-    let executor = executor.build();
+    executor.build()
+}
+
+#[test]
+fn whoever_lets_go_of_an_observer_last_does_not_suffer_from_its_drop() {
+    drop(observed_by_a_bomb());
+    let executor = observed_by_a_bomb();
+    let task = executor.spawn(async { 7 });
+    executor.run_until_idle();
+    drop(executor);
+    drop(task);
+}
+
+#[test]
+fn an_output_is_given_although_the_observer_panics_when_it_is_dropped() {
+    let executor = observed_by_a_bomb();
     let mut task = executor.spawn(async { 7 });
     executor.run_until_idle();
     // From here on the handle alone keeps the observer.

@@ -17,6 +17,7 @@ mod state;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub(crate) use sentences::{At, Circle};
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 
 use crate::clock::Clock;
-use crate::guard::contain;
+use crate::guard::{contain, drop_contained};
 use crate::task::TaskId;
 
 /// Is told everything that one executor does, on its thread, as it happens.
@@ -232,6 +233,15 @@ impl Known {
             cause: None,
             polls_by_itself: 0,
         }
+    }
+}
+
+impl Drop for Telling {
+    /// Whoever lets go of an executor last, a handle perhaps, drops its observer too, and is not to
+    /// suffer from a panic there.
+    fn drop(&mut self) {
+        let nobody: Box<dyn Observer> = Box::new(|_: &Record| ());
+        drop_contained(mem::replace(&mut self.observer, nobody));
     }
 }
 
