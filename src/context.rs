@@ -22,7 +22,9 @@ use crate::inbox::{Home, Inbox, TaskWaker};
 use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::slots::{ForeignWaker, Joiner, NextPoll, Slot, State, Waiter};
-use crate::task::{BoxedTask, Failed, JoinError, Name, TaskId, boxed, move_in, short_name};
+use crate::task::{
+    BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, Name, TaskId, boxed, move_in, short_name,
+};
 use crate::trace::{Cause, Event, TaskKind, Tracer, WaitsOn};
 use crate::waker::{HeldWaker, HomeQueue, set_here};
 use crate::wheel::Wheel;
@@ -131,21 +133,29 @@ impl Shared {
     where
         F: Future + 'static,
     {
-        if self.tracer.is_on() {
-            return self.insert_boxed(boxed(future), at);
+        // A large future has a box of its own, and is moved there at once.
+        match size_of::<F>() <= MAX_LEFT_BYTES {
+            true => self.insert_filling(|place| move_in(place, future), at),
+            false => self.insert_boxed(boxed(future), at),
         }
-        let fill = |place: &mut _| move_in(place, future);
-        self.queue.insert(fill, State::Queued, at, true)
     }
 
     /// [`insert`](Shared::insert), for a task that has a box already.
     pub(crate) fn insert_boxed(&self, task: BoxedTask, at: &'static Location<'static>) -> TaskId {
-        let name = self.tracer.is_on().then(|| task.name());
-        let fill = |place: &mut _| *place = Some(task);
-        let id = self.queue.insert(fill, State::Waiting, at, true);
-        if let Some(name) = name {
-            self.tell_spawned(id, name, TaskKind::Spawned, at);
+        self.insert_filling(|place| *place = Some(task), at)
+    }
+
+    #[inline]
+    fn insert_filling(
+        &self,
+        fill: impl FnOnce(&mut Option<BoxedTask>),
+        at: &'static Location<'static>,
+    ) -> TaskId {
+        if !self.tracer.is_on() {
+            return self.queue.insert(fill, State::Queued, at);
         }
+        let id = self.queue.insert(fill, State::Waiting, at);
+        self.tell_spawned(id, Slot::name, TaskKind::Spawned, at);
         self.queue.wake(id, Cause::Spawned);
         id
     }
@@ -156,10 +166,9 @@ impl Shared {
         task: BoxedTask,
         at: &'static Location<'static>,
     ) -> TaskId {
-        let name = task.name();
         let fill = |place: &mut _| *place = Some(task);
-        let id = self.queue.insert(fill, State::Waiting, at, true);
-        self.tell_spawned(id, name, TaskKind::Blocking, at);
+        let id = self.queue.insert(fill, State::Waiting, at);
+        self.tell_spawned(id, Slot::name, TaskKind::Blocking, at);
         id
     }
 
@@ -172,23 +181,12 @@ impl Shared {
         at: &'static Location<'static>,
         is_first: bool,
     ) -> TaskId {
-        if !self.tracer.is_on() {
-            let state = match is_first {
-                true => State::Waiting,
-                false => State::Queued,
-            };
-            return self.queue.insert(|place| *place = None, state, at, false);
+        let id = self.queue.insert_main(at);
+        if !is_first {
+            let name = |_: &Slot| Name::Borrowed(short_name(type_name));
+            self.tell_spawned(id, name, TaskKind::Main, at);
+            self.queue.wake(id, Cause::Spawned);
         }
-        debug_assert!(
-            !is_first,
-            "whoever observes is told of its place in the queue"
-        );
-        let id = self
-            .queue
-            .insert(|place| *place = None, State::Waiting, at, false);
-        let name = Name::Borrowed(short_name(type_name));
-        self.tell_spawned(id, name, TaskKind::Main, at);
-        self.queue.wake(id, Cause::Spawned);
         id
     }
 
@@ -206,15 +204,18 @@ impl Shared {
     fn tell_spawned(
         &self,
         task: TaskId,
-        name: Name,
+        name: impl FnOnce(&Slot) -> Name,
         kind: TaskKind,
         at: &'static Location<'static>,
     ) {
-        self.tracer.emit(|| Event::Spawned {
-            task,
-            name,
-            kind,
-            at,
+        self.tracer.emit(|| {
+            let name = self.queue.with_slot(task, |slot| name(slot));
+            Event::Spawned {
+                task,
+                name: name.expect("it has just got its slot"),
+                kind,
+                at,
+            }
         });
     }
 

@@ -53,9 +53,9 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// # Memory
 ///
 /// An executor keeps room for as many tasks and timers as it has had at once, for those that come later,
-/// until nothing of it is left, no handle or sleep either. For a task that is about 100 bytes and, where it
-/// was awaited, the box that its future was in (with the task's name, if it was given one), if that is no
-/// larger than 128 bytes. The futures themselves are dropped when they end.
+/// until nothing of it is left, no handle or sleep either. For a task that is about 100 bytes, and where the
+/// last one was awaited, the box that its future was in, if that is no larger than 128 bytes: the next one
+/// of the same type needs no box of its own. The futures themselves are dropped when they end.
 ///
 /// # Dropping
 ///

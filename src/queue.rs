@@ -7,7 +7,6 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
-use std::mem;
 use std::panic::Location;
 
 use crate::slots::{Joiner, NextPoll, Slot, Slots, State};
@@ -85,20 +84,25 @@ impl Queue {
 
     /// Gives a task its id, and puts it at the back of the queue unless it is `Waiting`. `fill` is called
     /// with the table borrowed, see [`Slots::insert`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(
         &self,
         fill: impl FnOnce(&mut Option<BoxedTask>),
         state: State,
         spawned_at: &'static Location<'static>,
-        has_handle: bool,
     ) -> TaskId {
         let tasks = &mut *self.tasks.borrow_mut();
-        let id = tasks.slots.insert(fill, state, spawned_at, has_handle);
+        let id = tasks.slots.insert(fill, state, spawned_at);
         if state == State::Queued {
             tasks.ready.push_back(id);
         }
         id
+    }
+
+    /// Gives `block_on`'s own future its id. It is `Waiting`.
+    #[inline]
+    pub(crate) fn insert_main(&self, spawned_at: &'static Location<'static>) -> TaskId {
+        self.tasks.borrow_mut().slots.insert_main(spawned_at)
     }
 
     /// Puts the task at the back of the queue, unless it is in the queue or has finished.
@@ -216,7 +220,8 @@ impl Queue {
             slot.joiner.as_ref()?; // mostly nobody: then nothing is moved
             return Some((None, slot.joiner.take()));
         }
-        let (_, joiner) = tasks.slots.remove(id);
+        let joiner = slot.joiner.take();
+        tasks.slots.vacate(id);
         Some((Some(outcome), joiner))
     }
 
@@ -234,11 +239,7 @@ impl Queue {
     /// or was taken before.
     #[inline]
     pub(crate) fn take_finished(&self, id: TaskId) -> Option<BoxedTask> {
-        let slots = &mut self.tasks.borrow_mut().slots;
-        let (outcome, joiner) = slots.remove_if(id, |state| state == State::Finished)?;
-        debug_assert!(joiner.is_none(), "it has been told");
-        mem::forget(joiner); // see `Slot::put`
-        outcome
+        self.tasks.borrow_mut().slots.take_finished(id)
     }
 
     /// Moves the output of a finished task into `output`, or says why there is none, and ends its slot.
@@ -255,7 +256,7 @@ impl Queue {
     /// Vacates the slot of `block_on`'s own future.
     #[inline]
     pub(crate) fn remove_main(&self, id: TaskId) {
-        self.tasks.borrow_mut().slots.vacate(id);
+        self.tasks.borrow_mut().slots.vacate_main(id);
     }
 
     /// Looks at or changes the slot of a task that has one. `change` must not run the user's code.
@@ -360,7 +361,7 @@ mod tests {
 
     fn insert(queue: &Queue, tasks: usize) -> Vec<TaskId> {
         let at = Location::caller();
-        let insert = |_| queue.insert(|_| (), State::Queued, at, false);
+        let insert = |_| queue.insert(|_| (), State::Queued, at);
         (0..tasks).map(insert).collect()
     }
 
@@ -419,7 +420,7 @@ mod tests {
     fn a_task_that_ended_in_the_queue_is_passed_over() {
         let queue = queue(None);
         let ids = insert(&queue, 2);
-        queue.remove_main(ids[0]);
+        queue.tasks.borrow_mut().slots.vacate(ids[0]);
         assert_eq!(effect_of_wake(queue.push(ids[0])), Effect::Finished);
         assert_eq!(turn(&queue, 1), [0; 0]);
         assert_eq!(turn(&queue, 1), [ids[1].slot()]);

@@ -82,23 +82,31 @@ impl fmt::Debug for TaskId {
     }
 }
 
-/// A task of any type, in the one box that it ever has.
+/// A task of any type, in the box where it stays until it ends.
 pub(crate) trait Task {
     /// Polls the future. At `Ready` the future has been dropped and its output is in the box.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Moves the output into `output`, which is an `Option` of the future's output type, or says
     /// why there is none.
-    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<(), JoinError>;
+    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<Left, JoinError>;
 
     /// What to call the task in the trace and in messages.
     fn name(&self) -> Name;
 
-    /// Lets another future move in, where the last one's output was taken: `future` is an `Option` of it.
-    /// False, and nothing has happened, if it is of another type.
+    /// Lets another future move in, where [`take`](Task::take) has left a box for it: `future` is an
+    /// `Option` of it. False, and nothing has happened, if it is of another type.
     fn renew(self: Pin<&mut Self>, _future: &mut dyn Any) -> bool {
         false
     }
+}
+
+/// What is left of a task whose output was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// A box that another future can [move in](move_in).
+    Box,
+    Nothing,
 }
 
 /// A task's name: the last part of its future's type, or what it was given.
@@ -115,8 +123,7 @@ pub(crate) const MAX_LEFT_BYTES: usize = 128;
 #[inline(always)]
 pub(crate) fn move_in<F: Future + 'static>(place: &mut Option<BoxedTask>, future: F) {
     let mut future = Some(future);
-    if size_of::<Stage<F>>() <= MAX_LEFT_BYTES
-        && let Some(left) = place
+    if let Some(left) = place
         && left.as_mut().renew(&mut future)
     {
         return;
@@ -138,7 +145,7 @@ pub(crate) fn boxed_and_named<F: Future + 'static>(future: F, name: Name) -> Box
 }
 
 pin_project! {
-    /// A future, then its output, in the same place: a task costs one allocation, or none.
+    /// A future, then its output, in the same place: a task costs one allocation, or none if a box was left.
     #[project = StageProjection]
     #[project_replace = StageReplaced]
     enum Stage<F: Future> {
@@ -163,7 +170,7 @@ impl<F: Future + 'static> Task for Stage<F> {
         }
     }
 
-    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<(), JoinError> {
+    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<Left, JoinError> {
         let StageReplaced::Done { output: taken } = self.project_replace(Stage::Taken) else {
             unreachable!("an output is taken once, from a task that is done")
         };
@@ -171,7 +178,10 @@ impl<F: Future + 'static> Task for Stage<F> {
             .downcast_mut()
             .expect("a handle has the type of its task's output");
         *place = Some(taken);
-        Ok(())
+        Ok(match size_of::<Self>() <= MAX_LEFT_BYTES {
+            true => Left::Box,
+            false => Left::Nothing,
+        })
     }
 
     fn name(&self) -> Name {
@@ -203,8 +213,8 @@ impl<F: Future + 'static> Task for Named<F> {
         self.project().stage.poll(cx)
     }
 
-    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<(), JoinError> {
-        self.project().stage.take(output)
+    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<Left, JoinError> {
+        self.project().stage.take(output).map(|_| Left::Nothing)
     }
 
     fn name(&self) -> Name {
@@ -220,7 +230,7 @@ impl Task for Failed {
         unreachable!("a task is not polled after it failed")
     }
 
-    fn take(mut self: Pin<&mut Self>, _: &mut dyn Any) -> Result<(), JoinError> {
+    fn take(mut self: Pin<&mut Self>, _: &mut dyn Any) -> Result<Left, JoinError> {
         Err(mem::replace(&mut self.0, JoinError::cancelled()))
     }
 

@@ -32,6 +32,8 @@ struct Executor {
     tasks: RefCell<Vec<Task>>,
     /// Places in `tasks` to be used again.
     free: RefCell<Free>,
+    /// The place of `block_on`'s own future, which no other task ever has.
+    main: Cell<Option<usize>>,
     ready: RefCell<VecDeque<Id>>,
     /// How many of the ready ones belong to this turn.
     turn: Cell<usize>,
@@ -42,36 +44,20 @@ struct Executor {
     current: RefCell<Option<Waiter>>,
 }
 
-/// The last place that became free is used first. Then the lowest of a block of 64, that block first
-/// which came to have one last.
+/// The last place that became free is used first, then the lowest.
 #[derive(Default)]
 struct Free {
     last: Option<usize>,
-    blocks: Vec<(usize, BTreeSet<usize>)>,
+    others: BTreeSet<usize>,
 }
 
 impl Free {
     fn take(&mut self) -> Option<usize> {
-        if self.last.is_some() {
-            return self.last.take();
-        }
-        let (_, places) = self.blocks.last_mut()?;
-        let lowest = places.pop_first();
-        self.blocks.retain(|(_, places)| !places.is_empty());
-        lowest
+        self.last.take().or_else(|| self.others.pop_first())
     }
 
     fn give(&mut self, place: usize) {
-        let Some(before) = self.last.replace(place) else {
-            return;
-        };
-        let block = before / 64;
-        if !self.blocks.iter().any(|(number, _)| *number == block) {
-            self.blocks.push((block, BTreeSet::new()));
-        }
-        let mut blocks = self.blocks.iter_mut();
-        let found = blocks.find(|(number, _)| *number == block);
-        found.expect("it is there by now").1.insert(before);
+        self.others.extend(self.last.replace(place));
     }
 }
 
@@ -221,14 +207,23 @@ impl Executor {
     }
 
     fn vacate(&self, id: Id) {
+        self.end_slot(id);
+        self.free.borrow_mut().give(id.slot);
+    }
+
+    fn end_slot(&self, id: Id) {
         self.with(id, |task| {
             task.state = State::Vacant;
             task.generation += 1;
         });
-        self.free.borrow_mut().give(id.slot);
     }
 
     fn spawn(&self, future: Boxed<Out<Model>>, has_handle: bool) -> Id {
+        let free = self.free.borrow_mut().take();
+        self.insert(future, has_handle, free)
+    }
+
+    fn insert(&self, future: Boxed<Out<Model>>, has_handle: bool, free: Option<usize>) -> Id {
         let mut task = Task {
             generation: 0,
             state: State::Waiting,
@@ -238,7 +233,7 @@ impl Executor {
             has_handle,
             aborted: false,
         };
-        let slot = match self.free.borrow_mut().take() {
+        let slot = match free {
             Some(slot) => {
                 task.generation = self.tasks.borrow()[slot].generation;
                 self.tasks.borrow_mut()[slot] = task;
@@ -284,18 +279,19 @@ impl Executor {
 
     /// Runs until the task is done. An error, if nothing is left to be done before.
     fn block_on(&self, future: Boxed<Out<Model>>) -> Result<Outcome, Vec<Id>> {
-        let main = self.spawn(future, true);
+        let main = self.insert(future, true, self.main.get());
+        self.main.set(Some(main.slot));
         while self.state(main) != State::Finished {
             if !self.step() {
                 let stuck = self.unfinished();
                 let future = self.with(main, |task| task.future.take());
-                self.vacate(main);
+                self.end_slot(main);
                 drop(future);
                 return Err(stuck);
             }
         }
         let outcome = self.with(main, |task| task.outcome.take());
-        self.vacate(main);
+        self.end_slot(main);
         Ok(outcome.expect("it is finished"))
     }
 

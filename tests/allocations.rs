@@ -1,0 +1,153 @@
+//! An executor that has run such a program before needs the allocator for hardly anything: what it needs is
+//! counted here, on the thread that runs it. And how much stack a large future needs on its way to its box.
+
+mod common;
+
+use std::hint::black_box;
+use std::thread;
+use std::time::Duration;
+
+use allocation_counter::measure;
+use common::virtual_executor;
+use watchglass::{Executor, JoinHandle, sleep, spawn, spawn_named, timeout, yield_now};
+
+/// How many times `run` allocates once it has run twice.
+fn allocations_of(mut run: impl FnMut()) -> u64 {
+    run();
+    run();
+    measure(run).count_total
+}
+
+#[test]
+fn entering_yielding_and_sleeping_allocate_nothing() {
+    let executor = virtual_executor();
+    assert_eq!(allocations_of(|| executor.block_on(async {})), 0);
+    let yields = || {
+        executor.block_on(async {
+            for _ in 0..10 {
+                yield_now().await;
+            }
+        })
+    };
+    assert_eq!(allocations_of(yields), 0);
+    let sleeps = || {
+        executor.block_on(async {
+            for ms in 0..1000 {
+                sleep(Duration::from_millis(ms)).await;
+            }
+        })
+    };
+    assert_eq!(allocations_of(sleeps), 0);
+    let in_time = || {
+        executor.block_on(async {
+            let limit = Duration::from_secs(60);
+            timeout(limit, sleep(Duration::from_secs(1))).await.unwrap();
+        })
+    };
+    assert_eq!(allocations_of(in_time), 0);
+}
+
+async fn answer() -> u32 {
+    42
+}
+
+#[test]
+fn a_task_moves_into_the_box_of_one_of_its_type_that_was_awaited() {
+    for executor in [virtual_executor(), observed()] {
+        let inside = || {
+            executor.block_on(async {
+                for _ in 0..10 {
+                    assert_eq!(spawn(answer()).await.unwrap(), 42);
+                }
+            });
+        };
+        assert_eq!(allocations_of(inside), 0);
+        // `block_on`'s own future has a place of its own, and does not take one where a box is left.
+        let outside = || executor.block_on(executor.spawn(answer()));
+        assert_eq!(
+            measure(|| assert_eq!(outside().unwrap(), 42)).count_total,
+            0
+        );
+        assert_eq!(allocations_of(|| drop(outside())), 0);
+        assert_eq!(measure(inside).count_total, 0);
+    }
+}
+
+fn observed() -> Executor {
+    let observer = |_: &watchglass::trace::Record| ();
+    Executor::builder()
+        .virtual_time()
+        .observer(observer)
+        .build()
+}
+
+#[test]
+fn so_do_many_at_once() {
+    let executor = virtual_executor();
+    let mut handles: Vec<JoinHandle<u32>> = Vec::with_capacity(1000);
+    let many = || {
+        executor.block_on(async {
+            handles.extend((0..1000).map(|number| spawn(async move { number })));
+            for (number, handle) in (0..).zip(handles.drain(..)) {
+                assert_eq!(handle.await.unwrap(), number);
+            }
+        })
+    };
+    assert_eq!(allocations_of(many), 0);
+}
+
+#[test]
+fn any_other_task_has_a_box_of_its_own() {
+    let executor = virtual_executor();
+    let block_on_spawned = |name: &'static str| {
+        executor.block_on(async {
+            spawn_named(name, async {}).await.unwrap();
+        })
+    };
+    assert_eq!(allocations_of(|| block_on_spawned("named")), 1);
+    let detached = || {
+        drop(executor.spawn(async {}));
+        executor.run_until_idle();
+    };
+    assert_eq!(allocations_of(detached), 1);
+    let output_not_taken = || {
+        let handle = executor.spawn(async {});
+        executor.run_until_idle();
+        drop(handle);
+    };
+    assert_eq!(allocations_of(output_not_taken), 1);
+    let large = || {
+        executor.block_on(executor.spawn(async {
+            let held = [1_u8; 129];
+            yield_now().await;
+            black_box(&held);
+        }))
+    };
+    assert_eq!(allocations_of(|| large().unwrap()), 1);
+    let of_two_types = || {
+        executor.block_on(async {
+            spawn(async {}).await.unwrap();
+            spawn(async { yield_now().await }).await.unwrap();
+        })
+    };
+    assert_eq!(allocations_of(of_two_types), 2);
+}
+
+/// A debug build copies a future at every call that hands it on. With 100 KiB, each copy more needs as much
+/// more stack: 800 KiB were enough when this was written, and 1600 when large futures too could move into
+/// a box that was left.
+#[test]
+fn a_large_future_needs_little_stack_to_be_spawned() {
+    async fn large() -> u8 {
+        let held = [1_u8; 100 << 10];
+        yield_now().await;
+        held[black_box(7)]
+    }
+    let thread = thread::Builder::new().stack_size(1200 << 10);
+    let run = || {
+        let executor = Executor::new();
+        let task = executor.spawn(large());
+        executor.block_on(task).unwrap()
+    };
+    assert_eq!(thread.spawn(run).unwrap().join().unwrap(), 1);
+}
