@@ -14,10 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
+use crate::held_waker::HeldWaker;
 use crate::join_handle::JoinHandle;
 use crate::task::{boxed_and_named, short_name};
 use crate::trace::{Event, WaitsOn};
-use crate::waker::HeldWaker;
 
 /// Runs a closure on another thread, and gives a handle on its result. The executor's thread goes on
 /// with other tasks meanwhile.

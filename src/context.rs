@@ -9,7 +9,7 @@
 //! out first, and dropped when the borrow has ended.
 
 use std::cell::{Cell, RefCell};
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::clock::Clock;
 use crate::guard::drop_contained;
+use crate::held_waker::HeldWaker;
 use crate::inbox::{Home, Inbox, TaskWaker};
 use crate::pool::Pool;
 use crate::queue::Queue;
@@ -26,31 +27,17 @@ use crate::task::{
     BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, Name, TaskId, boxed, move_in, short_name,
 };
 use crate::trace::{Cause, Event, TaskKind, Tracer, WaitsOn};
-use crate::waker::{HeldWaker, HomeQueue, set_here};
 use crate::wheel::Wheel;
-
-thread_local! {
-    /// The executor that runs on this thread at this moment.
-    ///
-    /// What has nothing to drop is there until the very end of its thread. So the executor works in
-    /// the drops of other thread-locals too. [`Entered`] sees to it that nothing is left in here.
-    static CURRENT: RefCell<ManuallyDrop<Option<Rc<Shared>>>> =
-        const { RefCell::new(ManuallyDrop::new(None)) };
-}
-
-/// Makes `shared` the executor of this thread and returns the one before it.
-#[inline(always)]
-fn set_current(shared: Option<Rc<Shared>>) -> Option<Rc<Shared>> {
-    let before = CURRENT.with(|current| current.replace(ManuallyDrop::new(shared)));
-    ManuallyDrop::into_inner(before)
-}
 
 /// Everything that one executor has, except for the loop that drives it.
 pub(crate) struct Shared {
-    pub(crate) queue: Rc<HomeQueue>,
+    pub(crate) queue: Queue,
     pub(crate) tracer: Tracer,
     pub(crate) clock: Rc<Clock>,
     pub(crate) home: Arc<Home>,
+    /// The same if nobody observes this executor, else null: so a wake that finds its home here has
+    /// nothing to tell, and need not look.
+    pub(crate) unobserved_home: *const Home,
     pub(crate) inbox: Inbox,
     pub(crate) pool: Pool,
     pub(crate) wheel: RefCell<Wheel<Waiter>>,
@@ -69,10 +56,14 @@ impl Shared {
         let (home, inbox) = Home::new();
         Rc::new(Shared {
             tracer: queue.tracer.clone(),
-            queue: Rc::new(HomeQueue::new(queue, Arc::as_ptr(&home))),
             clock,
+            unobserved_home: match queue.tracer.has_observer() {
+                false => Arc::as_ptr(&home),
+                true => ptr::null(),
+            },
             home,
             inbox,
+            queue,
             pool,
             wheel: RefCell::new(Wheel::new()),
             wakers: RefCell::new(Vec::new()),
@@ -80,49 +71,6 @@ impl Shared {
             registered: Cell::new(false),
             last_held: Cell::new(0),
         })
-    }
-
-    /// The executor that runs on this thread now.
-    #[inline]
-    pub(crate) fn current() -> Option<Rc<Shared>> {
-        CURRENT.with(|current| Option::clone(&current.borrow()))
-    }
-
-    /// True if an executor runs on this thread now.
-    #[inline]
-    pub(crate) fn somebody_is_current() -> bool {
-        CURRENT.with(|current| current.borrow().is_some())
-    }
-
-    /// Like [`current`](Shared::current), for what only works inside an executor.
-    #[inline]
-    #[track_caller]
-    pub(crate) fn expect_current(what: &str) -> Rc<Shared> {
-        match Shared::current() {
-            Some(shared) => shared,
-            None => panic!(
-                "{what} was used where no watchglass executor runs on this thread; use it inside \
-                 `watchglass::block_on` or a task"
-            ),
-        }
-    }
-
-    /// True if this is the executor that runs on this thread now.
-    #[inline]
-    pub(crate) fn is_current(&self) -> bool {
-        CURRENT.with(|current| match &**current.borrow() {
-            Some(shared) => ptr::eq(&**shared, self),
-            None => false,
-        })
-    }
-
-    /// Makes this the running executor of the thread until the guard is dropped.
-    #[inline]
-    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
-        Entered {
-            previous: set_current(Some(self.clone())),
-            previous_here: set_here(Some(self.queue.clone())),
-        }
     }
 
     // ---- tasks
@@ -473,20 +421,5 @@ impl Shared {
                 waker.wake();
             }
         }
-    }
-}
-
-/// While it lives, an executor runs on this thread.
-pub(crate) struct Entered {
-    /// Who runs when this one does not any more: somebody only if an executor is dropped in another.
-    previous: Option<Rc<Shared>>,
-    previous_here: Option<Rc<HomeQueue>>,
-}
-
-impl Drop for Entered {
-    #[inline]
-    fn drop(&mut self) {
-        drop(set_here(self.previous_here.take()));
-        drop(set_current(self.previous.take()));
     }
 }

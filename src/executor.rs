@@ -19,15 +19,16 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::context::{Entered, Shared};
+use crate::context::Shared;
+use crate::current::Entered;
 use crate::guard::drop_contained;
+use crate::held_waker::HeldWaker;
 use crate::main_task::MainTask;
 use crate::queue::{Polled, Popped};
 use crate::slots::NextPoll;
 use crate::stalled::Stalled;
 use crate::task::{BoxedTask, JoinError, TaskId};
 use crate::trace::Event;
-use crate::waker::HeldWaker;
 
 /// The longest turn. So often, at least, are timers and other threads served.
 const MAX_POLLS_A_TURN: usize = 64;
@@ -221,7 +222,7 @@ impl Executor {
     /// ready. It is compiled twice: where there is no observer, a poll does not even look whether
     /// there is one.
     fn run_others<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Until {
-        let queue = &*self.shared.queue;
+        let queue = &self.shared.queue;
         let mut polled = None;
         loop {
             while let Some(popped) = queue.pop(&self.turn_left, polled.take()) {

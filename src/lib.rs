@@ -78,10 +78,12 @@
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
 //! | [inbox.rs] | how other threads reach the executor, and why no wake is lost; the park |
-//! | [waker.rs] | a task's waker: to the queue from here, to the inbox from elsewhere |
+//! | [held_waker.rs] | a task's waker, as the executor holds it |
 //! | [pool.rs] | the threads that run what blocks |
 //! | [slack.rs] | how late the operating system may wake the thread |
 //! | [context.rs] | what the running executor shares with its futures |
+//! | [current.rs] | the executor that runs on this thread |
+//! | [waker.rs] | what a wake does: to the queue from here, to the inbox from elsewhere |
 //! | [timers.rs] | what becomes of a timer: armed, moved, cancelled, fired |
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
@@ -126,10 +128,12 @@
 //! [slots.rs]: ../src/watchglass/slots.rs.html
 //! [queue.rs]: ../src/watchglass/queue.rs.html
 //! [inbox.rs]: ../src/watchglass/inbox.rs.html
-//! [waker.rs]: ../src/watchglass/waker.rs.html
+//! [held_waker.rs]: ../src/watchglass/held_waker.rs.html
 //! [pool.rs]: ../src/watchglass/pool.rs.html
 //! [slack.rs]: ../src/watchglass/slack.rs.html
 //! [context.rs]: ../src/watchglass/context.rs.html
+//! [current.rs]: ../src/watchglass/current.rs.html
+//! [waker.rs]: ../src/watchglass/waker.rs.html
 //! [timers.rs]: ../src/watchglass/timers.rs.html
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
@@ -156,7 +160,7 @@ pub mod trace;
 mod slots;
 mod queue;
 mod inbox;
-mod waker;
+mod held_waker;
 mod pool;
 #[cfg_attr(
     all(feature = "timer-slack", target_os = "linux"),
@@ -164,6 +168,8 @@ mod pool;
 )]
 mod slack;
 mod context;
+mod current;
+mod waker;
 mod timers;
 mod diagnosis;
 mod main_task;

@@ -17,10 +17,10 @@ use std::task::{Poll, Wake, Waker};
 use waker_fn::waker_fn;
 
 use crate::context::Shared;
+use crate::held_waker::HeldWaker;
 use crate::inbox::TaskWaker;
 use crate::task::{TaskId, message_of, short_name};
 use crate::trace::Event;
-use crate::waker::HeldWaker;
 
 pub(crate) struct MainTask<'a> {
     pub(crate) id: TaskId,

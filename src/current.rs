@@ -1,0 +1,85 @@
+//! The executor that runs on this thread: whoever is polled finds it here, and so do wakers.
+
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::ptr;
+use std::rc::Rc;
+
+use crate::context::Shared;
+
+thread_local! {
+    /// The executor that runs on this thread at this moment.
+    ///
+    /// What has nothing to drop is there until the very end of its thread. So the executor works in
+    /// the drops of other thread-locals too. [`Entered`] sees to it that nothing is left in here.
+    static CURRENT: RefCell<ManuallyDrop<Option<Rc<Shared>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
+}
+
+/// Makes `shared` the executor of this thread and returns the one before it.
+#[inline(always)]
+fn set_current(shared: Option<Rc<Shared>>) -> Option<Rc<Shared>> {
+    let before = CURRENT.with(|current| current.replace(ManuallyDrop::new(shared)));
+    ManuallyDrop::into_inner(before)
+}
+
+impl Shared {
+    /// The executor that runs on this thread now.
+    #[inline]
+    pub(crate) fn current() -> Option<Rc<Shared>> {
+        CURRENT.with(|current| Option::clone(&current.borrow()))
+    }
+
+    /// Asks something of the executor that runs on this thread now, if there is one. `ask` must not run the
+    /// user's code.
+    #[inline(always)]
+    pub(crate) fn with_current<R>(ask: impl FnOnce(Option<&Shared>) -> R) -> R {
+        CURRENT.with(|current| ask(current.borrow().as_deref()))
+    }
+
+    /// True if an executor runs on this thread now.
+    #[inline]
+    pub(crate) fn somebody_is_current() -> bool {
+        Shared::with_current(|current| current.is_some())
+    }
+
+    /// Like [`current`](Shared::current), for what only works inside an executor.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn expect_current(what: &str) -> Rc<Shared> {
+        match Shared::current() {
+            Some(shared) => shared,
+            None => panic!(
+                "{what} was used where no watchglass executor runs on this thread; use it inside \
+                 `watchglass::block_on` or a task"
+            ),
+        }
+    }
+
+    /// True if this is the executor that runs on this thread now.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        Shared::with_current(|current| current.is_some_and(|current| ptr::eq(current, self)))
+    }
+
+    /// Makes this the running executor of the thread until the guard is dropped.
+    #[inline]
+    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
+        Entered {
+            previous: set_current(Some(self.clone())),
+        }
+    }
+}
+
+/// While it lives, an executor runs on this thread.
+pub(crate) struct Entered {
+    /// Who runs when this one does not any more: somebody only if an executor is dropped in another.
+    previous: Option<Rc<Shared>>,
+}
+
+impl Drop for Entered {
+    #[inline]
+    fn drop(&mut self) {
+        drop(set_current(self.previous.take()));
+    }
+}
