@@ -5,11 +5,13 @@ mod common;
 use std::cell::Cell;
 use std::future::pending;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use common::{Log, OnDrop, secs, virtual_executor};
-use watchglass::{JoinHandle, block_on, now, sleep, spawn};
+use watchglass::trace::{Cause, Event, Observer, Record};
+use watchglass::{Executor, JoinHandle, block_on, now, sleep, spawn};
 
 /// Waits for ever, and says its name when it is dropped.
 fn named<T: Copy + 'static>(log: &Log<T>, name: T) -> impl Future<Output = ()> + use<T> {
@@ -185,4 +187,52 @@ fn a_sleep_outlives_its_executor() {
     assert!(kept.deadline().is_some());
     assert!(!kept.is_elapsed());
     drop(kept);
+}
+
+/// An observer that drops its own executor when a task is aborted, and notes what it is told.
+struct Drops {
+    executor: Rc<Cell<Option<Executor>>>,
+    told: Log<&'static str>,
+}
+
+impl Observer for Drops {
+    fn observe(&self, record: &Record) {
+        match record.event {
+            Event::Woken {
+                by: Cause::Aborted, ..
+            } => {
+                drop(self.executor.take());
+                self.told.push("abort");
+            }
+            Event::TimerCancelled { .. } => self.told.push("timer"),
+            _ => {}
+        }
+    }
+
+    fn end(&self) {
+        self.told.push("end");
+    }
+}
+
+#[test]
+fn an_observer_that_drops_its_own_executor_is_told_of_its_end_and_of_nothing_later() {
+    let (place, told) = (Rc::new(Cell::new(None)), Log::new());
+    let observer = Drops {
+        executor: place.clone(),
+        told: told.clone(),
+    };
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(observer)
+        .build();
+    let mut kept = Box::pin(sleep(secs(1)));
+    executor.block_on(async {
+        assert!(common::poll_once(kept.as_mut()).await.is_pending());
+    });
+    let aborted = executor.spawn(pending::<()>());
+    place.set(Some(executor));
+    aborted.abort();
+    assert!(outcome(aborted).unwrap_err().is_cancelled());
+    drop(kept);
+    assert_eq!(told.take(), ["abort", "end"]);
 }

@@ -83,8 +83,11 @@ struct Telling {
     clock: Rc<Clock>,
     observer: Box<dyn Observer>,
     /// False while the observer runs, so that it is not told of its own doings, and for good once it
-    /// has panicked.
+    /// has panicked or there is nothing more to tell.
     on: Cell<bool>,
+    /// True once the executor has been dropped: perhaps by the observer, which then is told of that when
+    /// it returns.
+    ended: Cell<bool>,
     next_seq: Cell<u64>,
     /// By slot, what is known of the task there. Kept here, so that nothing is kept without an
     /// observer.
@@ -113,6 +116,7 @@ impl Tracer {
             clock,
             observer,
             on: Cell::new(true),
+            ended: Cell::new(false),
             next_seq: Cell::new(0),
             known: RefCell::new(Vec::new()),
             long_poll,
@@ -181,16 +185,18 @@ impl Tracer {
         self.0.as_ref()?.long_poll
     }
 
-    /// Nothing more will be told. True if the observer has been told that, which happens once. Its
+    /// Nothing more will be told. True if the observer has been told that now, which happens once. Its
     /// panic ends here: it comes out of a drop.
     pub(crate) fn end(&self) -> bool {
-        if let Some(telling) = &self.0
-            && telling.on.replace(false)
-        {
+        let Some(telling) = &self.0 else {
+            return false;
+        };
+        telling.ended.set(true);
+        let is_told = telling.on.replace(false);
+        if is_told {
             contain(|| telling.observer.end());
-            return true;
         }
-        false
+        is_told
     }
 
     /// Why the task that is about to be polled was queued, and how many polls in a row it has then
@@ -276,6 +282,7 @@ impl Telling {
         self.on.set(false);
         let told = catch_unwind(AssertUnwindSafe(|| self.observer.observe_owned(record)));
         match told {
+            Ok(()) if self.ended.get() => contain(|| self.observer.end()),
             Ok(()) => self.on.set(true),
             Err(payload) => self.panic.set(Some(payload)),
         }
