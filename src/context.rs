@@ -1,7 +1,7 @@
 //! What the running executor shares with its futures on this thread.
 //!
 //! A future that wants something of its executor (a timer, a new task, the time) asks
-//! [`Shared::current`]. This is where `executor.rs`, which runs the tasks, and `time.rs`,
+//! [`Shared::current`] (`current.rs`). This is where `executor.rs`, which runs the tasks, and `time.rs`,
 //! `join_handle.rs` and `blocking.rs`, which wait inside them, meet.
 //!
 //! One rule holds throughout: while the user's code runs (a poll, a drop, a waker, an observer) no
@@ -81,7 +81,8 @@ impl Shared {
     where
         F: Future + 'static,
     {
-        // A large future has a box of its own, and is moved there at once.
+        // A large future has a box of its own, and is moved there at once. (What counts here is what is moved;
+        // a small one with a large output may have to be boxed too.)
         match size_of::<F>() <= MAX_LEFT_BYTES {
             true => self.insert_filling(|place| move_in(place, future), at),
             false => self.insert_boxed(boxed(future), at),
@@ -103,7 +104,7 @@ impl Shared {
             return self.queue.insert(fill, State::Queued, at);
         }
         let id = self.queue.insert(fill, State::Waiting, at);
-        self.tell_spawned(id, Slot::name, TaskKind::Spawned, at);
+        self.tell_spawned(id, || self.name_of(id), TaskKind::Spawned, at);
         self.queue.wake(id, Cause::Spawned);
         id
     }
@@ -116,7 +117,7 @@ impl Shared {
     ) -> TaskId {
         let fill = |place: &mut _| *place = Some(task);
         let id = self.queue.insert(fill, State::Waiting, at);
-        self.tell_spawned(id, Slot::name, TaskKind::Blocking, at);
+        self.tell_spawned(id, || self.name_of(id), TaskKind::Blocking, at);
         id
     }
 
@@ -131,7 +132,7 @@ impl Shared {
     ) -> TaskId {
         let id = self.queue.insert_main(at);
         if !is_first {
-            let name = |_: &Slot| Name::Borrowed(short_name(type_name));
+            let name = || short_name(type_name).into();
             self.tell_spawned(id, name, TaskKind::Main, at);
             self.queue.wake(id, Cause::Spawned);
         }
@@ -152,19 +153,23 @@ impl Shared {
     fn tell_spawned(
         &self,
         task: TaskId,
-        name: impl FnOnce(&Slot) -> Name,
+        name: impl FnOnce() -> Name,
         kind: TaskKind,
         at: &'static Location<'static>,
     ) {
-        self.tracer.emit(|| {
-            let name = self.queue.with_slot(task, |slot| name(slot));
-            Event::Spawned {
-                task,
-                name: name.expect("it has just got its slot"),
-                kind,
-                at,
-            }
+        self.tracer.emit(|| Event::Spawned {
+            task,
+            name: name(),
+            kind,
+            at,
         });
+    }
+
+    /// What a task is called that is in its slot.
+    fn name_of(&self, id: TaskId) -> Name {
+        let name = |slot: &mut Slot| slot.task.as_ref().map(|task| task.name());
+        let name = self.queue.with_slot(id, name).flatten();
+        name.expect("the task is in its slot")
     }
 
     /// A task has ended: its outcome waits for the handle, if there is one, and who awaits it is

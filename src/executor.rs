@@ -55,8 +55,9 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///
 /// An executor keeps room for as many tasks and timers as it has had at once, for those that come later,
 /// until nothing of it is left, no handle or sleep either. For a task that is about 100 bytes, and where the
-/// last one was awaited, the box that its future was in, if that is no larger than 128 bytes: the next one
-/// of the same type needs no box of its own. The futures themselves are dropped when they end.
+/// last one came from `spawn` and was awaited, the box that its future was in, if that is no larger than
+/// 128 bytes: the next one of the same type needs no box of its own. The futures themselves are dropped
+/// when they end.
 ///
 /// # Dropping
 ///
@@ -92,7 +93,7 @@ pub enum Step {
 /// Until what the tasks were polled.
 enum Until {
     /// `block_on`'s own future is the next to be polled.
-    MainIsNext(TaskId),
+    MainIsNext,
     NobodyIsReady,
 }
 
@@ -164,7 +165,7 @@ impl Executor {
         if let Err(payload) = &ran {
             main.panicked(&**payload);
             // What that poll has cloned must wake nobody else.
-            *self.spare.borrow_mut() = HeldWaker::new(self.shared.home.clone());
+            drop(self.spare.borrow_mut().replace_by_new());
         }
         // The future is dropped here, and not by a panic that unwinds: a second panic, in its own
         // drop or the output's, would end the process.
@@ -191,13 +192,12 @@ impl Executor {
         let spare = &mut *self.spare.borrow_mut();
         let result = loop {
             let until = match self.shared.tracer.has_observer() {
-                false if main.take_is_first() => Until::MainIsNext(main.id),
+                false if main.take_is_first() => Until::MainIsNext,
                 false => self.run_others::<false>(spare),
                 true => self.run_others::<true>(spare),
             };
             match until {
-                Until::MainIsNext(id) => {
-                    debug_assert_eq!(id, main.id);
+                Until::MainIsNext => {
                     if let Poll::Ready(output) = main.poll(future.as_mut(), spare) {
                         break Ok(output);
                     }
@@ -228,7 +228,7 @@ impl Executor {
             while let Some(popped) = queue.pop(&self.turn_left, polled.take()) {
                 let Popped { id, how, task } = popped;
                 let Some(task) = task else {
-                    return Until::MainIsNext(id);
+                    return Until::MainIsNext;
                 };
                 polled = self.poll_task::<OBSERVED>(id, how, task, spare);
                 if OBSERVED {

@@ -82,10 +82,10 @@ fn a_task_s_waker_never_wakes_the_next_task_of_a_slot_that_wrapped() {
     let polls = Rc::new(Cell::new(0));
     let mut wakers = Vec::new();
     for _ in 0..10 {
-        let waker = executor.block_on(std::future::poll_fn(|cx| {
+        let task = executor.spawn(std::future::poll_fn(|cx| {
             std::task::Poll::Ready(cx.waker().clone())
         }));
-        wakers.push(waker);
+        wakers.push(executor.block_on(task).unwrap());
     }
     let counted = polls.clone();
     let _task = executor.spawn(std::future::poll_fn(move |_| {

@@ -47,7 +47,7 @@
 //! 2. [`spawn`] puts a future in the table of tasks and its [`TaskId`] at the back of the ready queue
 //!    ([slots.rs], [queue.rs]).
 //! 3. The executor takes the id from the queue and polls the future with that task's waker
-//!    ([waker.rs]).
+//!    ([executor.rs], [held_waker.rs]).
 //! 4. A [`Sleep`](time::Sleep) that is polled leaves its deadline in the timer wheel, and whom to
 //!    wake: the task. It answers `Pending` ([time.rs], [timers.rs],
 //!    [wheel.rs]).

@@ -154,7 +154,7 @@ impl<'a> MainTask<'a> {
     #[inline]
     fn end(&mut self, how: impl FnOnce(TaskId) -> Event) {
         self.has_ended = true;
-        self.shared.queue.remove_main(self.id);
+        self.shared.queue.vacate_main(self.id);
         self.shared.tracer.emit(|| how(self.id));
         self.waker = None;
     }

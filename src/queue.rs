@@ -235,14 +235,14 @@ impl Queue {
         }
     }
 
-    /// The outcome of a finished task, and with it the end of its slot. `None` if it is unfinished,
+    /// The outcome of a finished task, whose slot is given back. `None` if it is unfinished,
     /// or was taken before.
     #[inline]
     pub(crate) fn take_finished(&self, id: TaskId) -> Option<BoxedTask> {
         self.tasks.borrow_mut().slots.take_finished(id)
     }
 
-    /// Moves the output of a finished task into `output`, or says why there is none, and ends its slot.
+    /// Moves the output of a finished task into `output`, or says why there is none, and gives its slot back.
     /// `None` if the task is unfinished, or its outcome was taken before.
     #[inline]
     pub(crate) fn take_output(
@@ -255,7 +255,7 @@ impl Queue {
 
     /// Vacates the slot of `block_on`'s own future.
     #[inline]
-    pub(crate) fn remove_main(&self, id: TaskId) {
+    pub(crate) fn vacate_main(&self, id: TaskId) {
         self.tasks.borrow_mut().slots.vacate_main(id);
     }
 

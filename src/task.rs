@@ -87,8 +87,8 @@ pub(crate) trait Task {
     /// Polls the future. At `Ready` the future has been dropped and its output is in the box.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Moves the output into `output`, which is an `Option` of the future's output type, or says
-    /// why there is none.
+    /// Moves the output into `output`, which is an `Option` of the future's output type, and says what
+    /// is left; or says why there is none.
     fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<Left, JoinError>;
 
     /// What to call the task in the trace and in messages.
@@ -102,7 +102,6 @@ pub(crate) trait Task {
 }
 
 /// What is left of a task whose output was taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
     /// A box that another future can [move in](move_in).
     Box,

@@ -45,8 +45,8 @@ impl TaskWaker {
     /// Wakes where [`wake_here`](TaskWaker::wake_here) does not.
     #[inline(never)]
     fn wake_elsewhere_or_observed(self: &Arc<Self>, task: TaskId) {
-        // An observer is the user's code, which may ask for the current executor: so nothing of that is
-        // borrowed here.
+        // An observer is the user's code, which may drop another executor: that one is the current one
+        // meanwhile. So what says who is current is not borrowed here.
         match Shared::current() {
             Some(current) if self.lives_at(Arc::as_ptr(&current.home)) => {
                 current.queue.wake_from_here(task);

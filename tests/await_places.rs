@@ -165,6 +165,8 @@ fn a_place_that_is_not_in_the_program_is_not_shown() {
     }
     let page = recording.html("hidden");
     assert!(page.contains("a_place_that_is_not_in_the_program_is_not_shown"));
+    let sources = |folder| page.contains(&format!("\"{folder}/await_places.rs\":["));
+    assert!(sources("tests"));
     for ours in ["task", "time", "time/timeout", "time/interval", "join_all"] {
         assert!(
             !page.contains(&format!("\"src/{ours}.rs\":[")),

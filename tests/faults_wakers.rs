@@ -587,7 +587,7 @@ fn fifty_threads_may_each_have_an_executor() {
 fn what_the_main_future_cloned_before_it_panicked_wakes_nobody_else() {
     let executor = virtual_executor();
     let probe = Probe::new();
-    let first = executor.block_on(own_waker());
+    let first = executor.block_on(executor.spawn(own_waker())).unwrap();
     let kept = Cell::new(None);
     let panics = poll_fn(|cx| -> Poll<()> {
         kept.set(Some(cx.waker().clone()));

@@ -44,6 +44,10 @@ fn meddle() {
     set.spawn(pending::<()>());
     set.insert(spawn(pending()));
     drop((aborted, set));
+    // For as long as it is dropped, this is the thread's executor.
+    let other = virtual_executor();
+    drop(other.spawn(pending::<()>()));
+    drop(other);
     let mut timer = Box::pin(sleep(secs(2)));
     assert!(timer.as_mut().poll(&mut cx).is_pending());
     timer.reset(now() + secs(3));
@@ -184,6 +188,7 @@ fn an_observer_may_call_back_at_every_event_and_is_not_told_of_that() {
             .observer(observer)
             .build();
         executor.block_on(async {
+            yield_now().await; // a wake by a waker
             let aborted = spawn(pending::<()>());
             let mut timer = pin!(sleep(secs(9)));
             assert!(poll_once(timer.as_mut()).await.is_pending());

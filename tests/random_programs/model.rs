@@ -218,22 +218,23 @@ impl Executor {
         });
     }
 
-    fn spawn(&self, future: Boxed<Out<Model>>, has_handle: bool) -> Id {
-        let free = self.free.borrow_mut().take();
-        self.insert(future, has_handle, free)
+    fn spawn(&self, future: Boxed<Out<Model>>) -> Id {
+        let place = self.free.borrow_mut().take();
+        self.insert(future, place)
     }
 
-    fn insert(&self, future: Boxed<Out<Model>>, has_handle: bool, free: Option<usize>) -> Id {
+    /// Puts a task in this place, or in a new one.
+    fn insert(&self, future: Boxed<Out<Model>>, place: Option<usize>) -> Id {
         let mut task = Task {
             generation: 0,
             state: State::Waiting,
             future: Some(future),
             outcome: None,
             joiner: None,
-            has_handle,
+            has_handle: true,
             aborted: false,
         };
-        let slot = match free {
+        let slot = match place {
             Some(slot) => {
                 task.generation = self.tasks.borrow()[slot].generation;
                 self.tasks.borrow_mut()[slot] = task;
@@ -279,7 +280,7 @@ impl Executor {
 
     /// Runs until the task is done. An error, if nothing is left to be done before.
     fn block_on(&self, future: Boxed<Out<Model>>) -> Result<Outcome, Vec<Id>> {
-        let main = self.insert(future, true, self.main.get());
+        let main = self.insert(future, self.main.get());
         self.main.set(Some(main.slot));
         while self.state(main) != State::Finished {
             if !self.step() {
@@ -549,7 +550,7 @@ impl Runtime for Model {
     }
 
     fn spawn(future: Boxed<Out<Self>>) -> Handle {
-        let id = executor().spawn(future, true);
+        let id = executor().spawn(future);
         Handle { id, taken: false }
     }
 
