@@ -1,4 +1,4 @@
-//! The first warning: a call that blocks, inside async code, blocks everybody.
+//! The second warning: a call that blocks, inside async code, blocks everybody.
 //!
 //! There is one thread. While `thread::sleep` has it, nobody else is polled and no timer fires:
 //! `async` in front of the function changes nothing about that. Watch Task C, which only wanted

@@ -1,4 +1,4 @@
-//! The second warning: concurrent is not parallel.
+//! The third warning: concurrent is not parallel.
 //!
 //! An executor shares one thread among those who *wait*. Tasks that compute never wait, so two of
 //! them take as long as one after the other. That is by design: for computing at the same time

@@ -46,7 +46,7 @@ impl Default for Builder {
 
 impl Builder {
     /// Uses a clock that stands still while anything is ready, and then jumps to the next deadline:
-    /// sleeping takes no time, and every run is the same.
+    /// sleeping takes no time, and every run is the same, as long as no other thread takes part.
     ///
     /// Time does not move while a blocking call is out on a thread. Virtual time implies a
     /// [closed world](Builder::closed_world).
@@ -59,14 +59,17 @@ impl Builder {
     /// calls. Then `block_on` can tell at once that nothing can ever happen again, also while
     /// wakers are held somewhere. The default is `false`, or `true` with virtual time.
     ///
-    /// Blocking calls of [`spawn_blocking`](crate::spawn_blocking) are not outside.
+    /// Blocking calls of [`spawn_blocking`](crate::spawn_blocking) are not outside. Should a waker be used
+    /// from outside all the same, nothing worse happens than that the verdict was wrong.
     pub fn closed_world(mut self, closed: bool) -> Self {
         self.closed_world = Some(closed);
         self
     }
 
     /// Polls the tasks of each turn in an order that is shuffled, and the same for the same seed.
-    /// A program that is right only in one order is found out; nobody waits longer than a turn.
+    /// A program that is right only in one order is found out. A turn is at most 64 polls, and a task is
+    /// moved only within it, so nobody waits for ever. What is ready in a turn may depend on real time and
+    /// on other threads, and then so does the run.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -104,6 +107,10 @@ impl Builder {
     }
 
     /// Makes the executor, on this thread.
+    ///
+    /// # Panics
+    ///
+    /// With the feature `view`, if the environment variable `WATCHGLASS` has a value that names no view.
     #[track_caller]
     pub fn build(self) -> Executor {
         let this = view::watched(self);

@@ -14,7 +14,9 @@ use pin_project_lite::pin_project;
 use crate::context::Shared;
 use crate::trace::WaitsOn;
 
-/// Lets every other task that is ready have its turn first.
+/// Lets every other task that is ready have its turn first: the one that yields goes to the back of the
+/// ready queue. (With a [shuffled](crate::Builder::seed) order, its place among those that are polled in
+/// its next turn is as random as theirs.)
 ///
 /// A loop that computes for long without awaiting anything keeps the thread from everyone else; a
 /// `yield_now().await` in it does not.
@@ -146,7 +148,7 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 
 /// Awaits whichever of two futures is ready first, and drops the other.
 ///
-/// Both are polled each time, `a` first: if both are ready, `a` wins.
+/// Each time `a` is polled first, and `b` only if `a` is pending: if both are ready, `a` wins.
 ///
 /// ```
 /// use std::time::Duration;

@@ -81,8 +81,8 @@ impl Shared {
         }
     }
 
-    /// Who had to wait while `task` held the thread: the tasks that were ready or whose timer came
-    /// due, how many timers came due, and by how much the first of them is late.
+    /// Who had to wait while `task` held the thread: the tasks that were ready or whose timer is due, how
+    /// many timers are due, and how long the first of them has waited meanwhile.
     fn delayed_by(&self, task: TaskId, held: Duration) -> (Vec<TaskId>, usize, Duration) {
         let now_ns = self.clock.now_ns();
         let held_ns = u64::try_from(held.as_nanos()).unwrap_or(u64::MAX);

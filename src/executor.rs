@@ -63,7 +63,8 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///
 /// Dropping an executor drops every future in it, on this thread, and those that are spawned by
 /// these drops too. Handles then resolve to a cancellation. Closures that wait for a thread of the
-/// pool are dropped; those that run are left to finish, and nobody waits for them.
+/// pool are not run any more: the thread that comes to one drops it. Those that run are left to finish,
+/// and nobody waits for them.
 pub struct Executor {
     pub(crate) shared: Rc<Shared>,
     /// How many more polls belong to this turn.
@@ -84,9 +85,10 @@ pub enum Step {
     Polled(TaskId),
     /// This many timers fired.
     TimersFired(usize),
-    /// Virtual time moved on by this much, to the next deadline.
+    /// Virtual time moved on by this much, to the next deadline, or to an earlier one that was cancelled.
     ClockAdvanced(Duration),
-    /// Nothing: no task is ready, no timer is due, no wake has arrived.
+    /// Nothing: no task is ready, no timer is due, no wake has arrived. On the virtual clock timers may be
+    /// left while a closure is out on a thread, for then time stands still.
     Idle,
 }
 
@@ -122,9 +124,9 @@ impl Executor {
     ///
     /// # Panics
     ///
-    /// - If `future` panics, with its panic. The executor can be used again.
-    /// - If nothing can ever happen again, with [`Stalled`];
-    ///   [`try_block_on`](Executor::try_block_on) returns it instead.
+    /// - If `future` or an observer panics, with its panic. The executor can be used again.
+    /// - If nothing can ever happen again, with the text of [`Stalled`];
+    ///   [`try_block_on`](Executor::try_block_on) returns that instead.
     /// - Inside of a running executor: `.await` the future there, or hand what blocks to
     ///   [`spawn_blocking`](crate::spawn_blocking).
     #[track_caller]
@@ -144,7 +146,7 @@ impl Executor {
     ///
     /// # Panics
     ///
-    /// If `future` panics, or inside of a running executor.
+    /// If `future` or an observer panics, with its panic; and inside of a running executor.
     ///
     /// ```
     /// let executor = watchglass::Executor::new();
@@ -254,7 +256,7 @@ impl Executor {
     ///
     /// # Panics
     ///
-    /// Inside of a running executor.
+    /// If an observer panics, with its panic; and inside of a running executor.
     #[track_caller]
     pub fn step(&self) -> Step {
         let _entered = self.enter("step");
@@ -279,18 +281,19 @@ impl Executor {
 
     /// Makes [`step`](Executor::step)s until one is [`Step::Idle`]. It never waits: on the real
     /// clock, tasks that sleep still sleep afterwards; on the virtual clock, time moves on until
-    /// no timer is left.
+    /// no timer is left. So it does not return while a task wakes itself again and again or, on the
+    /// virtual clock, sleeps again and again.
     ///
     /// # Panics
     ///
-    /// Inside of a running executor.
+    /// As [`step`](Executor::step).
     #[track_caller]
     pub fn run_until_idle(&self) {
         while self.step() != Step::Idle {}
     }
 
     /// When the next timer is due, if there is one. It may be earlier than any sleep that is left,
-    /// if a sleep was cancelled; never later.
+    /// if a sleep was cancelled; never later. A sleep that was not polled yet has no timer.
     pub fn next_deadline(&self) -> Option<Instant> {
         let next_wake_ns = self.shared.wheel.borrow().next_wake()?;
         self.shared.clock.instant_of(next_wake_ns)

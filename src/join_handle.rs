@@ -174,8 +174,9 @@ impl<T: 'static> JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    /// Cancels the task: at the next turn its future is dropped where it awaits, and the handle
-    /// gives a [`JoinError`] that [is cancelled](JoinError::is_cancelled).
+    /// Cancels the task: it goes to the back of the ready queue, unless it is in it already, and when it is
+    /// taken from there its future is dropped where it awaits, instead of polled. The handle gives a
+    /// [`JoinError`] that [is cancelled](JoinError::is_cancelled).
     ///
     /// Nothing happens if the task has finished. If it finishes in the poll that calls this, it has
     /// finished.

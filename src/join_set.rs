@@ -40,7 +40,8 @@ use crate::trace::{Cause, WaitsOn};
 ///
 /// # Dropping
 ///
-/// Dropping the set aborts every task in it, in the order of their ids.
+/// Dropping the set aborts every task in it, in the order of their ids, and so does not wait for them:
+/// each is dropped when its turn comes.
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {
@@ -89,7 +90,8 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Panics
     ///
-    /// Where no executor runs on this thread.
+    /// Where no executor runs on this thread; and if the set has tasks of another executor, where the new
+    /// one then runs on by itself.
     #[track_caller]
     pub fn spawn<F>(&mut self, future: F) -> TaskId
     where
@@ -125,6 +127,10 @@ impl<T: 'static> JoinSet<T> {
     /// come in the order in which the tasks ended.
     ///
     /// If the future is dropped before it is done, nothing is lost.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it has to wait where no executor runs on this thread.
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
         JoinNext { set: self }
     }

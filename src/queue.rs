@@ -220,9 +220,9 @@ impl Queue {
             slot.joiner.as_ref()?; // mostly nobody: then nothing is moved
             return Some((None, slot.joiner.take()));
         }
-        let joiner = slot.joiner.take();
+        // Whoever awaits a task has its handle.
         tasks.slots.vacate(id);
-        Some((Some(outcome), joiner))
+        Some((Some(outcome), None))
     }
 
     /// Notes who is told of the task's end. Gives back who was to be told until now, or the new one if

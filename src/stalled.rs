@@ -32,9 +32,11 @@ pub struct StuckTask {
     /// Where it was spawned; for `block_on`'s own future, where `block_on` was called.
     pub spawned_at: &'static Location<'static>,
     /// The `.await` at which it waits. `None` if it waits for something that is not watchglass's, a
-    /// channel, say.
+    /// channel, say. It may be a place in the standard library, see
+    /// [`Event::Waits`](crate::trace::Event::Waits).
     pub waits_at: Option<&'static Location<'static>>,
-    /// The task whose end it awaits, if that is what it waits for.
+    /// The task whose end it awaits, if it awaits that task's handle itself, and not in a
+    /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet).
     pub waits_for: Option<TaskId>,
 }
 

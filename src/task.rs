@@ -20,7 +20,8 @@ use pin_project_lite::pin_project;
 /// An id is a slot in the executor's table and the slot's *generation*: how many tasks have lived
 /// there before. A slot is used again after its task is gone, an id never is.
 ///
-/// It displays as `#3`, or `#3.1` for the second task in slot 3.
+/// It displays as `#3`, or `#3.1` for the second task in slot 3. Ids are ordered by slot, which is not the
+/// order in which tasks were spawned.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId {
     /// The slot in the upper half, the generation in the lower. An id is copied and compared at every

@@ -99,11 +99,11 @@ pub(crate) struct Key {
 /// Where an entry lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
-    /// Its deadline has come: the next calls of `pop` hand it out.
+    /// Its deadline has come, and it fires next.
     Due,
     /// It waits here until its deadline comes, or until it cascades.
     Slot {
-        /// From 0, which is exact to the tick, to 10, which holds what is centuries off.
+        /// From 0, which is exact to the nanosecond, to 10, which holds what is centuries off.
         level: u8,
         /// From 0 to 63.
         slot: u8,

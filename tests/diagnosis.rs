@@ -62,7 +62,7 @@ fn a_long_poll_is_told_with_whom_it_delayed() {
         "{found:?}"
     );
     assert!(
-        found[0].contains("it delayed late and ready; 1 timer was"),
+        found[0].contains("it delayed late and ready; 1 timer had"),
         "{found:?}"
     );
     assert!(

@@ -456,7 +456,7 @@ fn who_blocks_the_thread_is_named_with_whom_it_delays() {
     let line = line.unwrap_or_else(|| panic!("{}", run.output));
     assert!(line.contains("who_blocked_the_loop.rs:19:"), "{line}");
     assert!(
-        line.contains("others had to wait: #1 #2 #3; 3 timers are up to 1"),
+        line.contains("others had to wait: #1 #2 #3; 3 timers had to wait up to 1"),
         "{line}"
     );
 }

@@ -19,6 +19,10 @@ use super::{Sleep, sleep};
 ///
 /// [`Elapsed`] when the time is up.
 ///
+/// # Panics
+///
+/// If it is polled where no executor runs on this thread, or on two executors, as a [`Sleep`].
+///
 /// # Dropping
 ///
 /// When the time is up, `future` is not polled any more; it is dropped with the `Timeout`, which

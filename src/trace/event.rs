@@ -47,7 +47,8 @@ pub enum Event {
         /// What came of it.
         effect: Effect,
     },
-    /// The task left the ready queue and its future's `poll` was called.
+    /// The task left the ready queue, and now its future's `poll` is called. Or, if it was aborted, its
+    /// future is dropped, and [`Cancelled`](Event::Cancelled) or [`Panicked`](Event::Panicked) follows.
     PollStarted {
         /// The task that runs now.
         task: TaskId,
@@ -118,7 +119,7 @@ pub enum Event {
         /// Whom it will wake now: `None` for a waker that is not a task's own.
         task: Option<TaskId>,
     },
-    /// The wheel turned, and a timer moved to a finer level.
+    /// The wheel turned, and a timer moved to a finer level, or to those that are due.
     Cascaded {
         /// The timer.
         timer: TimerId,
@@ -143,12 +144,13 @@ pub enum Event {
     ClockAdvanced {
         /// The time before.
         from: Duration,
-        /// The time now: that of the next deadline.
+        /// The time now: that of the next deadline, or of an earlier one that was cancelled.
         to: Duration,
     },
     /// Nothing is ready: the executor gives the thread back to the operating system.
     Parked {
-        /// The next deadline, or `None` to wait for a wake from another thread alone.
+        /// The next deadline, or `None` to wait for another thread alone: no timer is armed, or time is
+        /// virtual and a closure is out on a thread.
         until: Option<Duration>,
     },
     /// The thread runs again.
@@ -183,7 +185,8 @@ pub enum Event {
         /// The task whose future is dropped.
         task: TaskId,
     },
-    /// The task was aborted, or dropped with its executor.
+    /// The task was aborted, or dropped with its executor. Or it is `block_on`'s own future after
+    /// [`Stalled`](Event::Stalled), which is dropped next.
     Cancelled {
         /// The task that is gone now.
         task: TaskId,
@@ -240,9 +243,10 @@ pub struct LongPoll {
     pub until: Option<&'static Location<'static>>,
     /// The tasks that were ready meanwhile, or whose timer came due.
     pub delayed: Vec<TaskId>,
-    /// How many timers came due meanwhile.
+    /// How many timers were due at its end.
     pub timers: usize,
-    /// How late the first of them is.
+    /// How long the first of them has waited during this poll: no longer than the poll, also if it was due
+    /// before.
     pub late: Duration,
 }
 

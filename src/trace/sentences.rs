@@ -137,10 +137,9 @@ impl fmt::Display for Event {
                     Seconds(*until)
                 )
             }
-            Event::Parked { until: None } => write!(
-                f,
-                "nothing is ready and no timer is armed: the thread parks until it is woken"
-            ),
+            Event::Parked { until: None } => {
+                write!(f, "nothing is ready: the thread parks until it is woken")
+            }
             Event::Unparked { by } => write!(f, "the thread runs again: {by}"),
             Event::BlockingStarted { task } => {
                 write!(f, "{task}'s closure was handed to the thread pool")
@@ -208,8 +207,8 @@ impl fmt::Display for LongPoll {
         }
         match self.timers {
             0 => Ok(()),
-            1 => write!(f, "; 1 timer is {:?} late", self.late),
-            many => write!(f, "; {many} timers are up to {:?} late", self.late),
+            1 => write!(f, "; 1 timer had to wait {:?}", self.late),
+            many => write!(f, "; {many} timers had to wait up to {:?}", self.late),
         }
     }
 }

@@ -19,11 +19,11 @@
 //! | `html:FILE` | the player: one page, to step through in a browser |
 //! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
 //! | `json:FILE` | the events |
-//! | `virtual` | no view: the program runs on the virtual clock |
+//! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world |
 //!
 //! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard
 //! output. An executor after the first writes to files of its own: `run-2.html`, and so on. A value
-//! that is none of these is refused with a panic before anything runs. A file that cannot be written
+//! that is none of these is refused with a panic when the first executor is made. A file that cannot be written
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
 //! says where.
 //!

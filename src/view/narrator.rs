@@ -271,8 +271,8 @@ impl<'a> Narrator<'a> {
         let late = Span(poll.late);
         match poll.timers {
             0 => text,
-            1 => text + &format!("; 1 timer was {late} late"),
-            many => text + &format!("; {many} timers were up to {late} late"),
+            1 => text + &format!("; 1 timer had to wait {late}"),
+            many => text + &format!("; {many} timers had to wait up to {late}"),
         }
     }
 
