@@ -131,6 +131,7 @@ mod tests {
         let mut free = reaching(10_000);
         let memory = |free: &Free| (free.blocks.capacity(), free.groups.capacity());
         let before = memory(&free);
+        assert_eq!((free.blocks.len(), free.groups.len()), (157, 3));
         (0..10_000).rev().for_each(|place| free.give(place));
         assert_eq!(memory(&free), before);
         assert_eq!(free.places().len(), 10_000);
