@@ -247,6 +247,27 @@ mod tests {
     }
 
     #[test]
+    fn a_closure_that_is_queued_while_the_last_thread_gives_up_is_run() {
+        let pool = Pool::new(1, Duration::from_millis(20));
+        let mut counts = loop {
+            pool.submit(Box::new(|| ())).unwrap();
+            thread::yield_now();
+            let counts = pool.workers.lock();
+            if counts.idle == 1 && counts.queued == 0 {
+                break counts;
+            }
+        };
+        // Now the thread waits, and has waited for long enough, but cannot say so.
+        thread::sleep(Duration::from_millis(100));
+        let (done, results) = mpsc::channel();
+        let job = Box::new(move || done.send(()).unwrap());
+        pool.jobs.send(job).unwrap();
+        counts.queued += 1;
+        drop(counts);
+        results.recv_timeout(LONG).expect("the closure is run");
+    }
+
+    #[test]
     fn without_any_thread_the_closure_is_refused_and_dropped() {
         let mut pool = Pool::new(8, LONG);
         pool.start_thread = |_, _| Err(io::Error::other("no more threads"));
