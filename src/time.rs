@@ -115,8 +115,8 @@ struct Timer {
 /// `Instant` in the place of the box it would go over the stack.
 enum Deadline {
     Ns(u64),
-    /// The clock cannot say it, since it was made later: for the clock that is its start.
-    BeforeStart(Box<Instant>),
+    /// The clock's start, or before it: then the clock cannot say it, and takes it for the start.
+    AtMostStart(Box<Instant>),
 }
 
 impl Sleep {
@@ -166,9 +166,7 @@ impl Deadline {
     /// `None` for what lies later than the clock can say.
     fn on(clock: &Clock, instant: Instant) -> Option<Self> {
         match clock.ns_of(instant)? {
-            0 if clock.instant_of(0) != Some(instant) => {
-                Some(Deadline::BeforeStart(Box::new(instant)))
-            }
+            0 => Some(Deadline::AtMostStart(Box::new(instant))),
             ns => Some(Deadline::Ns(ns)),
         }
     }
@@ -176,14 +174,14 @@ impl Deadline {
     fn ns(&self) -> u64 {
         match self {
             Deadline::Ns(ns) => *ns,
-            Deadline::BeforeStart(_) => 0,
+            Deadline::AtMostStart(_) => 0,
         }
     }
 
     fn instant_on(&self, clock: &Clock) -> Option<Instant> {
         match self {
             Deadline::Ns(ns) => clock.instant_of(*ns),
-            Deadline::BeforeStart(instant) => Some(**instant),
+            Deadline::AtMostStart(instant) => Some(**instant),
         }
     }
 }

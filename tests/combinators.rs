@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use common::{Log, OnDrop, poll_once, secs, virtual_executor};
+use common::{Log, OnDrop, Probe, poll_once, secs, virtual_executor};
 use waker_fn::waker_fn;
 use watchglass::{block_on, join, join_all, now, race, sleep, spawn, timeout, yield_now};
 
@@ -233,6 +233,22 @@ fn combinators_work_where_no_executor_is() {
     ));
     let polls = std::iter::repeat_with(|| nested.as_mut().poll(&mut cx).is_ready());
     assert_eq!(polls.take(2).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn the_waker_of_a_child_that_is_done_wakes_none_of_the_others() {
+    let probes = [Probe::new(), Probe::new()];
+    probes[0].done.set(true);
+    let all = join_all([probes[0].run(), probes[1].run()]);
+    let executor = virtual_executor();
+    drop(executor.spawn(all));
+    executor.run_until_idle();
+    probes[0].waker().wake();
+    executor.run_until_idle();
+    assert_eq!(probes[1].polls.get(), 1);
+    probes[1].waker().wake();
+    executor.run_until_idle();
+    assert_eq!(probes[1].polls.get(), 2);
 }
 
 #[test]
