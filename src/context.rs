@@ -157,7 +157,7 @@ impl Shared {
         kind: TaskKind,
         at: &'static Location<'static>,
     ) {
-        self.tracer.emit(|| Event::Spawned {
+        self.tracer.emit(move || Event::Spawned {
             task,
             name: name(),
             kind,
@@ -177,7 +177,7 @@ impl Shared {
     #[inline]
     pub(crate) fn finish(&self, id: TaskId, outcome: BoxedTask) {
         let left = self.queue.finish(id, outcome);
-        self.tracer.emit(|| Event::Completed { task: id });
+        self.tracer.emit(move || Event::Completed { task: id });
         if let Some((unwanted, joiner)) = left {
             self.after_end(id, unwanted, joiner);
         }
@@ -194,7 +194,7 @@ impl Shared {
             },
         };
         let left = self.queue.finish(id, Box::pin(Failed(error)));
-        self.tracer.emit(|| ended);
+        self.tracer.emit(move || ended);
         if let Some((unwanted, joiner)) = left {
             self.after_end(id, unwanted, joiner);
         }
@@ -414,7 +414,7 @@ impl Shared {
     pub(crate) fn waits(&self, on: WaitsOn, at: &'static Location<'static>) {
         self.queue.waits_at.set(Some(at));
         let task = self.queue.running();
-        self.tracer.emit(|| Event::Waits { task, on, at });
+        self.tracer.emit(move || Event::Waits { task, on, at });
     }
 
     #[inline]

@@ -28,7 +28,7 @@ impl Shared {
         self.tracer.emit_at(now, event);
         // Once a thousand polls, so that a loop which never ends is seen and does not fill the log.
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
-            self.tracer.emit(|| Event::Spinning { task, polls });
+            self.tracer.emit(move || Event::Spinning { task, polls });
         }
         started
     }
@@ -63,11 +63,11 @@ impl Shared {
         self.tracer.emit_at(self.clock.elapsed_at(ended), event);
         let queued = self.queue.state(task) == State::Queued;
         if !ready && !queued && wakers == Some(0) && !self.is_registered(task) {
-            self.tracer.emit(|| Event::ForgottenWaker { task });
+            self.tracer.emit(move || Event::ForgottenWaker { task });
         }
         if self.tracer.long_poll().is_some_and(|long| held >= long) {
             let (delayed, timers, late) = self.delayed_by(task, held);
-            self.tracer.emit(|| {
+            self.tracer.emit(move || {
                 Event::LongPoll(Box::new(LongPoll {
                     task,
                     took: held,

@@ -161,7 +161,11 @@ impl Executor {
         let mut main = MainTask::start(&self.shared, type_name::<F>(), at);
         let run = || {
             let future = future.as_mut().as_pin_mut();
-            self.run(&mut main, future.expect("it is dropped only below"))
+            let future = future.expect("it is dropped only below");
+            match self.shared.tracer.has_observer() {
+                false => self.run::<false, F>(&mut main, future),
+                true => self.run::<true, F>(&mut main, future),
+            }
         };
         let ran = catch_unwind(AssertUnwindSafe(run));
         if let Err(payload) = &ran {
@@ -185,22 +189,22 @@ impl Executor {
         }
     }
 
-    /// Turn after turn, until `block_on`'s own future is done, or never will be.
-    fn run<F: Future>(
+    /// Turn after turn, until `block_on`'s own future is done, or never will be. It is compiled twice:
+    /// where there is no observer, a poll does not even look whether there is one.
+    fn run<const OBSERVED: bool, F: Future>(
         &self,
         main: &mut MainTask<'_>,
         mut future: Pin<&mut F>,
     ) -> Result<F::Output, Stalled> {
         let spare = &mut *self.spare.borrow_mut();
         let result = loop {
-            let until = match self.shared.tracer.has_observer() {
-                false if main.take_is_first() => Until::MainIsNext,
-                false => self.run_others::<false>(spare),
-                true => self.run_others::<true>(spare),
+            let until = match main.take_is_first() {
+                true => Until::MainIsNext,
+                false => self.run_others::<OBSERVED>(spare),
             };
             match until {
                 Until::MainIsNext => {
-                    if let Poll::Ready(output) = main.poll(future.as_mut(), spare) {
+                    if let Poll::Ready(output) = main.poll::<OBSERVED, F>(future.as_mut(), spare) {
                         break Ok(output);
                     }
                 }
@@ -211,9 +215,11 @@ impl Executor {
                     }
                 }
             }
-            self.resume_observer_panic();
+            if OBSERVED {
+                self.resume_observer_panic();
+            }
         };
-        if let Some(payload) = self.shared.tracer.take_panic() {
+        if OBSERVED && let Some(payload) = self.shared.tracer.take_panic() {
             drop_contained(result);
             resume_unwind(payload);
         }
@@ -221,8 +227,7 @@ impl Executor {
     }
 
     /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future or nobody is
-    /// ready. It is compiled twice: where there is no observer, a poll does not even look whether
-    /// there is one.
+    /// ready.
     fn run_others<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Until {
         let queue = &self.shared.queue;
         let mut polled = None;
@@ -485,7 +490,9 @@ impl Drop for Executor {
                 if self.shared.queue.state(id).is_unfinished() {
                     let task = self.shared.queue.with_slot(id, |slot| slot.task.take());
                     self.shared.cancel(id, task.flatten(), || {
-                        self.shared.tracer.emit(|| Event::Dropping { task: id });
+                        self.shared
+                            .tracer
+                            .emit(move || Event::Dropping { task: id });
                     });
                 }
             }

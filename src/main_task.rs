@@ -70,19 +70,21 @@ impl<'a> MainTask<'a> {
     }
 
     #[inline]
-    pub(crate) fn poll<F: Future>(
+    pub(crate) fn poll<const OBSERVED: bool, F: Future>(
         &mut self,
         future: Pin<&mut F>,
         spare: &mut HeldWaker,
     ) -> Poll<F::Output> {
         let shared = self.shared;
         let polled = match &self.waker {
-            Some(own) => shared.poll::<true, _>(self.id, &own.waker, || None, |cx| future.poll(cx)),
+            Some(own) => {
+                shared.poll::<OBSERVED, _>(self.id, &own.waker, || None, |cx| future.poll(cx))
+            }
             None => {
                 spare.target.set_task(self.id);
                 let clones = || Some(spare.clones());
                 let polled =
-                    shared.poll::<true, _>(self.id, &spare.waker, clones, |cx| future.poll(cx));
+                    shared.poll::<OBSERVED, _>(self.id, &spare.waker, clones, |cx| future.poll(cx));
                 self.keep_if_cloned(spare);
                 polled
             }
@@ -155,7 +157,8 @@ impl<'a> MainTask<'a> {
     fn end(&mut self, how: impl FnOnce(TaskId) -> Event) {
         self.has_ended = true;
         self.shared.queue.vacate_main(self.id);
-        self.shared.tracer.emit(|| how(self.id));
+        let id = self.id;
+        self.shared.tracer.emit(move || how(id));
         self.waker = None;
     }
 }

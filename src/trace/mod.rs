@@ -147,7 +147,7 @@ impl Tracer {
     #[inline]
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(telling) = self.on() {
-            telling.tell(event());
+            telling.make_and_tell(event);
         }
     }
 
@@ -268,6 +268,14 @@ impl Telling {
             *known = Known::of(task);
         }
         change(known)
+    }
+
+    /// Apart, so that a function that may have something to tell does not keep room for an event. For the
+    /// same reason the closures are `move`: what they take stays in registers where nothing is told.
+    #[cold]
+    #[inline(never)]
+    fn make_and_tell(&self, event: impl FnOnce() -> Event) {
+        self.tell(event());
     }
 
     fn tell(&self, event: Event) {
