@@ -1,4 +1,4 @@
-//! Two tasks, one after the other: how every program runs unless it says otherwise.
+//! The first warning: one after the other is how every program runs unless it says otherwise.
 //!
 //! Watch that Task 2 does not start before Task 1 is done. While it sleeps, the thread can do
 //! nothing else, so the waits add up: 2 s + 1 s = 3 s.

@@ -32,9 +32,10 @@ use crate::trace::{Event, WaitsOn};
 ///
 /// # Aborting and dropping
 ///
-/// A closure that waits for a thread is not run any more if its task is aborted or the executor is
-/// dropped: it is dropped, with what it holds, by the thread that comes to it. One that runs cannot be stopped: it runs to its end and its result is dropped. Nobody waits for
-/// it, neither the handle nor the executor's drop.
+/// A closure that still waits for a thread when its aborted task is dropped, or the executor, is not run
+/// any more: it is dropped, with what it holds, by the thread that comes to it. One that runs cannot be
+/// stopped: it runs to its end and its result is dropped. Nobody waits for it, neither the handle nor the
+/// executor's drop.
 ///
 /// # Panics
 ///

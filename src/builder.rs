@@ -110,7 +110,8 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// With the feature `view`, if the environment variable `WATCHGLASS` has a value that names no view.
+    /// With the feature `view`, if the environment variable `WATCHGLASS` has a value that is not in the table
+    /// of the module `view`.
     #[track_caller]
     pub fn build(self) -> Executor {
         let this = view::watched(self);

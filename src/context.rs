@@ -212,7 +212,7 @@ impl Shared {
         }
     }
 
-    /// Asks for a task to be dropped at the next turn. Nothing, if it has finished.
+    /// Asks for a task to be dropped when its turn in the queue comes. Nothing, if it has finished.
     pub(crate) fn abort(&self, id: TaskId) {
         let mark = |slot: &mut Slot| {
             slot.next_poll = NextPoll::Dropped;

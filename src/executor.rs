@@ -286,7 +286,7 @@ impl Executor {
 
     /// Makes [`step`](Executor::step)s until one is [`Step::Idle`]. It never waits: on the real
     /// clock, tasks that sleep still sleep afterwards; on the virtual clock, time moves on until
-    /// no timer is left. So it does not return while a task wakes itself again and again or, on the
+    /// no timer is left, or a closure is out on a thread. So it does not return while a task wakes itself again and again or, on the
     /// virtual clock, sleeps again and again.
     ///
     /// # Panics

@@ -4,8 +4,8 @@
 //! of speed alone. Taken in the reverse of the order in which they became free, as a plain stack would
 //! have it, places are soon in a random order: when a hundred thousand sleeping tasks have ended in the
 //! order of their deadlines, the next hundred thousand would each be written to another page of memory.
-//! Here the lowest is taken, after the one that became free last. So the table is filled from its start to
-//! its end, which the processor foresees: it fetches the next page before it is asked for.
+//! Here the one that became free last is taken first, and then the lowest. So the table is filled from its
+//! start to its end, which the processor foresees: it fetches the next page before it is asked for.
 
 /// The free places.
 pub(crate) struct Free {

@@ -1,7 +1,7 @@
 //! A task's waker, as the executor holds it: so it knows whether anybody else does.
 //!
-//! What a wake does is in `waker.rs`. That needs the executor that runs, and so comes later: the one look
-//! ahead in the reading order.
+//! What a wake does is in `waker.rs`. That needs the executor that runs, and so comes later: a look ahead
+//! in the reading order.
 
 use std::mem;
 use std::sync::Arc;

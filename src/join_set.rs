@@ -90,8 +90,8 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Panics
     ///
-    /// Where no executor runs on this thread; and if the set has tasks of another executor, where the new
-    /// one then runs on by itself.
+    /// Where no executor runs on this thread; and if the set has tasks of another executor. The new task
+    /// then runs on by itself, on the one that runs here.
     #[track_caller]
     pub fn spawn<F>(&mut self, future: F) -> TaskId
     where

@@ -249,15 +249,21 @@ mod tests {
     #[test]
     fn a_closure_that_is_queued_while_the_last_thread_gives_up_is_run() {
         let pool = Pool::new(1, Duration::from_millis(20));
+        let start = Instant::now();
         let mut counts = loop {
-            pool.submit(Box::new(|| ())).unwrap();
-            thread::yield_now();
+            assert!(start.elapsed() < LONG, "no thread waits");
             let counts = pool.workers.lock();
             if counts.idle == 1 && counts.queued == 0 {
                 break counts;
             }
+            let is_over = counts.threads == 0;
+            drop(counts);
+            if is_over {
+                pool.submit(Box::new(|| ())).unwrap();
+            }
+            thread::yield_now();
         };
-        // Now the thread waits, and has waited for long enough, but cannot say so.
+        // The thread waits; soon it has waited for long enough, and cannot say so.
         thread::sleep(Duration::from_millis(100));
         let (done, results) = mpsc::channel();
         let job = Box::new(move || done.send(()).unwrap());

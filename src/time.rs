@@ -73,8 +73,8 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 
 /// The future of [`sleep`] and [`sleep_until`].
 ///
-/// It is never ready at its first poll. It is at the first one after the executor has seen that its
-/// deadline is past, and from then on: polled again, it is ready again.
+/// It is never ready at its first poll. It is ready at the first poll after the executor has seen its
+/// deadline pass, and stays so until it is [reset](Sleep::reset).
 ///
 /// # Dropping
 ///

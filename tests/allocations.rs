@@ -4,6 +4,7 @@
 mod common;
 
 use std::hint::black_box;
+#[cfg(debug_assertions)]
 use std::thread;
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Cancellation is drop: an aborted task's future is dropped at the next turn, where it awaits.
+//! Cancellation is drop: an aborted task's future is dropped where it awaits, when its turn comes.
 
 mod common;
 

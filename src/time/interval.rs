@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::{Sleep, now, sleep};
 
-/// Ticks at once, and then every `period`: the first tick is due at this call, or at its first poll where
-/// no executor runs. It is a [`Sleep`] too, and so gives the other tasks their turn.
+/// Ticks at once, and then every `period`: the first tick is due at this call or, if no executor runs here,
+/// when it is first polled. It is a [`Sleep`] too, and so gives the other tasks their turn.
 ///
 /// A tick that nobody awaited in time comes late, but at most one does: ticks that were missed
 /// altogether are left out, and the later ones keep to the rhythm of the first.
 ///
 /// # Panics
 ///
-/// If `period` is zero. A tick panics where no executor runs on this thread, and on another executor than
-/// the first tick.
+/// If `period` is zero. A tick panics where no executor runs on this thread, and if it is waited for on two
+/// executors.
 ///
 /// ```
 /// use std::time::Duration;

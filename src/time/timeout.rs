@@ -21,7 +21,7 @@ use super::{Sleep, sleep};
 ///
 /// # Panics
 ///
-/// If it is polled where no executor runs on this thread, or on two executors, as a [`Sleep`].
+/// If it has to wait where no executor runs on this thread, or on two executors, as a [`Sleep`].
 ///
 /// # Dropping
 ///

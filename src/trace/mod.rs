@@ -271,7 +271,7 @@ impl Telling {
     }
 
     /// Apart, so that a function that may have something to tell does not keep room for an event. For the
-    /// same reason the closures are `move`: what they take stays in registers where nothing is told.
+    /// same reason most closures are `move`: what they take stays in registers where nothing is told.
     #[cold]
     #[inline(never)]
     fn make_and_tell(&self, event: impl FnOnce() -> Event) {

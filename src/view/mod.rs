@@ -23,7 +23,7 @@
 //!
 //! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard
 //! output. An executor after the first writes to files of its own: `run-2.html`, and so on. A value
-//! that is none of these is refused with a panic when the first executor is made. A file that cannot be written
+//! that is none of these is refused with a panic when an executor is made. A file that cannot be written
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
 //! says where.
 //!
