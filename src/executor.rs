@@ -227,7 +227,7 @@ impl Executor {
     }
 
     /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future or nobody is
-    /// ready.
+    /// ready. For `OBSERVED` see [`run`](Executor::run).
     fn run_others<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Until {
         let queue = &self.shared.queue;
         let mut polled = None;
@@ -286,8 +286,8 @@ impl Executor {
 
     /// Makes [`step`](Executor::step)s until one is [`Step::Idle`]. It never waits: on the real
     /// clock, tasks that sleep still sleep afterwards; on the virtual clock, time moves on until
-    /// no timer is left, or a closure is out on a thread. So it does not return while a task wakes itself again and again or, on the
-    /// virtual clock, sleeps again and again.
+    /// no timer is left, or a closure is out on a thread. So it does not return while a task wakes
+    /// itself again and again or, on the virtual clock, sleeps again and again.
     ///
     /// # Panics
     ///

@@ -63,8 +63,8 @@
 //! # The reading order
 //!
 //! Each file imports only what is above it, apart from a module's own parts and from `view`, which
-//! [builder.rs] asks whether anybody wants to watch. (The methods of a type may
-//! stand in several files, some of them below.)
+//! [builder.rs] asks whether anybody wants to watch. (The methods of a type may stand in several files,
+//! some of them below.)
 //!
 //! | file | what it is |
 //! |---|---|
