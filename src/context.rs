@@ -22,11 +22,12 @@ use crate::held_waker::HeldWaker;
 use crate::inbox::{Home, Inbox, TaskWaker};
 use crate::pool::Pool;
 use crate::queue::Queue;
-use crate::slots::{ForeignWaker, Joiner, NextPoll, Slot, State, Waiter};
+use crate::slots::{NextPoll, Slot, State};
 use crate::task::{
     BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, Name, TaskId, boxed, move_in, short_name,
 };
 use crate::trace::{Cause, Event, TaskKind, Tracer, WaitsOn};
+use crate::waiter::{ForeignWaker, Joiner, Waiter};
 use crate::wheel::Wheel;
 
 /// Everything that one executor has, except for the loop that drives it.

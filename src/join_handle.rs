@@ -10,9 +10,9 @@ use std::task::{Context, Poll};
 use crate::context::Shared;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
-use crate::slots::Joiner;
 use crate::task::{JoinError, Name, TaskId, boxed_and_named};
 use crate::trace::WaitsOn;
+use crate::waiter::Joiner;
 
 /// Spawns a future on the executor that runs on this thread: it goes to the back of the ready
 /// queue, and is polled for the first time when its turn comes, not before.

@@ -11,9 +11,9 @@ use std::task::{Context, Poll};
 
 use crate::context::Shared;
 use crate::join_handle::{JoinHandle, spawn};
-use crate::slots::Waiter;
 use crate::task::{JoinError, TaskId};
 use crate::trace::{Cause, WaitsOn};
+use crate::waiter::Waiter;
 
 /// Tasks whose outcomes are wanted as they come.
 ///

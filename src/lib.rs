@@ -77,6 +77,7 @@
 //! | [trace/event.rs] | every event |
 //! | [trace/sentences.rs] | the sentence that each event is printed as |
 //! | [trace/recording.rs] | an observer that keeps every event |
+//! | [waiter.rs] | who is told that a timer has fired, or a task has ended |
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
 //! | [inbox.rs] | how other threads reach the executor, and why no wake is lost; the park |
@@ -127,6 +128,7 @@
 //! [trace/event.rs]: ../src/watchglass/trace/event.rs.html
 //! [trace/sentences.rs]: ../src/watchglass/trace/sentences.rs.html
 //! [trace/recording.rs]: ../src/watchglass/trace/recording.rs.html
+//! [waiter.rs]: ../src/watchglass/waiter.rs.html
 //! [slots.rs]: ../src/watchglass/slots.rs.html
 //! [queue.rs]: ../src/watchglass/queue.rs.html
 //! [inbox.rs]: ../src/watchglass/inbox.rs.html
@@ -159,6 +161,7 @@ mod clock;
 mod free;
 mod wheel;
 pub mod trace;
+mod waiter;
 mod slots;
 mod queue;
 mod inbox;

@@ -9,9 +9,10 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::panic::Location;
 
-use crate::slots::{Joiner, NextPoll, Slot, Slots, State};
+use crate::slots::{NextPoll, Slot, Slots, State};
 use crate::task::{BoxedTask, JoinError, TaskId};
 use crate::trace::{Cause, Effect, Tracer};
+use crate::waiter::Joiner;
 
 pub(crate) struct Queue {
     tasks: RefCell<Tasks>,

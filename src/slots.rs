@@ -16,12 +16,10 @@ use std::any::Any;
 use std::mem;
 use std::num::NonZeroU32;
 use std::panic::Location;
-use std::rc::Rc;
-use std::task::Waker;
 
 use crate::free::Free;
-use crate::guard::{contain, drop_contained};
 use crate::task::{BoxedTask, JoinError, Left, TaskId};
+use crate::waiter::Joiner;
 
 /// Where a task is in its life. `Running` is not among them: the one task that runs is known to the
 /// queue, and while it runs it is `Waiting`, or `Queued` if it was woken meanwhile.
@@ -107,60 +105,6 @@ pub(crate) enum NextPoll {
     WithOwn,
     /// It has been aborted, and is dropped.
     Dropped,
-}
-
-/// Somebody who waits inside the executor, for a timer or for a task's end.
-///
-/// A task that waits under its own waker is remembered by its id: nothing is cloned or counted.
-/// A future may also be polled with another waker (that of a combinator, of another executor).
-pub(crate) enum Waiter {
-    Task(TaskId),
-    Waker(ForeignWaker),
-}
-
-impl Waiter {
-    pub(crate) fn task(&self) -> Option<TaskId> {
-        match self {
-            Waiter::Task(id) => Some(*id),
-            Waiter::Waker(_) => None,
-        }
-    }
-}
-
-/// A waker whose code is not ours. Wherever the executor uses it or lets go of it, a panic ends there:
-/// whoever is woken next must not suffer, and whoever cancels a sleep must not either.
-pub(crate) struct ForeignWaker(Waker);
-
-impl ForeignWaker {
-    pub(crate) fn clone_of(waker: &Waker) -> Self {
-        ForeignWaker(waker.clone())
-    }
-
-    pub(crate) fn will_wake(&self, other: &Waker) -> bool {
-        self.0.will_wake(other)
-    }
-
-    pub(crate) fn wake(mut self) {
-        let waker = self.take();
-        contain(|| waker.wake());
-    }
-
-    fn take(&mut self) -> Waker {
-        mem::replace(&mut self.0, Waker::noop().clone())
-    }
-}
-
-impl Drop for ForeignWaker {
-    fn drop(&mut self) {
-        drop_contained(self.take());
-    }
-}
-
-/// Who is told that a task has ended.
-pub(crate) enum Joiner {
-    Waiter(Waiter),
-    /// A `JoinSet`, which notes the task's id and wakes whoever awaits the set.
-    Set(Rc<dyn Fn(TaskId)>),
 }
 
 /// All slots, one after the other. Growing copies each slot once on average, 64 bytes, which costs less
@@ -323,7 +267,7 @@ impl Slots {
 mod tests {
     use std::future::{Ready, ready};
     use std::ptr;
-    use std::task::Context;
+    use std::task::{Context, Waker};
 
     use super::*;
     use crate::task::{Failed, MAX_LEFT_BYTES, boxed_and_named, move_in};

@@ -19,9 +19,9 @@ pub use timeout::{Elapsed, Timeout, timeout};
 
 use crate::clock::Clock;
 use crate::context::Shared;
-use crate::slots::Waiter;
 use crate::timers::timer_id;
 use crate::trace::WaitsOn;
+use crate::waiter::Waiter;
 use crate::wheel::Key;
 
 /// The time on the clock of the executor that runs on this thread: virtual time, if it is virtual.

@@ -13,9 +13,9 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::context::Shared;
-use crate::slots::{ForeignWaker, Waiter};
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, Place, TimerId};
+use crate::waiter::{ForeignWaker, Waiter};
 use crate::wheel::Key;
 
 /// How many timers a turn fires at most; the rest are due at the next turn.

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::context::Shared;
 use crate::executor::Executor;
-use crate::slots::{NextPoll, State as SlotState, Waiter};
+use crate::slots::{NextPoll, State as SlotState};
 use crate::task::TaskId;
 use crate::timers::timer_id;
 use crate::trace::{Cause, Place, Ready, State, TimerId};
+use crate::waiter::Waiter;
 
 /// What both the executor and the replay know.
 #[derive(Clone, Debug, PartialEq, Eq)]
