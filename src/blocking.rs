@@ -74,10 +74,10 @@ where
     let waker = held.target.clone();
     shared.give_waker(id, held);
     shared
-        .tracer
+        .tracer()
         .emit(move || Event::BlockingStarted { task: id });
     shared.queue.with_slot(id, |slot| slot.waits_at = Some(at));
-    shared.tracer.emit(move || Event::Waits {
+    shared.tracer().emit(move || Event::Waits {
         task: Some(id),
         on: WaitsOn::Blocking,
         at,
@@ -155,7 +155,7 @@ impl<T> Future for Blocking<T> {
         let task = shared.queue.running().expect("this is polled as a task");
         let is_virtual = shared.clock.is_virtual();
         let on_the_clock = |time| if is_virtual { Duration::ZERO } else { time };
-        shared.tracer.emit(move || Event::BlockingDone {
+        shared.tracer().emit(move || Event::BlockingDone {
             task,
             thread: done.thread,
             queued: on_the_clock(done.queued),

@@ -33,7 +33,6 @@ use crate::wheel::Wheel;
 /// Everything that one executor has, except for the loop that drives it.
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
-    pub(crate) tracer: Tracer,
     pub(crate) clock: Rc<Clock>,
     pub(crate) home: Arc<Home>,
     /// The same if nobody observes this executor, else null: so a wake that finds its home here has
@@ -56,7 +55,6 @@ impl Shared {
     pub(crate) fn new(clock: Rc<Clock>, queue: Queue, pool: Pool) -> Rc<Self> {
         let (home, inbox) = Home::new();
         Rc::new(Shared {
-            tracer: queue.tracer.clone(),
             clock,
             unobserved_home: match queue.tracer.has_observer() {
                 false => Arc::as_ptr(&home),
@@ -72,6 +70,12 @@ impl Shared {
             registered: Cell::new(false),
             last_held: Cell::new(0),
         })
+    }
+
+    /// Whom the events go through. The queue has it, which tells of wakes.
+    #[inline]
+    pub(crate) fn tracer(&self) -> &Tracer {
+        &self.queue.tracer
     }
 
     // ---- tasks
@@ -101,7 +105,7 @@ impl Shared {
         fill: impl FnOnce(&mut Option<BoxedTask>),
         at: &'static Location<'static>,
     ) -> TaskId {
-        if !self.tracer.is_on() {
+        if !self.tracer().is_on() {
             return self.queue.insert(fill, State::Queued, at);
         }
         let id = self.queue.insert(fill, State::Waiting, at);
@@ -145,7 +149,7 @@ impl Shared {
     /// Never where somebody observes, who is told of each wake and each place in the queue.
     #[inline]
     pub(crate) fn nobody_is_before(&self) -> bool {
-        !self.tracer.has_observer()
+        !self.tracer().has_observer()
             && self.queue.len() == 0
             && !self.home.has_mail()
             && self.wheel.borrow().is_empty()
@@ -158,7 +162,7 @@ impl Shared {
         kind: TaskKind,
         at: &'static Location<'static>,
     ) {
-        self.tracer.emit(move || Event::Spawned {
+        self.tracer().emit(move || Event::Spawned {
             task,
             name: name(),
             kind,
@@ -178,7 +182,7 @@ impl Shared {
     #[inline]
     pub(crate) fn finish(&self, id: TaskId, outcome: BoxedTask) {
         let left = self.queue.finish(id, outcome);
-        self.tracer.emit(move || Event::Completed { task: id });
+        self.tracer().emit(move || Event::Completed { task: id });
         if let Some((unwanted, joiner)) = left {
             self.after_end(id, unwanted, joiner);
         }
@@ -195,7 +199,7 @@ impl Shared {
             },
         };
         let left = self.queue.finish(id, Box::pin(Failed(error)));
-        self.tracer.emit(move || ended);
+        self.tracer().emit(move || ended);
         if let Some((unwanted, joiner)) = left {
             self.after_end(id, unwanted, joiner);
         }
@@ -291,7 +295,7 @@ impl Shared {
         self.queue.set_running(Some(id));
         self.polled_with.set(waker);
         let mut cx = Context::from_waker(waker);
-        if OBSERVED && self.tracer.is_on() {
+        if OBSERVED && self.tracer().is_on() {
             let started = self.tell_poll_started(id);
             let polled = poll(&mut cx);
             self.poll_ended();
@@ -415,7 +419,7 @@ impl Shared {
     pub(crate) fn waits(&self, on: WaitsOn, at: &'static Location<'static>) {
         self.queue.waits_at.set(Some(at));
         let task = self.queue.running();
-        self.tracer.emit(move || Event::Waits { task, on, at });
+        self.tracer().emit(move || Event::Waits { task, on, at });
     }
 
     #[inline]

@@ -19,16 +19,16 @@ impl Shared {
     #[cold]
     pub(crate) fn tell_poll_started(&self, task: TaskId) -> Option<Instant> {
         self.registered.set(false);
-        let (why, polls) = self.tracer.take_cause(task);
-        let is_timed = !self.clock.is_virtual() || self.tracer.long_poll().is_some();
+        let (why, polls) = self.tracer().take_cause(task);
+        let is_timed = !self.clock.is_virtual() || self.tracer().long_poll().is_some();
         let started = is_timed.then(Instant::now);
         // To read the clock is the larger part of telling, so one reading serves for both.
         let now = self.clock.elapsed_at(started);
         let event = || Event::PollStarted { task, why };
-        self.tracer.emit_at(now, event);
+        self.tracer().emit_at(now, event);
         // Once a thousand polls, so that a loop which never ends is seen and does not fill the log.
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
-            self.tracer.emit(move || Event::Spinning { task, polls });
+            self.tracer().emit(move || Event::Spinning { task, polls });
         }
         started
     }
@@ -60,14 +60,14 @@ impl Shared {
             took,
             wakers,
         };
-        self.tracer.emit_at(self.clock.elapsed_at(ended), event);
+        self.tracer().emit_at(self.clock.elapsed_at(ended), event);
         let queued = self.queue.state(task) == State::Queued;
         if !ready && !queued && wakers == Some(0) && !self.is_registered(task) {
-            self.tracer.emit(move || Event::ForgottenWaker { task });
+            self.tracer().emit(move || Event::ForgottenWaker { task });
         }
-        if self.tracer.long_poll().is_some_and(|long| held >= long) {
+        if self.tracer().long_poll().is_some_and(|long| held >= long) {
             let (delayed, timers, late) = self.delayed_by(task, held);
-            self.tracer.emit(move || {
+            self.tracer().emit(move || {
                 Event::LongPoll(Box::new(LongPoll {
                     task,
                     took: held,

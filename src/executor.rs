@@ -162,7 +162,7 @@ impl Executor {
         let run = || {
             let future = future.as_mut().as_pin_mut();
             let future = future.expect("it is dropped only below");
-            match self.shared.tracer.has_observer() {
+            match self.shared.tracer().has_observer() {
                 false => self.run::<false, F>(&mut main, future),
                 true => self.run::<true, F>(&mut main, future),
             }
@@ -219,7 +219,7 @@ impl Executor {
                 self.resume_observer_panic();
             }
         };
-        if OBSERVED && let Some(payload) = self.shared.tracer.take_panic() {
+        if OBSERVED && let Some(payload) = self.shared.tracer().take_panic() {
             drop_contained(result);
             resume_unwind(payload);
         }
@@ -382,7 +382,7 @@ impl Executor {
     fn drop_aborted(&self, id: TaskId, task: BoxedTask) {
         let shared = &*self.shared;
         shared.cancel(id, Some(task), || {
-            if shared.tracer.is_on() {
+            if shared.tracer().is_on() {
                 shared.tell_poll_started(id);
             }
         });
@@ -452,7 +452,7 @@ impl Executor {
 
     #[inline]
     fn resume_observer_panic(&self) {
-        if let Some(payload) = self.shared.tracer.take_panic() {
+        if let Some(payload) = self.shared.tracer().take_panic() {
             resume_unwind(payload);
         }
     }
@@ -478,12 +478,12 @@ impl Drop for Executor {
         loop {
             let unfinished = self.shared.queue.unfinished(|id, _| Some(id));
             if unfinished.is_empty() {
-                if self.shared.tracer.end() {
+                if self.shared.tracer().end() {
                     // It may have spawned something.
                     continue;
                 }
                 // An observer's panic has no caller to go to any more.
-                return drop_contained(self.shared.tracer.take_panic());
+                return drop_contained(self.shared.tracer().take_panic());
             }
             for id in unfinished {
                 // A drop before this one may have finished it by now.
@@ -491,7 +491,7 @@ impl Drop for Executor {
                     let task = self.shared.queue.with_slot(id, |slot| slot.task.take());
                     self.shared.cancel(id, task.flatten(), || {
                         self.shared
-                            .tracer
+                            .tracer()
                             .emit(move || Event::Dropping { task: id });
                     });
                 }

@@ -158,7 +158,7 @@ impl<'a> MainTask<'a> {
         self.has_ended = true;
         self.shared.queue.vacate_main(self.id);
         let id = self.id;
-        self.shared.tracer.emit(move || how(id));
+        self.shared.tracer().emit(move || how(id));
         self.waker = None;
     }
 }

@@ -51,7 +51,8 @@ impl Shared {
         }
         self.clock.advance_to(to_ns);
         let (from, to) = (Duration::from_nanos(from_ns), Duration::from_nanos(to_ns));
-        self.tracer.emit(move || Event::ClockAdvanced { from, to });
+        self.tracer()
+            .emit(move || Event::ClockAdvanced { from, to });
         Some(to - from)
     }
 
@@ -68,7 +69,7 @@ impl Shared {
         if timeout == Some(Duration::ZERO) {
             return;
         }
-        self.tracer.emit(move || Event::Parked {
+        self.tracer().emit(move || Event::Parked {
             until: deadline_ns.map(Duration::from_nanos),
         });
         let watched = match timeout.is_none() && !closed_world {
@@ -90,7 +91,7 @@ impl Shared {
             // The letter may be there before the mark that there is mail.
             self.take_inbox();
         }
-        self.tracer.emit(move || Event::Unparked {
+        self.tracer().emit(move || Event::Unparked {
             by: match ended {
                 ParkEnd::NotParked if meddled => UnparkCause::Spurious,
                 ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,

@@ -79,7 +79,7 @@ pub(crate) fn verdict(
         })
     });
     let stalled = Stalled { tasks };
-    shared.tracer.emit(|| Event::Stalled {
+    shared.tracer().emit(|| Event::Stalled {
         tasks: stalled.tasks.iter().map(|task| task.id).collect(),
         cycle: stalled.cycle(),
     });

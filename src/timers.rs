@@ -48,7 +48,7 @@ impl Shared {
 
     #[inline]
     fn tell_armed(&self, key: Key, task: Option<TaskId>, deadline_ns: u64) {
-        self.tracer.emit(move || Event::TimerArmed {
+        self.tracer().emit(move || Event::TimerArmed {
             timer: timer_id(key),
             task,
             deadline: Duration::from_nanos(deadline_ns),
@@ -75,7 +75,7 @@ impl Shared {
         };
         let timer = timer_id(key);
         if before.task() != task {
-            self.tracer
+            self.tracer()
                 .emit(move || Event::TimerHandedOver { timer, task });
         }
         drop(before);
@@ -85,7 +85,7 @@ impl Shared {
     pub(crate) fn reset_timer(&self, key: Key, deadline_ns: u64) {
         let found = self.wheel.borrow_mut().reset(key, deadline_ns);
         debug_assert!(found, "only a timer in the wheel is reset");
-        self.tracer.emit(move || Event::TimerReset {
+        self.tracer().emit(move || Event::TimerReset {
             timer: timer_id(key),
             deadline: Duration::from_nanos(deadline_ns),
             place: self.place(key),
@@ -98,7 +98,7 @@ impl Shared {
         let waiter = self.wheel.borrow_mut().cancel(key);
         if waiter.is_some() {
             let timer = timer_id(key);
-            self.tracer.emit(move || Event::TimerCancelled { timer });
+            self.tracer().emit(move || Event::TimerCancelled { timer });
         }
         waiter
     }
@@ -120,7 +120,7 @@ impl Shared {
         let now_ns = self.clock.now_ns();
         let mut fired = 0;
         while fired < MAX_TIMERS_A_TURN {
-            if self.tracer.is_on() {
+            if self.tracer().is_on() {
                 self.turn_wheel(now_ns);
             }
             let expired = self.wheel.borrow_mut().pop(now_ns, &mut |_, _| {});
@@ -128,7 +128,7 @@ impl Shared {
                 break;
             };
             let timer = timer_id(expired.key);
-            self.tracer.emit(move || Event::TimerFired {
+            self.tracer().emit(move || Event::TimerFired {
                 timer,
                 deadline: Duration::from_nanos(expired.deadline),
                 now: Duration::from_nanos(now_ns),
@@ -149,7 +149,7 @@ impl Shared {
         let mut note = |key, place| moved.push((timer_id(key), place));
         self.wheel.borrow_mut().turn(now_ns, &mut note);
         for (timer, place) in moved {
-            self.tracer.emit(move || Event::Cascaded { timer, place });
+            self.tracer().emit(move || Event::Cascaded { timer, place });
         }
     }
 }

@@ -75,8 +75,7 @@ impl<F: Fn(&Record)> Observer for F {
 }
 
 /// The one place that events go through: nothing at all, if there is no observer.
-#[derive(Clone)]
-pub(crate) struct Tracer(Option<Rc<Telling>>);
+pub(crate) struct Tracer(Option<Box<Telling>>);
 
 /// Numbers the events, tells them, and knows why each task was queued.
 struct Telling {
@@ -122,7 +121,7 @@ impl Tracer {
             long_poll,
             panic: Cell::new(None),
         });
-        Tracer(telling.map(Rc::new))
+        Tracer(telling.map(Box::new))
     }
 
     /// Whoever is to be told now.

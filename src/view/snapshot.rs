@@ -91,7 +91,7 @@ impl Snapshot {
         tasks.sort_unstable();
         let ready = shared.queue.ready().into_iter();
         let of_entry = |id| match shared.queue.state(id) {
-            SlotState::Queued => (id, shared.tracer.cause(id)),
+            SlotState::Queued => (id, shared.tracer().cause(id)),
             _ => (id, None),
         };
         let wheel = shared.wheel.borrow();
