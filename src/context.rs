@@ -21,7 +21,7 @@ use crate::guard::drop_contained;
 use crate::held_waker::HeldWaker;
 use crate::inbox::{Home, Inbox, TaskWaker};
 use crate::pool::Pool;
-use crate::queue::Queue;
+use crate::queue::{AfterEnd, Queue};
 use crate::slots::{NextPoll, Slot, State};
 use crate::task::{
     BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, Name, TaskId, boxed, move_in, short_name,
@@ -183,8 +183,8 @@ impl Shared {
     pub(crate) fn finish(&self, id: TaskId, outcome: BoxedTask) {
         let left = self.queue.finish(id, outcome);
         self.tracer().emit(move || Event::Completed { task: id });
-        if let Some((unwanted, joiner)) = left {
-            self.after_end(id, unwanted, joiner);
+        if let Some(left) = left {
+            self.after_end(id, left);
         }
     }
 
@@ -200,20 +200,17 @@ impl Shared {
         };
         let left = self.queue.finish(id, Box::pin(Failed(error)));
         self.tracer().emit(move || ended);
-        if let Some((unwanted, joiner)) = left {
-            self.after_end(id, unwanted, joiner);
+        if let Some(left) = left {
+            self.after_end(id, left);
         }
     }
 
     #[inline]
-    fn after_end(&self, id: TaskId, unwanted: Option<BoxedTask>, joiner: Option<Joiner>) {
-        if unwanted.is_some() {
-            drop_contained(unwanted);
-        }
-        match joiner {
-            Some(Joiner::Waiter(waiter)) => self.wake_waiter(waiter, Cause::Joined(id)),
-            Some(Joiner::Set(tell)) => tell(id),
-            None => {}
+    fn after_end(&self, id: TaskId, left: AfterEnd) {
+        match left {
+            AfterEnd::Tell(Joiner::Waiter(waiter)) => self.wake_waiter(waiter, Cause::Joined(id)),
+            AfterEnd::Tell(Joiner::Set(tell)) => tell(id),
+            AfterEnd::Drop(outcome) => drop_contained(outcome),
         }
     }
 

@@ -48,6 +48,14 @@ pub(crate) struct Polled {
     pub(crate) task: BoxedTask,
 }
 
+/// What is left to do when a task has ended, with nothing borrowed: both may run the user's code.
+pub(crate) enum AfterEnd {
+    /// Whoever awaits the task is to be told.
+    Tell(Joiner),
+    /// There is no handle, so nobody awaits it, and nobody wants the outcome.
+    Drop(BoxedTask),
+}
+
 impl Tasks {
     #[inline(always)]
     fn put_back(&mut self, polled: Polled, waits_at: Option<&'static Location<'static>>) {
@@ -203,15 +211,10 @@ impl Queue {
             .put_back(polled, self.waits_at.get());
     }
 
-    /// Notes that a task has ended. Its outcome stays if a handle wants it; otherwise it comes back
-    /// and the slot is vacant. Whoever waits for the end comes back too. `None` if that is nobody and
-    /// the outcome stays.
+    /// Notes that a task has ended. Its outcome stays if a handle wants it; otherwise the slot is vacant.
+    /// Says what is left to do, if anything is.
     #[inline]
-    pub(crate) fn finish(
-        &self,
-        id: TaskId,
-        outcome: BoxedTask,
-    ) -> Option<(Option<BoxedTask>, Option<Joiner>)> {
+    pub(crate) fn finish(&self, id: TaskId, outcome: BoxedTask) -> Option<AfterEnd> {
         let tasks = &mut *self.tasks.borrow_mut();
         let slot = tasks.slots.get_mut(id).expect("a task ends once");
         debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
@@ -219,11 +222,10 @@ impl Queue {
             slot.put(outcome);
             slot.state = State::Finished;
             slot.joiner.as_ref()?; // mostly nobody: then nothing is moved
-            return Some((None, slot.joiner.take()));
+            return slot.joiner.take().map(AfterEnd::Tell);
         }
-        // Whoever awaits a task has its handle.
         tasks.slots.vacate(id);
-        Some((Some(outcome), None))
+        Some(AfterEnd::Drop(outcome))
     }
 
     /// Notes who is told of the task's end. Gives back who was to be told until now, or the new one if
