@@ -128,7 +128,7 @@ impl Shared {
 
     /// Takes in `block_on`'s own future, which stays where it is, and queues it unless it `is_first`
     /// (see [`nobody_is_before`](Shared::nobody_is_before)).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert_main(
         &self,
         type_name: &'static str,

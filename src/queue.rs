@@ -109,7 +109,7 @@ impl Queue {
     }
 
     /// Gives `block_on`'s own future its id. It is `Waiting`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert_main(&self, spawned_at: &'static Location<'static>) -> TaskId {
         self.tasks.borrow_mut().slots.insert_main(spawned_at)
     }
@@ -247,7 +247,7 @@ impl Queue {
 
     /// Moves the output of a finished task into `output`, or says why there is none, and gives its slot back.
     /// `None` if the task is unfinished, or its outcome was taken before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_output(
         &self,
         id: TaskId,
@@ -257,7 +257,7 @@ impl Queue {
     }
 
     /// Vacates the slot of `block_on`'s own future.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn vacate_main(&self, id: TaskId) {
         self.tasks.borrow_mut().slots.vacate_main(id);
     }

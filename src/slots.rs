@@ -112,7 +112,7 @@ pub(crate) enum NextPoll {
 pub(crate) struct Slots {
     slots: Vec<Slot>,
     free: Free,
-    /// The slot of `block_on`'s own future. `None` while it runs, and before it first did.
+    /// The slot that is kept for `block_on`'s own future, of which there is one at a time.
     main: Option<u32>,
     /// The last generation that a slot may have; then it retires. Small only in tests.
     last_generation: NonZeroU32,
@@ -154,11 +154,15 @@ impl Slots {
 
     /// Gives `block_on`'s own future its id. It has the same slot at every call, and no other task ever has
     /// that: it needs no box, and so takes no place where one is left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert_main(&mut self, spawned_at: &'static Location<'static>) -> TaskId {
-        let index = match self.main.take() {
+        let index = match self.main {
             Some(index) => index,
-            None => self.grow(),
+            None => {
+                let index = self.grow();
+                self.main = Some(index);
+                index
+            }
         };
         self.slots[index as usize].begin(index, State::Waiting, spawned_at)
     }
@@ -247,11 +251,13 @@ impl Slots {
     }
 
     /// Ends the time of `block_on`'s own future.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn vacate_main(&mut self, id: TaskId) {
         let last_generation = self.last_generation;
         let slot = self.get_mut(id).expect("a task ends once");
-        self.main = slot.end(last_generation).then_some(id.slot());
+        if !slot.end(last_generation) {
+            self.main = None;
+        }
     }
 
     /// The tasks that have not finished, in the order of their slots.

@@ -18,7 +18,8 @@ use crate::trace::{At, Circle, Event};
 /// Its `Display` names each stuck task, where it was spawned and where it waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stalled {
-    pub(crate) tasks: Vec<StuckTask>,
+    /// Not a `Vec`, which is a word more: every `block_on` hands on a `Result` with this error.
+    pub(crate) tasks: Box<[StuckTask]>,
 }
 
 /// A task that will never finish.
@@ -78,7 +79,9 @@ pub(crate) fn verdict(
                 .map(|&(_, on)| on),
         })
     });
-    let stalled = Stalled { tasks };
+    let stalled = Stalled {
+        tasks: tasks.into(),
+    };
     shared.tracer().emit(|| Event::Stalled {
         tasks: stalled.tasks.iter().map(|task| task.id).collect(),
         cycle: stalled.cycle(),
