@@ -90,7 +90,7 @@ struct Telling {
     next_seq: Cell<u64>,
     /// By slot, what is known of the task there. Kept here, so that nothing is kept without an
     /// observer.
-    known: RefCell<Vec<Known>>,
+    known: RefCell<Vec<Option<Known>>>,
     /// A poll that takes this long is told of as such.
     long_poll: Option<Duration>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
@@ -251,22 +251,21 @@ impl Drop for Telling {
 }
 
 impl Telling {
-    /// Looks at or changes what is known of a task: nothing, if its slot was another's until now,
-    /// or is another's by now.
+    /// Changes what is known of a task. It starts afresh if the slot had another task before, and is
+    /// forgotten at once if it has another by now.
     fn with_known<R>(&self, task: TaskId, change: impl FnOnce(&mut Known) -> R) -> R {
         let mut known = self.known.borrow_mut();
         let slot = task.slot() as usize;
-        while known.len() <= slot {
-            known.push(Known::of(task));
+        if known.len() <= slot {
+            known.resize_with(slot + 1, || None);
         }
-        let known = &mut known[slot];
-        if known.task.generation() > task.generation() {
-            return change(&mut Known::of(task));
+        match &mut known[slot] {
+            Some(known) if known.task == task => change(known),
+            Some(known) if known.task.generation() > task.generation() => {
+                change(&mut Known::of(task))
+            }
+            place => change(place.insert(Known::of(task))),
         }
-        if known.task != task {
-            *known = Known::of(task);
-        }
-        change(known)
     }
 
     /// Apart, so that a function that may have something to tell does not keep room for an event. For the
@@ -292,6 +291,32 @@ impl Telling {
             Ok(()) if self.ended.get() => contain(|| self.observer.end()),
             Ok(()) => self.on.set(true),
             Err(payload) => self.panic.set(Some(payload)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    /// An observer may run the executor, which then tells it nothing: so the first that is told of may be
+    /// the third task of slot 3, before there was a word of slot 1.
+    #[test]
+    fn a_cause_is_kept_whatever_slot_is_told_of_first() {
+        let observer: Box<dyn Observer> = Box::new(|_: &Record| ());
+        let tracer = Tracer::new(Rc::new(Clock::real()), Some(observer), None);
+        let id = |slot, generation| TaskId::new(slot, NonZeroU32::new(generation).unwrap());
+        let causes = [
+            (id(3, 3), Cause::Spawned),
+            (id(1, 1), Cause::Task(id(3, 3))),
+        ];
+        for (task, by) in causes {
+            tracer.woken(task, by, Effect::Queued);
+        }
+        for (task, by) in causes {
+            assert_eq!(tracer.take_cause(task), (by, 0));
         }
     }
 }
