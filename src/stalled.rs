@@ -62,7 +62,8 @@ pub(crate) fn verdict(
     if !closed_world && (main.waker_is_cloned() || shared.somebody_holds_a_waker()) {
         return None;
     }
-    let awaited = shared.awaited();
+    // Of several that it awaits, the first in the order of the slots.
+    let waits_for: HashMap<TaskId, TaskId> = shared.awaited().into_iter().rev().collect();
     let tasks = shared.queue.unfinished(|id, slot| {
         Some(StuckTask {
             id,
@@ -73,10 +74,7 @@ pub(crate) fn verdict(
             },
             spawned_at: slot.spawned_at,
             waits_at: slot.waits_at,
-            waits_for: awaited
-                .iter()
-                .find(|(who, _)| *who == id)
-                .map(|&(_, on)| on),
+            waits_for: waits_for.get(&id).copied(),
         })
     });
     let stalled = Stalled {
