@@ -45,9 +45,11 @@ pub(crate) struct Shared {
     wakers: RefCell<Vec<Option<HeldWaker>>>,
     /// The waker of the poll that runs now, to be compared and never followed.
     polled_with: Cell<*const Waker>,
-    /// True if the poll that runs now has left its task's id with a timer or a task. Kept only
-    /// while tracing.
-    pub(crate) registered: Cell<bool>,
+    /// True if the poll that runs now has left its task's id with somebody, and nothing was cancelled
+    /// since. Of use only while tracing: see [`is_registered`](Shared::is_registered).
+    registered: Cell<bool>,
+    /// True if it has left it where `is_registered` does not look.
+    registered_unseen: Cell<bool>,
     last_held: Cell<usize>,
 }
 
@@ -68,6 +70,7 @@ impl Shared {
             wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
             registered: Cell::new(false),
+            registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
         })
     }
@@ -316,10 +319,24 @@ impl Shared {
         self.queue.waits_at.get()
     }
 
-    /// True if a timer or another task's end will wake the task. It looks at all of them: it is
-    /// asked only while tracing, of a task that nobody seems to know.
+    /// Nobody knows the task yet that is about to be polled, as far as this poll is concerned.
+    pub(crate) fn forget_registered(&self) {
+        self.registered.set(false);
+        self.registered_unseen.set(false);
+    }
+
+    /// A timer or a handle has been dropped: perhaps the only one that would wake the running task.
+    #[inline]
+    pub(crate) fn unregistered(&self) {
+        self.registered.set(false);
+    }
+
+    /// True if a timer or another task's end will wake the task that was polled last. It is asked only
+    /// while tracing, of a task whose waker nobody has, and looks at all timers and tasks unless that poll
+    /// itself says enough.
     pub(crate) fn is_registered(&self, task: TaskId) -> bool {
         self.registered.get()
+            || self.registered_unseen.get()
             || self
                 .wheel
                 .borrow()
@@ -388,6 +405,12 @@ impl Shared {
             Some(id) => Waiter::Task(id),
             None => Waiter::Waker(ForeignWaker::clone_of(waker)),
         }
+    }
+
+    /// [`waiter`](Shared::waiter), for somebody who keeps it for himself: neither a timer nor a task.
+    pub(crate) fn waiter_kept_elsewhere(&self, waker: &Waker) -> Waiter {
+        self.registered_unseen.set(true);
+        self.waiter(waker)
     }
 
     /// The task that runs now, if this is the very waker that the executor polls it with.

@@ -18,7 +18,7 @@ impl Shared {
     /// Tells that a poll begins, and says when, if it matters how long it takes.
     #[cold]
     pub(crate) fn tell_poll_started(&self, task: TaskId) -> Option<Instant> {
-        self.registered.set(false);
+        self.forget_registered();
         let (why, polls) = self.tracer().take_cause(task);
         let is_timed = !self.clock.is_virtual() || self.tracer().long_poll().is_some();
         let started = is_timed.then(Instant::now);

@@ -226,6 +226,7 @@ impl<T> Drop for JoinHandle<T> {
             slot.has_handle = false;
             slot.joiner.take()
         });
+        shared.unregistered();
         drop(joiner);
     }
 }

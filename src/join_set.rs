@@ -187,7 +187,7 @@ impl<T: 'static> Future for JoinNext<'_, T> {
         }
         let shared = Shared::expect_current("JoinSet::join_next");
         shared.waits(WaitsOn::AnyTask, Location::caller());
-        let waiter = shared.waiter(cx.waker());
+        let waiter = shared.waiter_kept_elsewhere(cx.waker());
         let before = self.set.ended.waiter.replace(Some((shared, waiter)));
         drop(before);
         // The observer and the waker, who were told, are the user's code: they may have dropped the
@@ -196,6 +196,14 @@ impl<T: 'static> Future for JoinNext<'_, T> {
             Some(outcome) => Poll::Ready(Some(outcome)),
             None => Poll::Pending,
         }
+    }
+}
+
+impl<T> Drop for JoinNext<'_, T> {
+    /// Nobody waits any more: the next task that ends wakes nobody.
+    fn drop(&mut self) {
+        let waiter = self.set.ended.waiter.take();
+        drop(waiter);
     }
 }
 

@@ -284,7 +284,7 @@ impl Future for Sleep {
             }
             State::Never(_) => {
                 let shared = Shared::expect_current("sleep");
-                let waiter = shared.waiter(cx.waker());
+                let waiter = shared.waiter_kept_elsewhere(cx.waker());
                 shared.waits(WaitsOn::Never, at);
                 self.state = State::Never(Some((shared, waiter)));
             }

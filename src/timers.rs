@@ -97,6 +97,7 @@ impl Shared {
     pub(crate) fn cancel_timer(&self, key: Key) -> Option<Waiter> {
         let waiter = self.wheel.borrow_mut().cancel(key);
         if waiter.is_some() {
+            self.unregistered();
             let timer = timer_id(key);
             self.tracer().emit(move || Event::TimerCancelled { timer });
         }

@@ -8,10 +8,11 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 use common::{ms, recorded};
 use watchglass::trace::{Event, Recording};
-use watchglass::{Executor, JoinHandle, sleep, spawn, spawn_named, yield_now};
+use watchglass::{Executor, JoinHandle, JoinSet, sleep, spawn, spawn_named, yield_now};
 
 fn findings(recording: &Recording) -> Vec<String> {
     let story = recording.story();
@@ -290,6 +291,49 @@ fn what_is_wrong_is_in_every_view() {
             );
         }
     }
+}
+
+/// The mistake that everybody makes once: each poll makes a new sleep, which is dropped with it.
+#[test]
+fn a_timer_that_is_gone_when_the_poll_ends_is_a_forgotten_waker() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let forgets = executor.spawn(poll_fn(|cx| pin!(sleep(ms(1))).poll(cx)));
+    let mut other = Some(executor.spawn(sleep(Duration::MAX)));
+    let also = executor.spawn(poll_fn(move |cx| {
+        let mut other = other.take().expect("one poll");
+        Pin::new(&mut other).poll(cx).map(drop)
+    }));
+    let ids = [forgets.id(), also.id()];
+    // These wait for what is neither a timer nor a task, and another timer is gone.
+    executor.spawn(async {
+        let mut never = pin!(sleep(Duration::MAX));
+        poll_fn(|cx| {
+            assert!(never.as_mut().poll(cx).is_pending());
+            pin!(sleep(ms(1))).poll(cx)
+        })
+        .await;
+    });
+    executor.spawn(async {
+        let mut set = JoinSet::new();
+        set.spawn(sleep(Duration::MAX));
+        let mut next = set.join_next();
+        poll_fn(|cx| {
+            assert!(Pin::new(&mut next).poll(cx).is_pending());
+            pin!(sleep(ms(1))).poll(cx)
+        })
+        .await;
+    });
+    executor.run_until_idle();
+    let forgotten = |event: Event| match event {
+        Event::ForgottenWaker { task } => Some(task),
+        _ => None,
+    };
+    let found: Vec<_> = recording
+        .events()
+        .into_iter()
+        .filter_map(forgotten)
+        .collect();
+    assert_eq!(found, ids);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Log, OnDrop, secs, virtual_executor};
-use watchglass::trace::{Event, Record, WaitsOn};
+use common::{Log, OnDrop, recorded, secs, virtual_executor};
+use watchglass::trace::{Cause, Event, Record, WaitsOn};
 use watchglass::{
     Executor, JoinSet, TaskId, now, sleep, spawn, spawn_blocking, timeout, yield_now,
 };
@@ -165,6 +165,25 @@ fn detached_tasks_go_on() {
         drop(set);
         sleep(secs(1)).await;
         assert_eq!(log.take(), [1, 2]);
+    });
+}
+
+#[test]
+fn who_has_given_up_waiting_for_a_set_is_not_woken_by_it() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let mut set = JoinSet::new();
+        let task = set.spawn(sleep(secs(2)));
+        timeout(secs(1), set.join_next()).await.unwrap_err();
+        sleep(secs(3)).await;
+        let by = Cause::Joined(task);
+        let events = recording.events();
+        assert!(
+            !events
+                .iter()
+                .any(|event| matches!(event, Event::Woken { by: found, .. } if *found == by))
+        );
+        assert!(set.try_join_next().unwrap().is_ok());
     });
 }
 
