@@ -72,16 +72,19 @@ impl Shared {
         self.tracer().emit(move || Event::Parked {
             until: deadline_ns.map(Duration::from_nanos),
         });
-        let watched = match timeout.is_none() && !closed_world {
+        let only_wakers_help = timeout.is_none() && !closed_world;
+        let watched = match only_wakers_help {
             true => Watched::one(self, main),
             false => None,
         };
+        // The last waker that somebody held, which kept the verdict from falling, may be gone by now.
+        let nobody_is_left = only_wakers_help && watched.is_none() && jobs == 0;
         // An observer that was told of the park may have woken a task or armed an earlier timer.
         let is_earlier = |ns| next_wake_ns.is_none_or(|before_ns| ns < before_ns);
         let meddled = || self.queue.len() > 0 || next_wake().is_some_and(is_earlier);
         let is_gone = || watched.as_ref().is_some_and(Watched::is_gone);
         let ended = self.inbox.park(&self.home, timeout, || {
-            self.home.blocking_jobs() != jobs || is_gone() || meddled()
+            self.home.blocking_jobs() != jobs || nobody_is_left || is_gone() || meddled()
         });
         if let Some(watched) = watched {
             watched.end(self, main);

@@ -5,6 +5,7 @@ mod common;
 use std::cell::RefCell;
 use std::error::Error;
 use std::future::{pending, poll_fn};
+use std::hint::spin_loop;
 use std::mem;
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -13,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Log, OnDrop, Probe, ms, no_hang, panic_message, recorded, secs, sentences};
+use watchglass::trace::{Event, Record};
 use watchglass::{
     Builder, Executor, JoinHandle, Stalled, Step, interval, join_all, sleep, spawn, spawn_blocking,
     spawn_named, yield_now,
@@ -41,9 +43,9 @@ fn a_deadlock_is_told_with_names_and_places_on_the_real_clock_too() {
         let expected = "\
 stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside \
 will use a waker, so these can never finish:
-  #0 `deadlock`, spawned at tests/stall.rs:40:32, waits at tests/stall.rs:33:26
-  #1 `left`, spawned at tests/stall.rs:31:23, waits for #2 at tests/stall.rs:25:11
-  #2 `waits_for`, spawned at tests/stall.rs:32:24, waits for #1 at tests/stall.rs:25:11
+  #0 `deadlock`, spawned at tests/stall.rs:42:32, waits at tests/stall.rs:35:26
+  #1 `left`, spawned at tests/stall.rs:33:23, waits for #2 at tests/stall.rs:27:11
+  #2 `waits_for`, spawned at tests/stall.rs:34:24, waits for #1 at tests/stall.rs:27:11
 and they wait in a circle: #1 → #2 → #1";
         assert_eq!(stalled.to_string(), expected);
         let said = "nothing can ever happen again, and these have not finished: #0 #1 #2; they \
@@ -152,8 +154,8 @@ fn the_future_is_dropped_and_the_executor_can_be_used_again() {
 fn woken_by_a_thread(builder: fn() -> Builder) -> Result<(), Stalled> {
     no_hang(move || {
         let (parked, is_parked) = mpsc::channel();
-        let observer = move |record: &watchglass::trace::Record| {
-            if let watchglass::trace::Event::Parked { until: None } = record.event {
+        let observer = move |record: &Record| {
+            if let Event::Parked { until: None } = record.event {
                 let _ = parked.send(());
             }
         };
@@ -239,6 +241,56 @@ fn the_verdict_falls_when_another_thread_drops_the_last_waker() {
         });
         assert_eq!(tasks, 3);
     }
+}
+
+/// Between the verdict, which it keeps from falling, and the park, which would watch it.
+#[test]
+fn a_last_waker_that_is_dropped_when_the_park_is_told_is_a_stall() {
+    no_hang(|| {
+        let held: Rc<RefCell<Option<Waker>>> = Rc::default();
+        let observer = {
+            let held = held.clone();
+            move |record: &Record| {
+                if matches!(record.event, Event::Parked { .. }) {
+                    drop(held.take());
+                }
+            }
+        };
+        let executor = Executor::builder().observer(observer).build();
+        let waits = poll_fn(|cx| {
+            held.replace(Some(cx.waker().clone()));
+            Poll::<()>::Pending
+        });
+        executor.try_block_on(waits).unwrap_err();
+        let _task = executor.spawn({
+            let held = held.clone();
+            async move {
+                held.replace(Some(common::own_waker().await));
+                pending::<()>().await;
+            }
+        });
+        executor.try_block_on(pending::<()>()).unwrap_err();
+    });
+}
+
+#[test]
+fn a_last_waker_that_a_thread_drops_at_any_moment_is_a_stall() {
+    no_hang(|| {
+        for round in 0..2_000 {
+            let (sender, receiver) = mpsc::channel::<Waker>();
+            let drops = thread::spawn(move || {
+                let waker = receiver.recv();
+                (0..round % 400).for_each(|_| spin_loop());
+                drop(waker);
+            });
+            let waits = poll_fn(|cx| {
+                sender.send(cx.waker().clone()).unwrap();
+                Poll::<()>::Pending
+            });
+            Executor::new().try_block_on(waits).unwrap_err();
+            drops.join().unwrap();
+        }
+    });
 }
 
 #[test]
