@@ -91,6 +91,9 @@ where
         Box::new(move || {
             job.run(closure, queued_at);
             waker.wake();
+            // With what the closure of an aborted task gave: that drop may wake somebody, and so is a part of
+            // the call.
+            drop(job);
             drop(ended);
         })
     });

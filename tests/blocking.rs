@@ -3,13 +3,17 @@
 mod common;
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::task::{Poll, Waker};
 use std::thread;
 
-use common::{LONG, Log, ms, no_hang, recorded};
+use common::{LONG, Log, OnDrop, ms, no_hang, recorded, secs};
 use watchglass::trace::Event;
-use watchglass::{Executor, JoinSet, block_on, join_all, sleep, spawn, spawn_blocking, yield_now};
+use watchglass::{
+    Executor, JoinSet, block_on, join_all, sleep, spawn, spawn_blocking, timeout, yield_now,
+};
 
 fn thread_name() -> String {
     thread::current().name().expect("named").to_owned()
@@ -43,6 +47,53 @@ fn the_executor_goes_on_meanwhile() {
             assert_eq!(blocked.await.unwrap(), "other tasks ran");
         });
     });
+}
+
+/// Its drop is a part of the call, and may wake somebody: until then no verdict falls and no time goes by.
+#[test]
+fn what_an_aborted_closure_gives_is_dropped_before_the_call_is_over() {
+    for builder in [
+        Executor::builder().closed_world(true),
+        Executor::builder().virtual_time(),
+    ] {
+        let (dropped, waker) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(Mutex::new(None::<Waker>)),
+        );
+        let gives = OnDrop({
+            let (dropped, waker) = (dropped.clone(), waker.clone());
+            move || {
+                thread::sleep(ms(50));
+                dropped.store(true, Ordering::SeqCst);
+                waker.lock().unwrap().take().expect("the task waits").wake();
+            }
+        });
+        let (start, has_started) = mpsc::channel();
+        let (go, wait) = mpsc::channel();
+        builder.build().block_on(async {
+            let running = spawn_blocking(move || {
+                start.send(()).unwrap();
+                wait.recv().unwrap();
+                gives
+            });
+            has_started.recv().unwrap();
+            running.abort();
+            yield_now().await;
+            let dropped = poll_fn(|cx| {
+                let _ = go.send(()); // the task is gone by now
+                match dropped.load(Ordering::SeqCst) {
+                    true => Poll::Ready(()),
+                    false => {
+                        waker.lock().unwrap().replace(cx.waker().clone());
+                        Poll::Pending
+                    }
+                }
+            });
+            timeout(secs(3_600), dropped)
+                .await
+                .expect("no time goes by meanwhile");
+        });
+    }
 }
 
 #[test]
