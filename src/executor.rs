@@ -176,17 +176,24 @@ impl Executor {
         // The future is dropped here, and not by a panic that unwinds: a second panic, in its own
         // drop or the output's, would end the process.
         let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
-        match (ran, dropped) {
-            (Ok(result), Ok(())) => result,
-            (Ok(unwanted), Err(payload)) => {
+        let payload = match (ran, dropped, self.shared.tracer().take_panic()) {
+            (Ok(result), Ok(()), None) => return result,
+            (Ok(unwanted), Ok(()), Some(of_observer)) => {
                 drop_contained(unwanted);
-                resume_unwind(payload)
+                of_observer
             }
-            (Err(payload), dropped) => {
+            (Ok(unwanted), Err(payload), of_observer) => {
+                drop_contained(unwanted);
+                drop_contained(of_observer);
+                payload
+            }
+            (Err(payload), dropped, of_observer) => {
                 drop_contained(dropped);
-                resume_unwind(payload)
+                drop_contained(of_observer);
+                payload
             }
-        }
+        };
+        resume_unwind(payload)
     }
 
     /// Turn after turn, until `block_on`'s own future is done, or never will be. It is compiled twice:
@@ -197,7 +204,7 @@ impl Executor {
         mut future: Pin<&mut F>,
     ) -> Result<F::Output, Stalled> {
         let spare = &mut *self.spare.borrow_mut();
-        let result = loop {
+        loop {
             let until = match main.take_is_first() {
                 true => Until::MainIsNext,
                 false => self.run_others::<OBSERVED>(spare),
@@ -205,25 +212,20 @@ impl Executor {
             match until {
                 Until::MainIsNext => {
                     if let Poll::Ready(output) = main.poll::<OBSERVED, F>(future.as_mut(), spare) {
-                        break Ok(output);
+                        return Ok(output);
                     }
                 }
                 Until::NobodyIsReady => {
                     if let Some(stalled) = self.shared.rest(main, self.closed_world) {
                         main.cancelled();
-                        break Err(stalled);
+                        return Err(stalled);
                     }
                 }
             }
             if OBSERVED {
                 self.resume_observer_panic();
             }
-        };
-        if OBSERVED && let Some(payload) = self.shared.tracer().take_panic() {
-            drop_contained(result);
-            resume_unwind(payload);
         }
-        result
     }
 
     /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future or nobody is

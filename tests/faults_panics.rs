@@ -199,6 +199,35 @@ fn an_observer_s_panic_goes_to_the_caller_of_a_block_on_that_stalls() {
     assert_works(&executor);
 }
 
+/// A timer is cancelled in the drop of `block_on`'s own future; and that future's own panic is told last.
+#[test]
+fn an_observer_s_panic_at_the_very_end_is_not_left_for_the_next_caller() {
+    let observer = |record: &Record| match record.event {
+        Event::TimerCancelled { .. } => panic!("told of the timer"),
+        Event::Panicked { .. } => panic!("told of the panic"),
+        _ => {}
+    };
+    let executor = || {
+        Executor::builder()
+            .virtual_time()
+            .observer(observer)
+            .build()
+    };
+    let timer = executor();
+    let mut sleep = Box::pin(sleep(secs(1)));
+    let keeps_it = poll_fn(move |cx| {
+        assert!(sleep.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    });
+    let message = panic_message(|| timer.block_on(keeps_it));
+    assert_eq!(message, "told of the timer");
+    assert_works(&timer);
+    let panic = executor();
+    let message = panic_message(|| panic.block_on(async { panic!("its own") }));
+    assert_eq!(message, "its own");
+    assert_works(&panic);
+}
+
 #[test]
 fn an_observer_s_panic_in_the_executor_s_drop_stays_there() {
     let observer = |record: &Record| {
