@@ -27,7 +27,7 @@ use crate::task::{
     BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, Name, TaskId, boxed, move_in, short_name,
 };
 use crate::trace::{Cause, Event, TaskKind, Tracer, WaitsOn};
-use crate::waiter::{ForeignWaker, Joiner, Waiter};
+use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, Woken};
 use crate::wheel::Wheel;
 
 /// Everything that one executor has, except for the loop that drives it.
@@ -45,12 +45,24 @@ pub(crate) struct Shared {
     wakers: RefCell<Vec<Option<HeldWaker>>>,
     /// The waker of the poll that runs now, to be compared and never followed.
     polled_with: Cell<*const Waker>,
+    pub(crate) polled_child: PolledChild,
     /// True if the poll that runs now has left its task's id with somebody, and nothing was cancelled
     /// since. Of use only while tracing: see [`is_registered`](Shared::is_registered).
     registered: Cell<bool>,
     /// True if it has left it where `is_registered` does not look.
     registered_unseen: Cell<bool>,
     last_held: Cell<usize>,
+}
+
+/// The future of a `join_all` that is polled now, if one is.
+#[derive(Default)]
+pub(crate) struct PolledChild {
+    pub(crate) woken: RefCell<Option<Arc<Woken>>>,
+    pub(crate) index: Cell<usize>,
+    /// The address of what it is polled with, or 0.
+    pub(crate) waker: Cell<usize>,
+    /// True if one of the join's futures has left its index with somebody in this poll.
+    pub(crate) registered: Cell<bool>,
 }
 
 impl Shared {
@@ -69,6 +81,7 @@ impl Shared {
             wheel: RefCell::new(Wheel::new()),
             wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
+            polled_child: PolledChild::default(),
             registered: Cell::new(false),
             registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
@@ -341,8 +354,8 @@ impl Shared {
                 .wheel
                 .borrow()
                 .iter()
-                .any(|(.., waiter)| waiter.task() == Some(task))
-            || self.awaited().iter().any(|&(who, _)| who == task)
+                .any(|(.., waiter)| waiter.is_inside(task))
+            || self.queue.any_joiner(|waiter| waiter.is_inside(task))
     }
 
     /// Which task awaits which, by its handle.
@@ -403,8 +416,28 @@ impl Shared {
     pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
         match self.task_polled_with(waker) {
             Some(id) => Waiter::Task(id),
+            None => self.waiter_of_another(waker),
+        }
+    }
+
+    #[inline(never)]
+    fn waiter_of_another(&self, waker: &Waker) -> Waiter {
+        match self.child_polled_with(waker) {
+            Some((woken, index)) => Waiter::Child(woken, index),
             None => Waiter::Waker(ForeignWaker::clone_of(waker)),
         }
+    }
+
+    /// The future of a `join_all` that is polled now, if this is the very waker that it is polled with. It
+    /// is recognized as a task is, see [`task_polled_with`](Shared::task_polled_with).
+    pub(crate) fn child_polled_with(&self, waker: &Waker) -> Option<(Arc<Woken>, usize)> {
+        let child = &self.polled_child;
+        if ptr::from_ref(waker).addr() != child.waker.get() {
+            return None;
+        }
+        child.registered.set(true);
+        let woken = child.woken.borrow().clone()?;
+        Some((woken, child.index.get()))
     }
 
     /// [`waiter`](Shared::waiter), for somebody who keeps it for himself: neither a timer nor a task.
@@ -446,10 +479,17 @@ impl Shared {
     pub(crate) fn wake_waiter(&self, waiter: Waiter, by: Cause) {
         match waiter {
             Waiter::Task(id) => self.queue.wake(id, by),
-            Waiter::Waker(waker) => {
-                let _by = self.queue.wakes_because(by);
-                waker.wake();
-            }
+            Waiter::Child(woken, index) => match woken.note(index) {
+                Some(Parent::Inside(parent)) => self.wake_waiter(parent, by),
+                Some(Parent::Waker(waker)) => self.wake_foreign(waker, by),
+                None => {}
+            },
+            Waiter::Waker(waker) => self.wake_foreign(waker, by),
         }
+    }
+
+    fn wake_foreign(&self, waker: ForeignWaker, by: Cause) {
+        let _by = self.queue.wakes_because(by);
+        waker.wake();
     }
 }

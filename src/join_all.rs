@@ -1,24 +1,28 @@
 //! `join_all`: any number of futures that wait together inside one task.
 //!
 //! To poll all of n futures for each that was woken would be n polls a wake. So each future has a waker
-//! of its own, which notes that it was woken before it wakes the task:
+//! of its own, which notes that it was woken before it wakes the task. A timer or a task's end, which the
+//! executor itself tells, needs no waker: it knows the future by its index, as it knows a task by its id.
 //!
 //! ```text
-//!   the child's waker ──▶ its index into `Woken` ──▶ the task's waker ──▶ JoinAll::poll
-//!                                                                              │
-//!                           the child is polled, with its own waker  ◀─────────┘
+//!   the child's waker ──┐
+//!                       ├──▶ its index into `Woken` (waiter.rs) ──▶ the task is woken ──▶ JoinAll::poll
+//!   a timer, an end  ───┘                                                                      │
+//!                                  the child is polled, with its own waker  ◀──────────────────┘
 //! ```
 
 use std::fmt;
 use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::combine::waits;
+use crate::context::Shared;
 use crate::trace::WaitsOn;
+use crate::waiter::{ForeignWaker, Parent, Woken};
 
 /// Awaits all the futures, at the same time, in this task, and gives their outputs in the order in
 /// which the futures were given.
@@ -43,14 +47,13 @@ where
     let children: Vec<_> = futures.into_iter().map(running).collect();
     JoinAll {
         running: children.len(),
-        wakeable: 0,
-        woken: Arc::new(Mutex::new(Woken {
-            indices: (0..children.len()).collect(),
-            parent: None,
-        })),
+        outside: 0,
+        is_registered: false,
+        woken: Woken::all(children.len()),
         polled: Vec::new(),
         children,
         spare: None,
+        home: None,
     }
 }
 
@@ -59,14 +62,26 @@ where
 pub struct JoinAll<F: Future> {
     children: Vec<Child<F>>,
     running: usize,
-    /// How many of them have a waker of their own: nobody can wake any other.
-    wakeable: usize,
-    woken: Arc<Mutex<Woken>>,
+    /// How many of them have a waker of their own: somebody outside may wake them.
+    outside: usize,
+    /// True if one of them has ever left its index with a timer or a task of the executor.
+    is_registered: bool,
+    woken: Arc<Woken>,
     /// The indices of the last poll, empty again: kept for its memory.
     polled: Vec<usize>,
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
     /// never has one of its own.
     spare: Option<HeldChildWaker>,
+    home: Option<PolledAt>,
+}
+
+/// Where a join is polled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PolledAt {
+    /// In this executor, as an address that is only compared.
+    Executor(usize),
+    /// In several, or in somebody else's.
+    Anywhere,
 }
 
 enum Child<F: Future> {
@@ -77,20 +92,9 @@ enum Child<F: Future> {
     Done(Option<F::Output>),
 }
 
-/// What the children's wakers tell the join.
-struct Woken {
-    /// The children to be polled, in the order of their wakes.
-    indices: Vec<usize>,
-    /// Whom to wake for them. `None` while the join itself is being polled: it looks at `indices`
-    /// before it returns.
-    parent: Option<Waker>,
-}
-
 struct ChildWaker {
     index: AtomicUsize,
-    /// True while the index is in `Woken`, so that it is there once.
-    queued: AtomicBool,
-    woken: Arc<Mutex<Woken>>,
+    woken: Arc<Woken>,
 }
 
 /// A child's waker, and a handle on it that tells whether anybody has a clone.
@@ -100,10 +104,9 @@ struct HeldChildWaker {
 }
 
 impl HeldChildWaker {
-    fn new(woken: &Arc<Mutex<Woken>>) -> Self {
+    fn new(woken: &Arc<Woken>) -> Self {
         let target = Arc::new(ChildWaker {
             index: AtomicUsize::new(0),
-            queued: AtomicBool::new(false),
             woken: woken.clone(),
         });
         let waker = Waker::from(target.clone());
@@ -121,60 +124,89 @@ impl Wake for ChildWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.queued.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let parent = {
-            let mut woken = lock(&self.woken);
-            woken.indices.push(self.index.load(Ordering::Relaxed));
-            woken.parent.take()
-        };
-        if let Some(parent) = parent {
+        if let Some(parent) = self.woken.note_outside(self.index.load(Ordering::Relaxed)) {
             parent.wake();
         }
     }
 }
 
-fn lock(woken: &Mutex<Woken>) -> MutexGuard<'_, Woken> {
-    woken.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl<F: Future> JoinAll<F> {
     /// Polls one child, unless it is done, with its own waker or with the spare one.
     #[track_caller]
-    fn poll_child(&mut self, index: usize) {
+    fn poll_child(&mut self, index: usize, shared: Option<&Shared>) {
         let Child::Running { future, waker } = &mut self.children[index] else {
             return;
         };
         let held = match waker.take() {
             Some(own) => {
-                self.wakeable -= 1;
-                // Cleared before the poll, by a swap: see "Why no wake is lost" in `inbox.rs`.
-                own.target.queued.swap(false, Ordering::AcqRel);
+                self.outside -= 1;
+                self.woken.begin_poll(index, false);
                 own
             }
             None => {
+                self.woken.begin_poll(index, true);
                 let spare = self.spare.take();
                 let spare = spare.unwrap_or_else(|| HeldChildWaker::new(&self.woken));
                 spare.target.index.store(index, Ordering::Relaxed);
-                spare.target.queued.store(false, Ordering::Relaxed);
                 spare
             }
         };
+        if let Some(Shared { polled_child, .. }) = shared {
+            polled_child.index.set(index);
+            polled_child.waker.set(ptr::from_ref(&held.waker).addr());
+        }
         match future.as_mut().poll(&mut Context::from_waker(&held.waker)) {
             Poll::Ready(output) => {
                 self.children[index] = Child::Done(Some(output));
                 self.running -= 1;
+                self.woken.end(index);
                 if !held.is_cloned() {
                     self.spare = Some(held);
                 }
             }
             Poll::Pending if held.is_cloned() => {
                 *waker = Some(held);
-                self.wakeable += 1;
+                self.outside += 1;
             }
             Poll::Pending => self.spare = Some(held),
         }
+    }
+
+    /// Whom to wake for the children. Nobody, where none of them has left its index with the executor, or had
+    /// given its waker away when it was last polled. And where only the executor wakes them, nothing that
+    /// would look like a waker that somebody outside holds: the executor would wait for that for ever.
+    fn parent(
+        &self,
+        before: Option<Parent>,
+        shared: Option<&Shared>,
+        waker: &Waker,
+    ) -> Option<Parent> {
+        if self.outside == 0 && !self.is_registered {
+            return None;
+        }
+        if let Some(shared) = shared
+            && self.outside == 0
+            && self.home != Some(PolledAt::Anywhere)
+        {
+            return Some(Parent::Inside(shared.waiter_kept_elsewhere(waker)));
+        }
+        match before {
+            Some(Parent::Waker(same)) if same.will_wake(waker) => Some(Parent::Waker(same)),
+            _ => Some(Parent::Waker(ForeignWaker::clone_of(waker))),
+        }
+    }
+
+    /// Takes note of where it is polled. What a child has left in another executor is to wake this one too,
+    /// and only a waker can do that.
+    fn is_polled_at(&mut self, shared: Option<&Shared>) {
+        let here = match shared {
+            Some(shared) => PolledAt::Executor(Arc::as_ptr(&shared.home).addr()),
+            None => PolledAt::Anywhere,
+        };
+        self.home = match self.home {
+            Some(before) if before != here => Some(PolledAt::Anywhere),
+            _ => Some(here),
+        };
     }
 }
 
@@ -184,14 +216,17 @@ impl<F: Future> Future for JoinAll<F> {
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let shared = Shared::current();
+        let shared = shared.as_deref();
+        this.is_polled_at(shared);
         let mut indices = mem::take(&mut this.polled);
-        let parent = {
-            let mut woken = lock(&this.woken);
-            mem::swap(&mut indices, &mut woken.indices);
-            woken.parent.take()
-        };
+        let before = this.woken.take(&mut indices);
+        let polls_children = shared.map(|shared| PollsChildren::of(shared, &this.woken));
         for &index in &indices {
-            this.poll_child(index);
+            this.poll_child(index, shared);
+        }
+        if let Some(polls_children) = polls_children {
+            this.is_registered |= polls_children.is_registered();
         }
         indices.clear();
         this.polled = indices;
@@ -202,23 +237,63 @@ impl<F: Future> Future for JoinAll<F> {
             }
             return Poll::Ready(outputs);
         }
-        waits(WaitsOn::Children(this.running), Location::caller());
-        // The wakers are cloned and dropped with nothing locked: both may be anybody's code. None is
-        // kept where no future had given its own away when it was last polled: the executor would
-        // take it for a hope, and wait for ever.
-        let parent = match parent {
-            _ if self.wakeable == 0 => None,
-            Some(same) if same.will_wake(cx.waker()) => Some(same),
-            _ => Some(cx.waker().clone()),
-        };
-        let mut woken = lock(&self.woken);
-        if woken.indices.is_empty() {
-            woken.parent = parent;
-        } else {
-            drop(woken);
+        if let Some(shared) = shared {
+            shared.waits(WaitsOn::Children(this.running), Location::caller());
+        }
+        // Wakers are cloned and dropped with nothing locked: both may be anybody's code.
+        let parent = this.parent(before, shared, cx.waker());
+        if let Err(unwanted) = this.woken.wait(parent) {
+            drop(unwanted);
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+}
+
+/// While it lives, the futures of one join are polled.
+struct PollsChildren<'a> {
+    shared: &'a Shared,
+    /// The child that the join itself is, if it is one of another join.
+    outer: (Option<Arc<Woken>>, usize, usize, bool),
+}
+
+impl<'a> PollsChildren<'a> {
+    fn of(shared: &'a Shared, woken: &Arc<Woken>) -> Self {
+        let child = &shared.polled_child;
+        let outer = child.woken.replace(Some(woken.clone()));
+        PollsChildren {
+            shared,
+            outer: (
+                outer,
+                child.index.get(),
+                child.waker.replace(0),
+                child.registered.replace(false),
+            ),
+        }
+    }
+
+    /// True if one of them has left its index with a timer or a task.
+    fn is_registered(&self) -> bool {
+        self.shared.polled_child.registered.get()
+    }
+}
+
+impl Drop for PollsChildren<'_> {
+    fn drop(&mut self) {
+        let child = &self.shared.polled_child;
+        let (outer, index, waker, registered) = &mut self.outer;
+        child.index.set(*index);
+        child.waker.set(*waker);
+        child.registered.set(*registered);
+        let own = child.woken.replace(outer.take());
+        drop(own);
+    }
+}
+
+impl<F: Future> Drop for JoinAll<F> {
+    /// Who has a child's waker has no use for it any more, and keeps the task's own alive no longer.
+    fn drop(&mut self) {
+        self.woken.forget_parent();
     }
 }
 

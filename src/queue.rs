@@ -12,7 +12,7 @@ use std::panic::Location;
 use crate::slots::{NextPoll, Slot, Slots, State};
 use crate::task::{BoxedTask, JoinError, TaskId};
 use crate::trace::{Cause, Effect, Tracer};
-use crate::waiter::Joiner;
+use crate::waiter::{Joiner, Waiter};
 
 pub(crate) struct Queue {
     tasks: RefCell<Tasks>,
@@ -277,6 +277,16 @@ impl Queue {
         let tasks = self.tasks.borrow();
         let unfinished = tasks.slots.unfinished();
         unfinished.filter_map(|(id, slot)| get(id, slot)).collect()
+    }
+
+    /// True if one of those who wait for an unfinished task's end is such a one.
+    pub(crate) fn any_joiner(&self, is_such: impl Fn(&Waiter) -> bool) -> bool {
+        let tasks = self.tasks.borrow();
+        let mut unfinished = tasks.slots.unfinished();
+        unfinished.any(|(_, slot)| match &slot.joiner {
+            Some(Joiner::Waiter(waiter)) => is_such(waiter),
+            _ => false,
+        })
     }
 
     #[inline]

@@ -9,13 +9,14 @@
 //! A timer in the wheel carries whom to wake, and nothing else: the sleep finds it by its key.
 
 use std::mem;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use crate::context::Shared;
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, Place, TimerId};
-use crate::waiter::{ForeignWaker, Waiter};
+use crate::waiter::Waiter;
 use crate::wheel::Key;
 
 /// How many timers a turn fires at most; the rest are due at the next turn.
@@ -33,7 +34,7 @@ impl Shared {
                 self.tell_armed(key, Some(id), deadline_ns);
                 key
             }
-            None => self.arm(deadline_ns, Waiter::Waker(ForeignWaker::clone_of(waker))),
+            None => self.arm(deadline_ns, self.waiter(waker)),
         }
     }
 
@@ -61,6 +62,10 @@ impl Shared {
     pub(crate) fn set_timer_waiter(&self, key: Key, waker: &Waker) {
         let is_same = |waiter: &mut Waiter| match waiter {
             Waiter::Task(id) => self.task_polled_with(waker) == Some(*id),
+            Waiter::Child(woken, index) => match self.child_polled_with(waker) {
+                Some((same, its)) => Arc::ptr_eq(&same, woken) && its == *index,
+                None => false,
+            },
             Waiter::Waker(old) => old.will_wake(waker),
         };
         if self.wheel.borrow_mut().get_mut(key).is_some_and(is_same) {

@@ -4,7 +4,7 @@ mod common;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{pending, poll_fn, ready};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -266,4 +266,89 @@ fn join_all_wakes_whoever_has_polled_it_last() {
     }
     send.try_send(()).unwrap();
     assert_eq!(woken.map(|counter| counter.load(Ordering::Relaxed)), [0, 1]);
+}
+
+/// The second poll of the child looks at no sleep, and the third may.
+#[test]
+fn a_child_may_leave_its_waker_in_one_poll_and_wait_in_another() {
+    let (polls, probe) = (Cell::new(0), Probe::new());
+    let waits = async {
+        let mut sleep = pin!(sleep(secs(2)));
+        poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            match polls.get() {
+                2 => Poll::Pending,
+                _ => sleep.as_mut().poll(cx),
+            }
+        })
+        .await;
+    };
+    let wakes_it_once = async {
+        sleep(secs(1)).await;
+        probe.done.set(true);
+        probe.waker().wake();
+    };
+    let children: [Pin<Box<dyn Future<Output = ()>>>; 3] = [
+        Box::pin(async {
+            let _ = join(waits, probe.run()).await;
+        }),
+        Box::pin(wakes_it_once),
+        Box::pin(sleep(secs(1))),
+    ];
+    assert_eq!(timed(join_all(children)).1, 2);
+    assert_eq!(polls.get(), 3);
+}
+
+#[test]
+fn a_join_in_a_join_takes_nothing_from_the_outer_one() {
+    let children: [Pin<Box<dyn Future<Output = ()>>>; 2] = [
+        Box::pin(sleep(secs(1))),
+        Box::pin(async { drop(join_all([ready(())]).await) }),
+    ];
+    assert_eq!(timed(join_all(children)).1, 1);
+}
+
+#[test]
+fn inside_and_outside_wake_the_same_join() {
+    let probe = Probe::new();
+    let wakes = async {
+        sleep(secs(3)).await;
+        probe.done.set(true);
+        probe.waker().wake();
+    };
+    let children: [Pin<Box<dyn Future<Output = ()>>>; 4] = [
+        Box::pin(sleep(secs(2))),
+        Box::pin(probe.run()),
+        Box::pin(wakes),
+        Box::pin(async { drop(join_all([sleep(secs(1)), sleep(secs(4))]).await) }),
+    ];
+    assert_eq!(timed(join_all(children)).1, 4);
+    assert_eq!(probe.polls.get(), 2);
+}
+
+#[test]
+fn a_join_may_go_to_another_executor_and_is_woken_there_by_the_first() {
+    let [first, second] = [(); 2].map(|()| virtual_executor());
+    let tasks = [first.spawn(sleep(secs(1))), first.spawn(sleep(secs(2)))];
+    let mut joined = Box::pin(join_all(tasks));
+    first.block_on(async { assert!(poll_once(joined.as_mut()).await.is_pending()) });
+    let here = second.spawn(joined);
+    second.run_until_idle();
+    first.run_until_idle();
+    assert!(!here.is_finished());
+    second.run_until_idle();
+    assert!(here.is_finished());
+    // And back, to an executor where it has been.
+    let third = virtual_executor();
+    let tasks = [first.spawn(sleep(secs(1))), third.spawn(sleep(secs(1)))];
+    let mut joined = Box::pin(join_all(tasks));
+    for executor in [&first, &third] {
+        executor.block_on(async { assert!(poll_once(joined.as_mut()).await.is_pending()) });
+    }
+    let here = first.spawn(joined);
+    for executor in [&first, &third, &first] {
+        assert!(!here.is_finished());
+        executor.run_until_idle();
+    }
+    assert!(here.is_finished());
 }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use common::{Log, OnDrop, Probe, ms, no_hang, panic_message, recorded, secs, sentences};
 use watchglass::trace::{Event, Record};
 use watchglass::{
-    Builder, Executor, JoinHandle, Stalled, Step, interval, join_all, sleep, spawn, spawn_blocking,
-    spawn_named, yield_now,
+    Builder, Executor, JoinHandle, JoinSet, Stalled, Step, interval, join_all, sleep, spawn,
+    spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 type Handle = Rc<RefCell<Option<JoinHandle<()>>>>;
@@ -465,18 +465,46 @@ fn a_join_of_what_nobody_can_wake_is_a_stall_and_no_wait() {
     });
 }
 
-/// In an open world the wakers that the join gives its handles count as held, and the executor parks.
 #[test]
-fn a_deadlock_behind_a_join_of_handles_is_found_in_a_closed_world() {
-    let closed = [
-        Executor::builder().closed_world(true),
-        Executor::builder().virtual_time(),
-    ];
-    for builder in closed {
-        let stuck = async { drop(join_all([spawn(pending::<()>())]).await) };
-        let stalled = builder.build().try_block_on(stuck).unwrap_err();
-        assert_eq!(stalled.tasks().len(), 2);
-    }
+fn a_join_of_what_only_the_executor_wakes_is_a_stall_too() {
+    no_hang(|| {
+        for builder in [Executor::builder(), Executor::builder().closed_world(true)] {
+            let executor = builder.build();
+            let stuck = async { drop(join_all([spawn(pending::<()>())]).await) };
+            let stalled = executor.try_block_on(stuck).unwrap_err();
+            assert_eq!(stalled.tasks().len(), 2);
+            executor
+                .try_block_on(join_all([sleep(Duration::MAX)]))
+                .unwrap_err();
+            let nested = || join_all([sleep(ms(1)), sleep(Duration::MAX)]);
+            executor
+                .try_block_on(join_all([nested(), nested()]))
+                .unwrap_err();
+            let of_a_set = async {
+                let mut set = JoinSet::new();
+                set.spawn(pending::<()>());
+                join_all([set.join_next()]).await;
+            };
+            executor.try_block_on(of_a_set).unwrap_err();
+        }
+    });
+}
+
+#[test]
+fn a_join_that_is_gone_keeps_nobody_s_waker() {
+    no_hang(|| {
+        let executor = Executor::new();
+        let kept = Rc::new(RefCell::new(None));
+        let gives_up = async {
+            let gives_away = poll_fn(|cx| {
+                kept.replace(Some(cx.waker().clone()));
+                Poll::<()>::Pending
+            });
+            timeout(ms(1), join_all([gives_away])).await.unwrap_err();
+            pending::<()>().await;
+        };
+        executor.try_block_on(gives_up).unwrap_err();
+    });
 }
 
 #[test]
