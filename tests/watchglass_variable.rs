@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 use example::example;
+use watchglass::trace::{Event, Observer, Record};
 
 /// A directory that is this test's alone.
 fn directory(test: &str) -> PathBuf {
@@ -254,6 +255,52 @@ fn a_program_that_forgets_its_executor() {
     std::mem::forget(executor);
     println!("printed after the executor's last event");
     std::thread::sleep(std::time::Duration::from_millis(500));
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_with_observers_of_its_own() {
+    /// Wants records of its own.
+    struct Keeps;
+    impl Observer for Keeps {
+        fn observe(&self, _: &Record) {
+            unreachable!("the executor gives records away");
+        }
+        fn observe_owned(&self, record: Record) {
+            if matches!(record.event, Event::Completed { .. }) {
+                println!("it was told of the end");
+            }
+        }
+    }
+    let executor = watchglass::Executor::builder().observer(Keeps).build();
+    executor.block_on(async {});
+    drop(executor);
+    let panics =
+        |record: &Record| assert!(!matches!(record.event, Event::Waits { .. }), "on purpose");
+    let executor = watchglass::Executor::builder().observer(panics).build();
+    let run = std::panic::AssertUnwindSafe(|| executor.block_on(watchglass::yield_now()));
+    std::panic::catch_unwind(run).unwrap_err();
+}
+
+#[test]
+fn a_program_s_own_observer_is_told_as_ever_and_may_panic() {
+    let json = directory("observers").join("run.json");
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--nocapture", "--exact"]);
+    command.arg("a_program_with_observers_of_its_own");
+    command.env("WATCHGLASS", format!("json:{}", json.display()));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", complained(&output));
+    assert!(printed(&output).contains("it was told of the end\n"));
+    let said = "watchglass: an observer has panicked: what happened after that is not shown\n";
+    assert!(
+        complained(&output).contains(said),
+        "{}",
+        complained(&output)
+    );
+    let second = fs::read_to_string(json.with_file_name("run-2.json")).unwrap();
+    assert!(second.contains("\"event\":\"Waits\""), "{second}");
 }
 
 const MARKUP: &str = "</script><script>document.title = 'owned'</script><!--";

@@ -52,6 +52,7 @@ struct Watch {
     views: Vec<View>,
     /// From 1; the second run's files have `-2` in their names.
     run: usize,
+    has_shown: Cell<bool>,
     /// The program's own observer.
     own: Option<Box<dyn Observer>>,
 }
@@ -70,6 +71,7 @@ impl Watch {
             running: Cell::new(None),
             views,
             run: RUNS.fetch_add(1, Ordering::Relaxed) + 1,
+            has_shown: Cell::new(false),
             own,
         }
     }
@@ -94,6 +96,21 @@ impl Watch {
     fn record(&self, mut record: Record) {
         record.seq = self.recording.len() as u64;
         self.recording.observe_owned(record);
+    }
+
+    fn show_all(&self) {
+        self.has_shown.set(true);
+        let last = self.recording.read(|records| records.last().cloned());
+        if let Some(last) = last {
+            self.record_printed(&last);
+        }
+        // Standard output is the real one again from here on.
+        self.printed.take();
+        for view in &self.views {
+            if let Err(error) = self.show(view) {
+                complain(&format!("{view:?} cannot be shown: {error}"));
+            }
+        }
     }
 
     fn show(&self, view: &View) -> io::Result<()> {
@@ -141,7 +158,11 @@ impl Watch {
 
 impl Observer for Watch {
     fn observe(&self, record: &Record) {
-        self.record_printed(record);
+        self.observe_owned(record.clone());
+    }
+
+    fn observe_owned(&self, record: Record) {
+        self.record_printed(&record);
         match record.event {
             Event::PollStarted { task, .. } | Event::Dropping { task } => {
                 self.running.set(Some(task));
@@ -153,24 +174,24 @@ impl Observer for Watch {
         }
         self.record(record.clone());
         if let Some(own) = &self.own {
-            own.observe(record);
+            own.observe_owned(record);
         }
     }
 
     fn end(&self) {
-        let last = self.recording.read(|records| records.last().cloned());
-        if let Some(last) = last {
-            self.record_printed(&last);
-        }
-        // Standard output is the real one again from here on.
-        self.printed.take();
-        for view in &self.views {
-            if let Err(error) = self.show(view) {
-                complain(&format!("{view:?} cannot be shown: {error}"));
-            }
-        }
+        self.show_all();
         if let Some(own) = &self.own {
             own.end();
+        }
+    }
+}
+
+impl Drop for Watch {
+    /// Where the program's own observer has panicked, nobody was told of the end.
+    fn drop(&mut self) {
+        if !self.has_shown.get() {
+            complain("an observer has panicked: what happened after that is not shown");
+            self.show_all();
         }
     }
 }
