@@ -66,7 +66,12 @@ impl Ended {
         self.ids.borrow_mut().push_back(id);
         let waiter = self.waiter.take();
         if let Some((shared, waiter)) = waiter {
-            shared.wake_waiter(waiter, Cause::Joined(id));
+            // Who waits may be a task of another executor, where the id is another task's.
+            let by = match shared.is_current() {
+                true => Cause::Joined(id),
+                false => Cause::Outside,
+            };
+            shared.wake_waiter(waiter, by);
         }
     }
 }
@@ -114,7 +119,10 @@ impl<T: 'static> JoinSet<T> {
                 Rc::ptr_eq(other, executor),
                 "{id} is a task of another executor than those in the JoinSet; use a set for each"
             ),
-            _ => self.executor = Some(executor.clone()),
+            _ => {
+                self.executor = Some(executor.clone());
+                self.ended.ids.take();
+            }
         }
         if !handle.tell(self.tell.clone()) {
             self.ended.push(id);
@@ -137,9 +145,13 @@ impl<T: 'static> JoinSet<T> {
 
     /// The outcome of a task that has ended, if there is one; `None` also if the set is empty.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        let id = self.ended.ids.borrow_mut().pop_front()?;
-        let mut handle = self.handles.remove(&id).expect("who ends is in the set");
-        handle.take()
+        loop {
+            let id = self.ended.ids.borrow_mut().pop_front()?;
+            // An observer that was told of the end may have detached the task before the set was.
+            if let Some(mut handle) = self.handles.remove(&id) {
+                return handle.take();
+            }
+        }
     }
 }
 

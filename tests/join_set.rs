@@ -246,3 +246,54 @@ fn a_task_that_ends_while_the_set_detaches_it_leaves_nothing_behind() {
     let outcome = second.block_on(set.join_next());
     assert!(outcome.expect("one is in the set").is_ok());
 }
+
+#[test]
+fn an_observer_may_detach_the_task_of_whose_end_it_is_told() {
+    let set = Rc::new(RefCell::new(JoinSet::new()));
+    let observer = {
+        let set = set.clone();
+        move |record: &Record| {
+            if matches!(record.event, Event::Completed { .. }) {
+                set.borrow_mut().detach_all();
+            }
+        }
+    };
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(observer)
+        .build();
+    set.borrow_mut().insert(executor.spawn(async { 1 }));
+    executor.run_until_idle();
+    // Another executor's task, of the same id as the one that was detached.
+    let other = virtual_executor();
+    set.borrow_mut().insert(other.spawn(pending::<i32>()));
+    assert!(set.borrow_mut().try_join_next().is_none());
+    assert_eq!(set.borrow().len(), 1);
+    set.borrow_mut().detach_all();
+    set.borrow_mut().insert(executor.spawn(async { 2 }));
+    executor.run_until_idle();
+    assert!(set.borrow_mut().try_join_next().is_none());
+}
+
+#[test]
+fn who_waits_for_another_executor_s_task_is_not_told_of_one_of_its_own() {
+    let other = virtual_executor();
+    let mut set = JoinSet::new();
+    set.insert(other.spawn(async {}));
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let waits = executor.spawn(async move { set.join_next().await.unwrap().unwrap() });
+    executor.run_until_idle();
+    other.run_until_idle();
+    executor.run_until_idle();
+    assert!(waits.is_finished());
+    let joined = |event: &Event| {
+        matches!(
+            event,
+            Event::Woken {
+                by: Cause::Joined(_),
+                ..
+            }
+        )
+    };
+    assert!(!recording.events().iter().any(joined));
+}
