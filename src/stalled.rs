@@ -9,7 +9,7 @@ use crate::context::Shared;
 use crate::inbox::TaskWaker;
 use crate::main_task::MainTask;
 use crate::task::TaskId;
-use crate::trace::{At, Circle, Event};
+use crate::trace::{At, Circle, Event, OneLine};
 
 /// The executor has nothing to do and nothing can ever give it something: no task is ready, no
 /// timer is armed, no closure is out on a thread, and nobody outside holds a waker (or the executor
@@ -170,7 +170,12 @@ impl fmt::Display for Stalled {
 impl fmt::Display for StuckTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let StuckTask { id, name, .. } = self;
-        write!(f, "{id} `{name}`, spawned at {}, ", self.spawned_at)?;
+        write!(
+            f,
+            "{id} `{}`, spawned at {}, ",
+            OneLine(name),
+            self.spawned_at
+        )?;
         match (self.waits_for, self.waits_at) {
             (Some(task), Some(at)) => write!(f, "waits for {task}{}", At(at)),
             (Some(task), None) => write!(f, "waits for {task}"),

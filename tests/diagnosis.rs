@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use common::{ms, recorded};
 use watchglass::trace::{Event, Recording};
-use watchglass::{Executor, JoinHandle, JoinSet, sleep, spawn, spawn_named, yield_now};
+use watchglass::{
+    Executor, JoinHandle, JoinSet, sleep, spawn, spawn_blocking, spawn_named, yield_now,
+};
 
 fn findings(recording: &Recording) -> Vec<String> {
     let story = recording.story();
@@ -362,4 +364,46 @@ fn a_timer_of_an_earlier_poll_is_a_waker_that_was_not_forgotten() {
     let forgotten = |event: &Event| matches!(event, Event::ForgottenWaker { .. });
     assert!(!events.iter().any(forgotten));
     assert!(matches!(events.last(), Some(Event::Completed { .. })));
+}
+
+/// A failed `assert_eq!` has a message of three lines, and a name may hold anything.
+#[test]
+fn an_event_stays_on_its_line_whatever_it_tells() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let stalled = executor.try_block_on(async {
+        let fails = spawn_named("a\nb\u{1b}[31m", async { panic!("left: 1\n right: 2") });
+        fails.await.unwrap_err();
+        spawn_named("c\nd", pending::<()>()).await
+    });
+    let (story, timeline) = (recording.story(), recording.timeline());
+    let told = stalled.unwrap_err().to_string();
+    let events: Vec<String> = recording.records().iter().map(|r| r.to_string()).collect();
+    for text in [&story, &timeline, &told, &events.concat()] {
+        assert!(!text.contains(['\u{1b}']), "{text}");
+        assert!(
+            text.lines().all(|line| !line.starts_with(['b', 'd'])),
+            "{text}"
+        );
+    }
+    let says = "a\\nb\\u{1b}[31m panicked: left: 1\\n right: 2\n";
+    assert!(story.contains(says), "{story}");
+    assert!(events.iter().all(|event| event.lines().count() == 1));
+}
+
+#[test]
+fn the_sums_count_what_is_aborted_and_what_panics() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        spawn_blocking(|| ()).abort();
+        spawn(async { panic!("on purpose") }).await.unwrap_err();
+        let aborted = spawn(pending::<()>());
+        aborted.abort();
+        aborted.await.unwrap_err();
+        sleep(Duration::from_secs(10)).await;
+    });
+    let story = recording.story();
+    // The main task's four, and that of the one that panics.
+    assert!(story.contains("\n4 tasks, 5 polls, "), "{story}");
+    let sums = "10.000 s of waiting in 10.000 s: 0.000 s overlapped";
+    assert!(story.contains(sums), "{story}");
 }

@@ -28,7 +28,7 @@ pub use event::{
 pub use recording::Recording;
 #[cfg(feature = "view")]
 pub(crate) use sentences::in_program;
-pub(crate) use sentences::{At, Circle};
+pub(crate) use sentences::{At, Circle, OneLine};
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 

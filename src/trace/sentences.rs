@@ -1,6 +1,6 @@
 //! Each event as one English sentence.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::panic::Location;
 use std::path::Path;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl fmt::Display for Event {
                 name,
                 kind,
                 at,
-            } => write!(f, "{task} `{name}` {kind} at {at}"),
+            } => write!(f, "{task} `{}` {kind} at {at}", OneLine(name)),
             Event::Woken { task, by, effect } => write!(f, "{task} was woken: {by}; {effect}"),
             Event::PollStarted { task, why } => write!(f, "{task} is polled: {why}"),
             Event::PassedOver { task } => {
@@ -162,7 +162,7 @@ impl fmt::Display for Event {
                 task,
                 message: Some(message),
             } => {
-                write!(f, "{task} panicked: {message}")
+                write!(f, "{task} panicked: {}", OneLine(message))
             }
             Event::Panicked {
                 task,
@@ -289,7 +289,7 @@ impl fmt::Display for UnparkCause {
 /// own, for a future that is the whole task. Such a place says nothing to whoever wrote the program.
 pub(crate) fn in_program(at: &'static Location<'static>) -> Option<&'static Location<'static>> {
     // The compiler gives the standard library's files this path, or that of their installed source.
-    let is_std = at.file().starts_with("/rustc/") || at.file().contains("rustlib");
+    let is_std = at.file().starts_with("/rustc/") || at.file().contains("/lib/rustlib/src/");
     let our_folder = Path::new(file!()).ancestors().nth(2);
     let is_ours = our_folder.is_some_and(|src| Path::new(at.file()).starts_with(src));
     (!is_std && !is_ours).then_some(at)
@@ -301,6 +301,19 @@ pub(crate) struct At(pub(crate) &'static Location<'static>);
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         in_program(self.0).map_or(Ok(()), |at| write!(f, " at {at}"))
+    }
+}
+
+/// Text that stays on its line: what would begin another, or move a terminal's cursor, is shown as it is
+/// written in a program.
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|letter| match letter {
+            control if control.is_control() => write!(f, "{}", control.escape_default()),
+            letter => f.write_char(letter),
+        })
     }
 }
 

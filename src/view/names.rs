@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::task::TaskId;
-use crate::trace::{Event, Record, TaskKind};
+use crate::trace::{Event, OneLine, Record, TaskKind};
 
 /// The names of the tasks of one log: a task that shares its name with another has its id beside it.
 pub(crate) struct Names {
@@ -26,12 +26,14 @@ impl Names {
         let mut bearers: HashMap<(&str, bool), usize> = HashMap::new();
         spawned().for_each(|(_, bearer)| *bearers.entry(bearer).or_default() += 1);
         let label = |(task, bearer): (TaskId, (&str, bool))| {
+            let (name, _) = bearer;
+            let name = OneLine(name);
             let label = match (bearer, bearers[&bearer]) {
                 // A closure is called after the function that it stands in, as that one's task is.
-                ((name, true), 1) => format!("closure of {name}"),
-                ((name, true), _) => format!("closure {task} of {name}"),
-                ((name, false), 1) => name.to_owned(),
-                ((name, false), _) => format!("{name} {task}"),
+                ((_, true), 1) => format!("closure of {name}"),
+                ((_, true), _) => format!("closure {task} of {name}"),
+                ((_, false), 1) => name.to_string(),
+                ((_, false), _) => format!("{name} {task}"),
             };
             (task, label)
         };

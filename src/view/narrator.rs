@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::names::{Names, Seconds, Span};
 use crate::task::TaskId;
 use crate::trace::{
-    At, Cause, Effect, Event, LongPoll, Place, Record, State, TaskKind, TaskState, TimerId,
-    UnparkCause, WaitsOn, in_program,
+    At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, State, TaskKind, TaskState,
+    TimerId, UnparkCause, WaitsOn, in_program,
 };
 
 pub(crate) struct Narrator<'a> {
@@ -133,7 +133,9 @@ impl<'a> Narrator<'a> {
                 format!("{} is cancelled: its future is gone", self.name(*task))
             }
             Event::Panicked { task, message } => match message {
-                Some(message) => format!("{} panicked: {message}", self.name(*task)),
+                Some(message) => {
+                    format!("{} panicked: {}", self.name(*task), OneLine(message))
+                }
                 None => format!("{} panicked", self.name(*task)),
             },
             Event::BlockingStarted { task } => {

@@ -1,12 +1,13 @@
 //! What a whole run comes to: how many polls and wakes, and how much waiting in how much time.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
 use super::findings::is_useless_wake;
 use super::names::{Names, Seconds, Span};
 use crate::task::TaskId;
-use crate::trace::{Event, Record};
+use crate::trace::{Cause, Event, Record};
 
 #[derive(Default)]
 pub(crate) struct Sums {
@@ -24,6 +25,8 @@ pub(crate) struct Sums {
     waiting_at_all: Duration,
     /// How many are being waited for now.
     pending: u32,
+    /// The tasks of the closures among them.
+    blocking: HashSet<TaskId>,
     first: Option<Duration>,
     last: Duration,
     longest_poll: Option<(TaskId, Duration, Duration)>,
@@ -50,8 +53,8 @@ impl Sums {
                 self.wakes += 1;
                 self.useless_wakes += usize::from(is_useless_wake(&record.event));
             }
+            Event::PollStarted { why, .. } => self.polls += usize::from(*why != Cause::Aborted),
             Event::PollEnded { task, took, .. } => {
-                self.polls += 1;
                 let longest = self
                     .longest_poll
                     .map_or(Duration::ZERO, |(_, took, _)| took);
@@ -63,7 +66,8 @@ impl Sums {
                 self.timers += 1;
                 self.pending += 1;
             }
-            Event::BlockingStarted { .. } => {
+            Event::BlockingStarted { task } => {
+                self.blocking.insert(*task);
                 self.closures += 1;
                 self.pending += 1;
             }
@@ -71,8 +75,10 @@ impl Sums {
                 self.timers_cancelled += 1;
                 self.pending = self.pending.saturating_sub(1);
             }
-            Event::TimerFired { .. } | Event::BlockingDone { .. } => {
-                self.pending = self.pending.saturating_sub(1);
+            Event::TimerFired { .. } => self.pending = self.pending.saturating_sub(1),
+            Event::BlockingDone { task, .. } | Event::Cancelled { task } => {
+                let ended = self.blocking.remove(task);
+                self.pending = self.pending.saturating_sub(u32::from(ended));
             }
             _ => {}
         }

@@ -363,6 +363,7 @@ pub(crate) fn escaped(text: &str) -> String {
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
             // XML has no way to say these at all.
+            '\u{FFFE}' | '\u{FFFF}' => safe.push('\u{FFFD}'),
             control if control.is_control() && control != '\n' => safe.push('\u{FFFD}'),
             other => safe.push(other),
         }
@@ -376,10 +377,10 @@ mod tests {
 
     #[test]
     fn names_cannot_be_markup() {
-        let name = "</text><script>'\"&\u{1}";
+        let name = "</text><script>'\"&\u{1}\u{FFFE}";
         assert_eq!(
             escaped(name),
-            "&lt;/text&gt;&lt;script&gt;&#39;&quot;&amp;\u{FFFD}"
+            "&lt;/text&gt;&lt;script&gt;&#39;&quot;&amp;\u{FFFD}\u{FFFD}"
         );
     }
 }
