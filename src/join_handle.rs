@@ -10,14 +10,15 @@ use std::task::{Context, Poll};
 use crate::context::Shared;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
-use crate::task::{JoinError, Name, TaskId, boxed_and_named};
+use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed_and_named};
 use crate::trace::WaitsOn;
 use crate::waiter::Joiner;
 
 /// Spawns a future on the executor that runs on this thread: it goes to the back of the ready
 /// queue, and is polled for the first time when its turn comes, not before.
 ///
-/// The future need not be `Send`: it never leaves this thread.
+/// The future need not be `Send`: it never leaves this thread. Should it panic, that ends this task alone: the
+/// handle gives the panic as a [`JoinError`], and where the handle was dropped, only the panic hook tells.
 ///
 /// # Panics
 ///
@@ -44,13 +45,22 @@ where
 impl Executor {
     /// Puts a future at the back of the ready queue. It is polled when the executor runs:
     /// in [`block_on`](Executor::block_on), [`step`](Executor::step) or
-    /// [`run_until_idle`](Executor::run_until_idle).
+    /// [`run_until_idle`](Executor::run_until_idle). See [`spawn`].
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
     {
         JoinHandle::spawn(self.shared.clone(), future)
+    }
+
+    /// Like [`spawn`](Executor::spawn), for a task that is to be called `name` in traces and messages.
+    #[track_caller]
+    pub fn spawn_named<F>(&self, name: impl Into<Name>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        JoinHandle::spawn_boxed(self.shared.clone(), boxed_and_named(future, name.into()))
     }
 }
 
@@ -72,9 +82,7 @@ where
     F: Future + 'static,
 {
     let shared = Shared::expect_current("spawn_named");
-    let task = boxed_and_named(future, name.into());
-    let id = shared.insert_boxed(task, Location::caller());
-    JoinHandle::new(shared, id)
+    JoinHandle::spawn_boxed(shared, boxed_and_named(future, name.into()))
 }
 
 /// Awaits the end of a task: `Ok` with its output, or `Err` if it panicked or was cancelled.
@@ -104,6 +112,12 @@ impl<T: 'static> JoinHandle<T> {
         F: Future<Output = T> + 'static,
     {
         let id = shared.insert(future, Location::caller());
+        JoinHandle::new(shared, id)
+    }
+
+    #[track_caller]
+    fn spawn_boxed(shared: Rc<Shared>, task: BoxedTask) -> Self {
+        let id = shared.insert_boxed(task, Location::caller());
         JoinHandle::new(shared, id)
     }
 

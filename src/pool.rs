@@ -87,7 +87,8 @@ impl Pool {
         if counts.idle >= counts.queued || counts.threads >= self.max_threads {
             return Ok(());
         }
-        let name = format!("watchglass-blocking-{}", counts.started);
+        // Linux shows the first 15 letters.
+        let name = format!("blocking-{}", counts.started);
         let workers = self.workers.clone();
         match (self.start_thread)(name, Box::new(move || workers.work())) {
             Ok(()) => {

@@ -28,7 +28,7 @@ fn a_closure_runs_on_a_thread_of_the_pool_and_its_result_comes_back() {
         spawn_blocking(closure).await.unwrap()
     });
     assert_ne!(id, here);
-    assert_eq!(name, "watchglass-blocking-0");
+    assert_eq!(name, "blocking-0");
     assert_eq!(result, "moved in and out");
 }
 
@@ -144,7 +144,7 @@ fn the_pool_grows_to_its_bound_and_further_closures_wait() {
         });
         let names = executor.block_on(async { join_all(closures.map(spawn_blocking)).await });
         let names: HashSet<String> = names.into_iter().map(Result::unwrap).collect();
-        let expected = (0..THREADS).map(|n| format!("watchglass-blocking-{n}"));
+        let expected = (0..THREADS).map(|n| format!("blocking-{n}"));
         assert_eq!(names, expected.collect());
         assert_eq!(most.load(Ordering::SeqCst), THREADS);
     });
@@ -278,7 +278,7 @@ fn the_events_tell_of_the_closure_its_thread_and_its_times() {
     }
     let expected = [
         "#1 started",
-        "#1 done on watchglass-blocking-0",
+        "#1 done on blocking-0",
         "#1 completed",
         "#0 completed",
     ];

@@ -410,7 +410,7 @@ fn without_times(line: &str) -> String {
         is_number(amount) && (amount.contains('.') || amount != bare)
     };
     let words = line.split(' ');
-    let thread = "watchglass-blocking-";
+    let thread = "blocking-";
     let word = |word| match word {
         _ if time(word) => "_",
         // Which of the pool's threads comes first depends on the machine too.

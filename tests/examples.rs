@@ -270,7 +270,7 @@ two threads with an executor each: parallel:
     assert_eq!(threads(1), ["main", "main"]);
     let mut pool = threads(2);
     pool.sort_unstable();
-    assert_eq!(pool, ["watchglass-blocking-0", "watchglass-blocking-1"]);
+    assert_eq!(pool, ["blocking-0", "blocking-1"]);
     let mut executors = threads(3);
     executors.sort_unstable();
     assert_eq!(executors, ["executor-A", "executor-B"]);

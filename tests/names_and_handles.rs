@@ -36,6 +36,7 @@ impl<T: 'static> Run for Server<T> {
 #[test]
 fn a_task_is_called_by_the_last_part_of_its_type_or_as_it_is_told() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
+    drop(executor.spawn_named("told outside", free_function()));
     executor.block_on(async {
         drop(spawn(free_function()));
         drop(spawn(generic(vec![Some(5)])));
@@ -61,6 +62,7 @@ fn a_task_is_called_by_the_last_part_of_its_type_or_as_it_is_told() {
     let here = "a_task_is_called_by_the_last_part_of_its_type_or_as_it_is_told";
     use TaskKind::{Blocking, Main, Spawned};
     let expected = [
+        (Spawned, "told outside"),
         (Main, here),
         (Spawned, "free_function"),
         (Spawned, "generic"),
