@@ -13,7 +13,8 @@ use crate::slack;
 use crate::trace::{Observer, Tracer};
 use crate::view;
 
-/// From here on a poll is long, unless the builder is told otherwise. So asyncio's debug mode has it.
+/// A poll that takes this long is told of, unless the builder says otherwise. asyncio's debug mode has the
+/// same limit.
 const LONG_POLL: Duration = Duration::from_millis(100);
 
 /// Makes an [`Executor`] that differs from the usual one.
@@ -84,7 +85,7 @@ impl Builder {
     /// A poll that holds the thread for at least `duration` is told to the observer as a
     /// [`LongPoll`](crate::trace::Event::LongPoll), with whom it delayed. The default is 100 ms on
     /// the real clock. On the virtual clock, which stands still meanwhile, it is never, so that every
-    /// run has the same events.
+    /// run has the same events. A poll that panics is told as that alone.
     pub fn long_poll(mut self, duration: Duration) -> Self {
         self.long_poll = Some(duration);
         self

@@ -69,6 +69,10 @@ pub(crate) fn waits(on: WaitsOn, at: &'static Location<'static>) {
 /// Both are polled each time, `a` first. The one that is ready first is dropped at once; its output
 /// waits for the other's.
 ///
+/// # Panics
+///
+/// The future panics if it is polled again after it has given its output.
+///
 /// ```
 /// let (a, b) = watchglass::block_on(watchglass::join(async { 1 }, async { "two" }));
 /// assert_eq!((a, b), (1, "two"));
@@ -164,6 +168,10 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 /// # Dropping
 ///
 /// The loser is dropped, and so cancelled, before the race gives its output.
+///
+/// # Panics
+///
+/// The future panics if it is polled again after that.
 #[doc(alias = "select")]
 #[doc(alias = "wait")]
 pub fn race<A, B>(a: A, b: B) -> Race<A, B>

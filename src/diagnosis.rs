@@ -11,7 +11,7 @@ use crate::slots::{Slot, State};
 use crate::task::TaskId;
 use crate::trace::{Event, LongPoll};
 
-/// So many polls in a row that a task brought about itself are told of.
+/// After so many polls in a row that a task brought about itself, an event says so.
 const SPINNING_POLLS: u32 = 1_000;
 
 impl Shared {

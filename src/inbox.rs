@@ -27,7 +27,9 @@
 //!
 //! This file is all that the argument is about, and it knows nothing else of the executor. So
 //! `tests/interleavings/` can run it, as it is, through every order in which its threads' steps can
-//! happen, and holds that each part of it is needed.
+//! happen, and holds that each step and each fence is needed. Four orderings it finds nothing against, and they
+//! are kept by argument alone: those of `parked`, the `Acquire` with which `sent` is raised, and the `Release`
+//! with which `blocking_jobs` is counted down.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
@@ -150,8 +152,9 @@ impl Inbox {
         timeout: Option<Duration>,
         ready: impl FnOnce() -> bool,
     ) -> ParkEnd {
-        // A swap that acquires: if a waker takes the flag of the last park down only now, it is clear
-        // to everybody that this one came after.
+        // Acquires: a late waker of the last park may have taken the flag down only now, and unparked nobody
+        // who sleeps. Then this swap reads that waker's `false`, and with it sees the letter that was sent
+        // before: the look below finds it.
         home.parked.swap(true, Ordering::Acquire);
         fence(Ordering::SeqCst);
         if !self.is_empty() || ready() {

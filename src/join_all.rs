@@ -30,6 +30,10 @@ use crate::waiter::{ForeignWaker, Parent, Woken};
 /// At first all are polled, in order; then each time only those that were woken, in the order of
 /// their wakes. One that wakes itself is polled again at the task's next poll.
 ///
+/// # Panics
+///
+/// The future panics if it is polled again after it has given its outputs, unless there are none.
+///
 /// ```
 /// let squares = watchglass::block_on(watchglass::join_all((0..4).map(|n| async move { n * n })));
 /// assert_eq!(squares, [0, 1, 4, 9]);

@@ -111,7 +111,7 @@
 //!   module `view`. `WATCHGLASS=story cargo run --example one_sleep` needs no change to the program.
 //! - `timer-slack` makes sleeps less late on Linux. The kernel ends a timed wait up to 50 us late
 //!   unless a thread asks for less; with this feature [`Builder::build`] asks for as little as there
-//!   is, for the thread that it is called on, for as long as that thread lives.
+//!   is, for the thread that it is called on, for as long as that thread lives, and for those that it starts.
 //!
 //! # Tasks stay on their thread
 //!

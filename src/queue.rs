@@ -20,8 +20,8 @@ pub(crate) struct Queue {
     running: Cell<Option<TaskId>>,
     /// Where that task last said that it waits; after the poll, until the next one.
     pub(crate) waits_at: Cell<Option<&'static Location<'static>>>,
-    /// Why a waker is used at this moment that the executor keeps for somebody: a timer of a future
-    /// in a `join_all` has fired, say. Whomever that wakes was woken by the same cause.
+    /// While the executor uses a waker that is not its own and that it has kept for a timer, say: why. Whoever
+    /// is woken by that has this cause.
     waking_by: Cell<Option<Cause>>,
     /// The state of the shuffle, if the order is to be shuffled.
     shuffle: Option<Cell<u64>>,

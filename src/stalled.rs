@@ -34,10 +34,12 @@ pub struct StuckTask {
     pub spawned_at: &'static Location<'static>,
     /// The `.await` at which it waits. `None` if it waits for something that is not watchglass's, a
     /// channel, say. It may be a place in the standard library, see
-    /// [`Event::Waits`](crate::trace::Event::Waits).
+    /// [`Event::Waits`](crate::trace::Event::Waits), or one that the task gave up waiting at in its last poll: a
+    /// [`timeout`](crate::timeout) that ran out, say.
     pub waits_at: Option<&'static Location<'static>>,
     /// The task whose end it awaits, if it awaits that task's handle itself, and not in a
-    /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet).
+    /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). A handle that it gave up awaiting and
+    /// still has looks the same: who has polled a handle last is woken by it until the handle is dropped.
     pub waits_for: Option<TaskId>,
 }
 
@@ -119,7 +121,7 @@ impl Watched {
 
 impl Stalled {
     /// The tasks that wait for each other in a circle, if some do: each awaits the end of the next,
-    /// and the last awaits that of the first.
+    /// and the last awaits that of the first, as far as [`StuckTask::waits_for`] tells.
     pub fn cycle(&self) -> Vec<TaskId> {
         let waits_for: HashMap<TaskId, TaskId> = self
             .tasks

@@ -244,8 +244,8 @@ pub struct JoinError {
     /// The panic's payload, in a box of its own: so a `Result` with this error is hardly larger than the
     /// output that nearly all of them hold, and is handed on in registers if that is small.
     ///
-    /// The mutex is never locked: it lets an error be shared between threads (`Sync`), as
-    /// `Box<dyn Error + Send + Sync>` and so `?` ask for.
+    /// The mutex lets an error be shared between threads (`Sync`), as `Box<dyn Error + Send + Sync>` and so `?`
+    /// ask for. Only `panic_message` locks it, for an instant.
     panic: Option<Box<Mutex<Box<dyn Any + Send>>>>,
 }
 

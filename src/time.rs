@@ -128,7 +128,8 @@ impl Sleep {
     }
 
     /// When it is due. `None` before the first poll of a sleep that was made outside of an
-    /// executor, and for one that never ends.
+    /// executor, and for one that never ends. (That a deadline lies beyond the 584 years of the executor's
+    /// clock is found out when the executor meets it.)
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::For(_) | State::Never(_) => None,

@@ -1,9 +1,9 @@
-//! What a task's waker does: from the executor's own thread it pushes to the ready queue, from any other it
-//! sends a letter to the executor's inbox (`inbox.rs`). Never both.
+//! What a task's waker does: where its executor runs it pushes to the ready queue, from anywhere else it sends a
+//! letter to the executor's inbox (`inbox.rs`). Never both.
 //!
 //! ```text
-//!    the executor's thread:   wake ──▶ one thread-local look ──▶ Queue::push
-//!    any other thread:        wake ──▶ TaskWaker::send
+//!    inside of its executor:              wake ──▶ one thread-local look ──▶ Queue::push
+//!    on another thread, between calls:    wake ──▶ TaskWaker::send
 //! ```
 
 use std::sync::Arc;

@@ -274,9 +274,10 @@ pub enum Cause {
     Task(TaskId),
     /// It used its own waker in its own poll.
     Itself,
-    /// Another thread used its waker.
+    /// Its waker was used where its executor did not run: on another thread, or on this one between two
+    /// calls or in another executor.
     OtherThread,
-    /// This thread used its waker while no task was running.
+    /// Its executor ran, but none of its tasks: an observer, say, has used its waker.
     Outside,
     /// A task whose handle it awaits has finished.
     Joined(TaskId),

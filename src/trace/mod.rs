@@ -58,8 +58,8 @@ pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
 
-    /// Is given the record instead of shown it. This is what the executor calls; an observer that
-    /// keeps records writes it and spares a copy.
+    /// Like [`observe`](Observer::observe), but the record is given away. The executor calls this one; an
+    /// observer that keeps records overrides it and so need not clone them.
     fn observe_owned(&self, record: Record) {
         self.observe(&record);
     }

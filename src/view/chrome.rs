@@ -7,7 +7,9 @@
 //! each task's life, each thread of the pool.
 //!
 //! Perfetto drops an arrow whose end lies in no slice, and on the virtual clock a poll takes no time,
-//! so that nothing can lie in it. Here each record is at least a nanosecond after the one before it.
+//! so that nothing can lie in it. Here each record is at least a nanosecond after the one before it. (The
+//! format's numbers have 53 bits: in a run of more than a hundred days a nanosecond is lost in them, and
+//! arrows with it.)
 
 use std::collections::HashMap;
 use std::time::Duration;
