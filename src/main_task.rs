@@ -32,7 +32,6 @@ pub(crate) struct MainTask<'a> {
     /// `None` until somebody has cloned its waker: until then it is polled with the executor's spare
     /// one, as every task is.
     waker: Option<MainWaker>,
-    has_ended: bool,
 }
 
 struct MainWaker {
@@ -54,7 +53,6 @@ impl<'a> MainTask<'a> {
             type_name,
             shared,
             waker: None,
-            has_ended: false,
         }
     }
 
@@ -142,20 +140,17 @@ impl<'a> MainTask<'a> {
         self.end(|task| Event::Cancelled { task });
     }
 
-    /// The future has panicked, or else an observer has: then the future may have ended already.
+    /// The future has panicked, or else an observer has.
     pub(crate) fn panicked(&mut self, payload: &(dyn Any + Send)) {
-        if !self.has_ended {
-            self.shared.poll_ended();
-            self.end(|task| Event::Panicked {
-                task,
-                message: message_of(payload).map(str::to_owned),
-            });
-        }
+        self.shared.poll_ended();
+        self.end(|task| Event::Panicked {
+            task,
+            message: message_of(payload).map(str::to_owned),
+        });
     }
 
     #[inline]
     fn end(&mut self, how: impl FnOnce(TaskId) -> Event) {
-        self.has_ended = true;
         self.shared.queue.vacate_main(self.id);
         let id = self.id;
         self.shared.tracer().emit(move || how(id));

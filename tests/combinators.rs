@@ -352,3 +352,15 @@ fn a_join_may_go_to_another_executor_and_is_woken_there_by_the_first() {
     }
     assert!(here.is_finished());
 }
+
+#[test]
+fn a_sleep_wakes_whoever_has_polled_it_last() {
+    let begun = || async {
+        let mut sleep = Box::pin(sleep(secs(1)));
+        let polled = poll_once(pin!(join_all([sleep.as_mut()]))).await;
+        assert!(polled.is_pending());
+        sleep
+    };
+    assert_eq!(timed(async { begun().await.await }).1, 1);
+    assert_eq!(timed(async { join_all([begun().await]).await }).1, 1);
+}

@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::{ms, recorded};
 use watchglass::trace::{Event, Recording};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, sleep, spawn, spawn_blocking, spawn_named, yield_now,
+    Executor, JoinHandle, JoinSet, join_all, sleep, spawn, spawn_blocking, spawn_named, yield_now,
 };
 
 fn findings(recording: &Recording) -> Vec<String> {
@@ -340,9 +340,16 @@ fn a_timer_that_is_gone_when_the_poll_ends_is_a_forgotten_waker() {
 
 #[test]
 fn a_timer_of_an_earlier_poll_is_a_waker_that_was_not_forgotten() {
+    assert_waits_for_what_it_polled_first(sleep(ms(2)));
+    let nested = || async { drop(join_all([sleep(ms(2))]).await) };
+    assert_waits_for_what_it_polled_first(nested());
+    assert_waits_for_what_it_polled_first(async move { drop(join_all([nested()]).await) });
+}
+
+fn assert_waits_for_what_it_polled_first(timer: impl Future<Output = ()> + 'static) {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     executor.spawn(async {
-        let mut timer = pin!(sleep(ms(2)));
+        let mut timer = pin!(timer);
         let mut first = spawn(yield_now());
         let mut polls = 0;
         poll_fn(|cx| {
