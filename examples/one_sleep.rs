@@ -28,7 +28,7 @@ const STEPS: [&str; 8] = [
     "The main task spawns another: it is put in the ready queue. Then main awaits its handle.",
     "The executor takes the task from the queue and polls it: the sleeper runs for the first time.",
     "The sleep puts its deadline in the timer wheel, and whom to wake then. It answers Pending.",
-    "Nobody is ready, so the executor parks the thread until the next deadline in the wheel.",
+    "Nobody is ready, so the executor parks the thread until the next deadline in the wheel, or virtual time jumps there.",
     "The deadline has passed: the wheel hands the timer out, and its task is queued again.",
     "The second poll is Ready: the future is dropped, and its output waits for the handle.",
     "The end of the task wakes the main task, which awaits the handle. It gets the output.",
@@ -45,8 +45,8 @@ fn step_of(event: &Event) -> Option<usize> {
             _ => return None,
         },
         Event::TimerArmed { .. } => 4,
-        Event::Parked { .. } => 5,
-        Event::Unparked { .. } => 6,
+        Event::Parked { .. } | Event::ClockAdvanced { .. } => 5,
+        Event::Unparked { .. } | Event::Cascaded { .. } => 6,
         Event::Woken {
             by: Cause::Joined(_),
             ..

@@ -430,8 +430,16 @@ fn run_console(block: &str) -> Result<String, String> {
         if !has_program(program) {
             return Err(program.to_string());
         }
+        // Where the build may be elsewhere: CARGO_TARGET_DIR says so.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .parent()
+            .expect("it is in there");
+        let command_here = match target == root().join("target") {
+            true => command.to_string(),
+            false => command.replace("target/", &format!("{}/", target.display())),
+        };
         let output = Command::new("sh")
-            .args(["-c", &format!("{{ {command}\n}} 2>&1")])
+            .args(["-c", &format!("{{ {command_here}\n}} 2>&1")])
             .current_dir(root())
             .env("RUST_BACKTRACE", "0")
             .env("CARGO_TERM_COLOR", "never")

@@ -325,7 +325,7 @@ fn one_sleep_takes_eight_steps() {
    * s  #1 waits for timer 0 at *
    * s  #1 returned Pending after *
 
-5. Nobody is ready, so the executor parks the thread until the next deadline in the wheel.
+5. Nobody is ready, so the executor parks the thread until the next deadline in the wheel, or virtual time jumps there.
    * s  nothing is ready: the thread parks until * s
 
 6. The deadline has passed: the wheel hands the timer out, and its task is queued again.
