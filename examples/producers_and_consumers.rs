@@ -11,7 +11,7 @@
 use async_channel::{Receiver, Sender, bounded};
 use std::thread;
 use std::time::Duration;
-use watchglass::{block_on, join_all, sleep, spawn};
+use watchglass::{block_on, join_all, sleep, spawn, spawn_named};
 
 async fn cook(table: Sender<String>) {
     for dish in ["soup", "rice", "fish"] {
@@ -46,8 +46,8 @@ fn main() {
     });
     block_on(async {
         let cook = spawn(cook(sender));
-        let first = spawn(waiter("waiter 1:", receiver.clone()));
-        let second = spawn(waiter("waiter 2:", receiver));
+        let first = spawn_named("waiter 1", waiter("waiter 1:", receiver.clone()));
+        let second = spawn_named("waiter 2", waiter("waiter 2:", receiver));
         let served = join_all([first, second]).await;
         cook.await.unwrap();
         let served: usize = served.into_iter().map(Result::unwrap).sum();

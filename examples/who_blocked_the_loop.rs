@@ -43,7 +43,8 @@ fn run(what: &str, suspect: impl Future<Output = ()> + 'static) {
             found += 1;
         }
     }
-    println!("  {found} long polls");
+    let plural = if found == 1 { "" } else { "s" };
+    println!("  {found} long poll{plural}");
 }
 
 fn main() {

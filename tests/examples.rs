@@ -321,7 +321,7 @@ fn one_sleep_takes_eight_steps() {
    * s  #1 is polled: it is new
 
 4. The sleep puts its deadline in the timer wheel, and whom to wake then. It answers Pending.
-   * s  timer 0 was armed to wake #1 at * s, and put to level *, slot * of the wheel
+   * s  timer 0 was armed to wake #1 at * s, and put in level *, slot * of the wheel
    * s  #1 waits for timer 0 at *
    * s  #1 returned Pending after *
 

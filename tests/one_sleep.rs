@@ -35,7 +35,7 @@ fn one_sleep_is_these_events_and_no_others() {
         // 3. The executor pops the id and polls the future.
         "#1 is polled: it is new",
         // 4. The sleep leaves its deadline in the timer wheel.
-        "timer 0 was armed to wake #1 at 0.100 s, and put to level 4, slot 5 of the wheel",
+        "timer 0 was armed to wake #1 at 0.100 s, and put in level 4, slot 5 of the wheel",
         "#1 waits for timer 0 at tests/one_sleep.rs:11:39",
         "#1 returned Pending after 0ns",
         // 5. Nothing is ready: here the real clock would make it park.

@@ -243,8 +243,8 @@ fn resets_and_cancellations_are_told() {
         .filter(|s| s.starts_with("timer"))
         .collect();
     let expected = [
-        "timer 0 was armed to wake #0 at 1.000 s, and put to level 4, slot 59 of the wheel",
-        "timer 0 was set to 2.000 s instead, and put to level 5, slot 1 of the wheel",
+        "timer 0 was armed to wake #0 at 1.000 s, and put in level 4, slot 59 of the wheel",
+        "timer 0 was set to 2.000 s instead, and put in level 5, slot 1 of the wheel",
         "timer 0 was cancelled",
     ];
     assert_eq!(timers, expected);

@@ -26,9 +26,9 @@ fn main() {
             deadline,
             place,
             ..
-        } => println!("{timer}, due at {:>8}, is put {place}", at(deadline)),
+        } => println!("{timer}, due at {:>8}, is put in {place}", at(deadline)),
         Event::ClockAdvanced { to, .. } => println!("it is {}", at(to)),
-        Event::Cascaded { timer, place } => println!("  {timer} moves {place}"),
+        Event::Cascaded { timer, place } => println!("  {timer} moves to {place}"),
         Event::TimerFired { timer, .. } => println!("  {timer} fires"),
         _ => {}
     };

@@ -81,13 +81,13 @@ impl fmt::Display for Event {
                     Some(task) => {
                         write!(
                             f,
-                            "{timer} was armed to wake {task} at {deadline}, and put {place}"
+                            "{timer} was armed to wake {task} at {deadline}, and put in {place}"
                         )
                     }
                     None => {
                         write!(
                             f,
-                            "{timer} was armed to use a waker at {deadline}, and put {place}"
+                            "{timer} was armed to use a waker at {deadline}, and put in {place}"
                         )
                     }
                 }
@@ -99,7 +99,7 @@ impl fmt::Display for Event {
             } => {
                 write!(
                     f,
-                    "{timer} was set to {} instead, and put {place}",
+                    "{timer} was set to {} instead, and put in {place}",
                     Seconds(*deadline)
                 )
             }
@@ -110,7 +110,7 @@ impl fmt::Display for Event {
             Event::TimerHandedOver { timer, task: None } => {
                 write!(f, "{timer} will use another waker instead")
             }
-            Event::Cascaded { timer, place } => write!(f, "{timer} moved {place}"),
+            Event::Cascaded { timer, place } => write!(f, "{timer} moved to {place}"),
             Event::TimerFired {
                 timer,
                 deadline,
@@ -266,8 +266,8 @@ impl fmt::Display for WaitsOn {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Due => write!(f, "to the list of those that are due"),
-            Place::Slot { level, slot } => write!(f, "to level {level}, slot {slot} of the wheel"),
+            Place::Due => write!(f, "the list of those that are due"),
+            Place::Slot { level, slot } => write!(f, "level {level}, slot {slot} of the wheel"),
         }
     }
 }

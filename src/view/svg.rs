@@ -187,7 +187,9 @@ impl Picture {
     }
 
     fn add_bar(&mut self, bar: &Bar, y: f64, height: f64) {
-        let (x, width) = (at(bar.from), at(bar.until) - at(bar.from));
+        let x = at(bar.from);
+        // Short of the end by a little: the next bar may begin there, and is another wait.
+        let width = (at(bar.until) - x - 1.5).max(1.0);
         let class = match bar.kind {
             Waiting::Queued => "queued",
             Waiting::Timer => "timer",
@@ -204,11 +206,14 @@ impl Picture {
         // The time is what matters of a sleep.
         let fits = |label: &&str| label.chars().count() as f64 * LETTER <= room;
         let shorter = ["", "sleep ", "sleep until "].map(|words| bar.label.strip_prefix(words));
+        // The beginning of a sentence says something, that of a short one does not.
+        let enough = 12.0 * LETTER;
         let shown = match shorter.into_iter().flatten().find(fits) {
             Some(label) => label.to_owned(),
-            None => shortened(&bar.label, room),
+            None if room > enough => shortened(&bar.label, room),
+            None => String::new(),
         };
-        if bar.kind != Waiting::Queued && shown.chars().count() > 4 {
+        if bar.kind != Waiting::Queued && !shown.is_empty() {
             let text = format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
                 x + 6.0,

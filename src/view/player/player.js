@@ -397,7 +397,8 @@ function markTasks() {
     if (here.length > 0) said.push(shortList(here) + (here.length > 1 ? " are here" : " is here"));
     const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
     if (spawned.length > 0) said.push(were(spawned) + "spawned here");
-    if (lastSeen.length > 0) said.push(were(lastSeen) + "last seen here");
+    if (lastSeen.length > 0) said.push(were(lastSeen) + "last seen here, and " +
+      (lastSeen.length > 1 ? "have" : "has") + " gone on");
     line.append(element("span", "◀ " + said.join("; "), "who"));
   }
 }
