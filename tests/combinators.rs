@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use common::{Log, OnDrop, Probe, poll_once, secs, virtual_executor};
 use waker_fn::waker_fn;
+use watchglass::time::Sleep;
 use watchglass::{block_on, join, join_all, now, race, sleep, spawn, timeout, yield_now};
 
 /// Sleeps, and says after how many seconds it is dropped itself, which is not before it is done.
@@ -355,12 +356,20 @@ fn a_join_may_go_to_another_executor_and_is_woken_there_by_the_first() {
 
 #[test]
 fn a_sleep_wakes_whoever_has_polled_it_last() {
-    let begun = || async {
-        let mut sleep = Box::pin(sleep(secs(1)));
-        let polled = poll_once(pin!(join_all([sleep.as_mut()]))).await;
+    async fn begin_in_a_join(sleep: Pin<&mut Sleep>) {
+        let polled = poll_once(pin!(join_all([sleep]))).await;
         assert!(polled.is_pending());
-        sleep
+    }
+    let by_the_task = async {
+        let mut sleep = pin!(sleep(secs(1)));
+        begin_in_a_join(sleep.as_mut()).await;
+        sleep.await;
     };
-    assert_eq!(timed(async { begun().await.await }).1, 1);
-    assert_eq!(timed(async { join_all([begun().await]).await }).1, 1);
+    assert_eq!(timed(by_the_task).1, 1);
+    let by_another_join = async {
+        let mut sleep = pin!(sleep(secs(1)));
+        begin_in_a_join(sleep.as_mut()).await;
+        join_all([sleep]).await;
+    };
+    assert_eq!(timed(by_another_join).1, 1);
 }
