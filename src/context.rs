@@ -440,7 +440,7 @@ impl Shared {
         Some((woken, child.index.get()))
     }
 
-    /// [`waiter`](Shared::waiter), for somebody who keeps it for himself: neither a timer nor a task.
+    /// [`waiter`](Shared::waiter), for somebody who keeps it where nobody looks: neither a timer nor a task.
     pub(crate) fn waiter_kept_elsewhere(&self, waker: &Waker) -> Waiter {
         self.registered_unseen.set(true);
         self.waiter(waker)

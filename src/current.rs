@@ -66,19 +66,20 @@ impl Shared {
     #[inline]
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
         Entered {
-            previous: set_current(Some(self.clone())),
+            previous: ManuallyDrop::new(set_current(Some(self.clone()))),
         }
     }
 }
 
 /// While it lives, an executor runs on this thread.
 pub(crate) struct Entered {
-    /// Who runs when this one does not any more: somebody only if an executor is dropped in another.
-    previous: Option<Rc<Shared>>,
+    /// Who runs when this one does not any more: somebody only if an executor is dropped in another. The drop
+    /// below empties it, so that nothing is left to drop after that, and the whole is inlined.
+    previous: ManuallyDrop<Option<Rc<Shared>>>,
 }
 
 impl Drop for Entered {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         drop(set_current(self.previous.take()));
     }
