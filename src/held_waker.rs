@@ -1,18 +1,31 @@
-//! A task's waker, as the executor holds it: so it knows whether anybody else does.
+//! A waker, as whoever polls with it holds it: so it is known whether anybody else has it too.
 //!
-//! What a wake does is in `waker.rs`. That needs the executor that runs, and so comes later: a look ahead
-//! in the reading order.
+//! What the wake of a task does is in `waker.rs`. That needs the executor that runs, and so comes later: a
+//! look ahead in the reading order.
 
 use std::mem;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Wake, Waker};
 
 use crate::inbox::{Home, TaskWaker};
 
-/// A task's waker together with the executor's own handle on its target, which counts the clones.
-pub(crate) struct HeldWaker {
-    pub(crate) target: Arc<TaskWaker>,
+/// A waker together with a handle on its target, which counts the clones.
+pub(crate) struct HeldWaker<W = TaskWaker> {
+    pub(crate) target: Arc<W>,
     pub(crate) waker: Waker,
+}
+
+impl<W: Wake + Send + Sync + 'static> HeldWaker<W> {
+    pub(crate) fn of(target: Arc<W>) -> Self {
+        let waker = Waker::from(target.clone());
+        HeldWaker { target, waker }
+    }
+
+    /// How many clones of the waker there are, besides this one.
+    #[inline]
+    pub(crate) fn clones(&self) -> usize {
+        Arc::strong_count(&self.target) - 2
+    }
 }
 
 impl HeldWaker {
@@ -21,22 +34,11 @@ impl HeldWaker {
         HeldWaker::of(TaskWaker::new(home))
     }
 
-    pub(crate) fn of(target: Arc<TaskWaker>) -> Self {
-        let waker = Waker::from(target.clone());
-        HeldWaker { target, waker }
-    }
-
     /// Gives this waker away and puts a new one in its place: there are clones of it, which must go
     /// on to be those of the task that was polled with it.
     #[cold]
     pub(crate) fn replace_by_new(&mut self) -> HeldWaker {
         let home = self.target.home().clone();
         mem::replace(self, HeldWaker::new(home))
-    }
-
-    /// How many clones of the waker there are, besides this one.
-    #[inline]
-    pub(crate) fn clones(&self) -> usize {
-        Arc::strong_count(&self.target) - 2
     }
 }

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::context::Shared;
+use crate::held_waker::HeldWaker;
 use crate::trace::WaitsOn;
 use crate::waiter::{ForeignWaker, Parent, Woken};
 
@@ -75,7 +76,7 @@ pub struct JoinAll<F: Future> {
     polled: Vec<usize>,
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
     /// never has one of its own.
-    spare: Option<HeldChildWaker>,
+    spare: Option<HeldWaker<ChildWaker>>,
     home: Option<PolledAt>,
 }
 
@@ -91,7 +92,7 @@ enum PolledAt {
 enum Child<F: Future> {
     Running {
         future: Pin<Box<F>>,
-        waker: Option<HeldChildWaker>,
+        waker: Option<HeldWaker<ChildWaker>>,
     },
     Done(Option<F::Output>),
 }
@@ -101,24 +102,13 @@ struct ChildWaker {
     woken: Arc<Woken>,
 }
 
-/// A child's waker, and a handle on it that tells whether anybody has a clone.
-struct HeldChildWaker {
-    target: Arc<ChildWaker>,
-    waker: Waker,
-}
-
-impl HeldChildWaker {
-    fn new(woken: &Arc<Woken>) -> Self {
-        let target = Arc::new(ChildWaker {
+impl ChildWaker {
+    /// A waker of no child yet.
+    fn held(woken: &Arc<Woken>) -> HeldWaker<ChildWaker> {
+        HeldWaker::of(Arc::new(ChildWaker {
             index: AtomicUsize::new(0),
             woken: woken.clone(),
-        });
-        let waker = Waker::from(target.clone());
-        HeldChildWaker { target, waker }
-    }
-
-    fn is_cloned(&self) -> bool {
-        Arc::strong_count(&self.target) > 2
+        }))
     }
 }
 
@@ -150,7 +140,7 @@ impl<F: Future> JoinAll<F> {
             None => {
                 self.woken.begin_poll(index, true);
                 let spare = self.spare.take();
-                let spare = spare.unwrap_or_else(|| HeldChildWaker::new(&self.woken));
+                let spare = spare.unwrap_or_else(|| ChildWaker::held(&self.woken));
                 spare.target.index.store(index, Ordering::Relaxed);
                 spare
             }
@@ -164,11 +154,11 @@ impl<F: Future> JoinAll<F> {
                 self.children[index] = Child::Done(Some(output));
                 self.running -= 1;
                 self.woken.end(index);
-                if !held.is_cloned() {
+                if held.clones() == 0 {
                     self.spare = Some(held);
                 }
             }
-            Poll::Pending if held.is_cloned() => {
+            Poll::Pending if held.clones() > 0 => {
                 *waker = Some(held);
                 self.outside += 1;
             }

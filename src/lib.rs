@@ -81,7 +81,7 @@
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
 //! | [inbox.rs] | how other threads reach the executor, and why no wake is lost; the park |
-//! | [held_waker.rs] | a task's waker, as the executor holds it |
+//! | [held_waker.rs] | a waker, as whoever polls with it holds it |
 //! | [pool.rs] | the threads that run what blocks |
 //! | [slack.rs] | how late the operating system may wake the thread |
 //! | [context.rs] | what the running executor shares with its futures |
