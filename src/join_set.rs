@@ -143,19 +143,46 @@ impl<T: 'static> JoinSet<T> {
         JoinNext { set: self }
     }
 
+    /// Like [`join_next`](JoinSet::join_next), and says whose outcome it is: an error does not.
+    ///
+    /// ```
+    /// let executor = watchglass::Executor::builder().virtual_time().build();
+    /// executor.block_on(async {
+    ///     let mut set = watchglass::JoinSet::new();
+    ///     let fails = set.spawn(async { panic!("on purpose") });
+    ///     let (id, outcome): (_, Result<(), _>) = set.join_next_with_id().await.unwrap();
+    ///     assert!(id == fails && outcome.is_err());
+    /// });
+    /// ```
+    pub fn join_next_with_id(&mut self) -> JoinNextWithId<'_, T> {
+        JoinNextWithId(self.join_next())
+    }
+
     /// The outcome of a task that has ended, if there is one; `None` also if the set is empty.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        self.try_join_next_with_id().map(|(_, outcome)| outcome)
+    }
+
+    /// Like [`try_join_next`](JoinSet::try_join_next), and says whose outcome it is.
+    pub fn try_join_next_with_id(&mut self) -> Option<(TaskId, Result<T, JoinError>)> {
         loop {
             let id = self.ended.ids.borrow_mut().pop_front()?;
             // An observer that was told of the end may have detached the task before the set was.
             if let Some(mut handle) = self.handles.remove(&id) {
-                return handle.take();
+                return Some((id, handle.take()?));
             }
         }
     }
 }
 
 impl<T> JoinSet<T> {
+    /// [Aborts](JoinHandle::abort) one task, which stays in the set until it is joined. False, and nothing has
+    /// happened, if it is not in the set.
+    pub fn abort(&self, id: TaskId) -> bool {
+        let handle = self.handles.get(&id);
+        handle.inspect(|handle| handle.abort()).is_some()
+    }
+
     /// [Aborts](JoinHandle::abort) every task, in the order of their ids. They stay in the set until
     /// they are joined.
     pub fn abort_all(&self) {
@@ -186,13 +213,38 @@ pub struct JoinNext<'a, T> {
     set: &'a mut JoinSet<T>,
 }
 
+/// The future of [`JoinSet::join_next_with_id`].
+#[must_use = "this waits only when you `.await` it"]
+#[derive(Debug)]
+pub struct JoinNextWithId<'a, T>(JoinNext<'a, T>);
+
 impl<T: 'static> Future for JoinNext<'_, T> {
     type Output = Option<Result<T, JoinError>>;
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(outcome) = self.set.try_join_next() {
-            return Poll::Ready(Some(outcome));
+        let next = self.poll_next(cx);
+        next.map(|next| next.map(|(_, outcome)| outcome))
+    }
+}
+
+impl<T: 'static> Future for JoinNextWithId<'_, T> {
+    type Output = Option<(TaskId, Result<T, JoinError>)>;
+
+    #[track_caller]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_next(cx)
+    }
+}
+
+/// Whose outcome it is, and the outcome.
+type Next<T> = (TaskId, Result<T, JoinError>);
+
+impl<T: 'static> JoinNext<'_, T> {
+    #[track_caller]
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next<T>>> {
+        if let Some(next) = self.set.try_join_next_with_id() {
+            return Poll::Ready(Some(next));
         }
         if self.set.is_empty() {
             return Poll::Ready(None);
@@ -204,8 +256,8 @@ impl<T: 'static> Future for JoinNext<'_, T> {
         drop(before);
         // The observer and the waker, who were told, are the user's code: they may have dropped the
         // executor whose tasks these are, and so ended one while nobody was noted to be woken.
-        match self.set.try_join_next() {
-            Some(outcome) => Poll::Ready(Some(outcome)),
+        match self.set.try_join_next_with_id() {
+            Some(next) => Poll::Ready(Some(next)),
             None => Poll::Pending,
         }
     }

@@ -202,7 +202,7 @@ pub use combine::{Join, Race, YieldNow, join, race, yield_now};
 pub use executor::{Executor, Step, block_on};
 pub use join_all::{JoinAll, join_all};
 pub use join_handle::{JoinHandle, spawn, spawn_named};
-pub use join_set::{JoinNext, JoinSet};
+pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
 pub use stalled::{Stalled, StuckTask};
 pub use task::{JoinError, TaskId};
 pub use time::{interval, now, sleep, sleep_until, timeout};

@@ -297,3 +297,20 @@ fn who_waits_for_another_executor_s_task_is_not_told_of_one_of_its_own() {
     };
     assert!(!recording.events().iter().any(joined));
 }
+
+#[test]
+fn a_set_says_whose_outcome_it_gives_and_aborts_one() {
+    virtual_executor().block_on(async {
+        let mut set = JoinSet::new();
+        let ids = [3, 1, 2].map(|seconds| set.spawn(sleep(secs(seconds))));
+        assert!(set.try_join_next_with_id().is_none());
+        assert!(set.abort(ids[0]));
+        assert!(!set.abort(spawn(async {}).id()));
+        let mut ended = Vec::new();
+        while let Some((id, outcome)) = set.join_next_with_id().await {
+            ended.push((id, outcome.is_ok()));
+        }
+        assert_eq!(ended, [(ids[0], false), (ids[1], true), (ids[2], true)]);
+        assert!(!set.abort(ids[0]));
+    });
+}
