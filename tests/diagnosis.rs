@@ -341,6 +341,7 @@ fn a_timer_that_is_gone_when_the_poll_ends_is_a_forgotten_waker() {
 #[test]
 fn a_timer_of_an_earlier_poll_is_a_waker_that_was_not_forgotten() {
     assert_waits_for_what_it_polled_first(sleep(ms(2)));
+    assert_waits_for_what_it_polled_first(async { spawn(sleep(ms(2))).await.unwrap() });
     let nested = || async { drop(join_all([sleep(ms(2))]).await) };
     assert_waits_for_what_it_polled_first(nested());
     assert_waits_for_what_it_polled_first(async move { drop(join_all([nested()]).await) });

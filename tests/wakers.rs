@@ -7,12 +7,13 @@ use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use common::{
     Log, OnDrop, Probe, no_hang, own_waker, recorded, secs, virtual_executor, wake_remotely,
 };
+use waker_fn::waker_fn;
 use watchglass::trace::{Cause, Effect, Event, Recording};
 use watchglass::{Executor, Step, TaskId, join_all, sleep, spawn, yield_now};
 
@@ -232,6 +233,14 @@ fn a_timer_is_the_cause_of_the_wakes_that_it_brings_about_and_of_no_later_ones()
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     let probe = Probe::new();
     executor.block_on(async {
+        // The timer uses a waker that is not the executor's, which wakes this task.
+        let mut timer = pin!(sleep(secs(1)));
+        poll_fn(|cx| {
+            let own = cx.waker().clone();
+            let foreign = waker_fn(move || own.wake_by_ref());
+            timer.as_mut().poll(&mut Context::from_waker(&foreign))
+        })
+        .await;
         // The timer wakes a future of the join, and the join wakes this task.
         join_all([sleep(secs(1))]).await;
         drop(spawn(probe.run()));
@@ -248,6 +257,7 @@ fn a_timer_is_the_cause_of_the_wakes_that_it_brings_about_and_of_no_later_ones()
         .collect();
     let [
         Cause::Spawned,
+        Cause::Timer(_),
         Cause::Timer(_),
         Cause::Spawned,
         Cause::Itself,
