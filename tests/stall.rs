@@ -365,29 +365,32 @@ fn a_task_whose_last_waker_was_dropped_goes_on_when_something_else_wakes_it() {
 
 #[test]
 fn while_a_waker_is_held_elsewhere_the_thread_sleeps_and_does_not_turn() {
-    let (executor, recording) = recorded(Executor::builder());
-    let (send, wakers) = mpsc::channel::<Waker>();
-    let other = thread::spawn(move || {
-        let waker = wakers.recv().unwrap();
-        thread::sleep(ms(50));
-        waker.wake();
-    });
-    executor.block_on(async {
+    for in_a_task in [false, true] {
+        let (executor, recording) = recorded(Executor::builder());
+        let (send, wakers) = mpsc::channel::<Waker>();
+        let other = thread::spawn(move || {
+            let waker = wakers.recv().unwrap();
+            thread::sleep(ms(50));
+            waker.wake();
+        });
         let mut sent = false;
-        poll_fn(|cx| {
+        let waits = poll_fn(move |cx| {
             if mem::replace(&mut sent, true) {
                 return Poll::Ready(());
             }
             send.send(cx.waker().clone()).unwrap();
             Poll::Pending
-        })
-        .await;
-    });
-    other.join().unwrap();
-    let is_park = |sentence: &String| sentence.contains("the thread parks");
-    let parks = sentences(&recording).into_iter().filter(is_park).count();
-    // The operating system may wake it now and then.
-    assert!((1..20).contains(&parks), "{parks}");
+        });
+        match in_a_task {
+            false => executor.block_on(waits),
+            true => executor.block_on(executor.spawn(waits)).unwrap(),
+        }
+        other.join().unwrap();
+        let is_park = |sentence: &String| sentence.contains("the thread parks");
+        let parks = sentences(&recording).into_iter().filter(is_park).count();
+        // The operating system may wake it now and then.
+        assert!((1..20).contains(&parks), "{parks}");
+    }
 }
 
 #[test]
