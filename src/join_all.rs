@@ -33,7 +33,8 @@ use crate::waiter::{ForeignWaker, Parent, Woken};
 ///
 /// # Panics
 ///
-/// The future panics if it is polled again after it has given its outputs, unless there are none.
+/// The future panics if it is polled again after it has given its outputs, unless there are none. When one of
+/// the futures panics, so does the join, and is not to be polled again.
 ///
 /// ```
 /// let squares = watchglass::block_on(watchglass::join_all((0..4).map(|n| async move { n * n })));
@@ -113,8 +114,14 @@ impl ChildWaker {
 }
 
 impl Wake for ChildWaker {
+    /// The waker is let go of before the parent is woken: were it polled before that, the join would see
+    /// a clone of which it hears nothing any more.
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        let parent = self.woken.note_outside(self.index.load(Ordering::Relaxed));
+        drop(self);
+        if let Some(parent) = parent {
+            parent.wake();
+        }
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
@@ -151,9 +158,9 @@ impl<F: Future> JoinAll<F> {
         }
         match future.as_mut().poll(&mut Context::from_waker(&held.waker)) {
             Poll::Ready(output) => {
-                self.children[index] = Child::Done(Some(output));
                 self.running -= 1;
                 self.woken.end(index);
+                self.children[index] = Child::Done(Some(output));
                 if held.clones() == 0 {
                     self.spare = Some(held);
                 }

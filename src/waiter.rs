@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -153,7 +153,12 @@ impl Woken {
     #[inline]
     pub(crate) fn begin_poll(&self, index: usize, alone: bool) {
         match alone {
-            true => self.queued[index].store(false, Ordering::Relaxed),
+            // The join has seen by the count of clones that whoever had one has let go of it. With the fence,
+            // the poll sees what they did before that, also whoever woke it and was not the first.
+            true => {
+                fence(Ordering::Acquire);
+                self.queued[index].store(false, Ordering::Relaxed);
+            }
             // By a swap: see "Why no wake is lost" in `inbox.rs`.
             false => _ = self.queued[index].swap(false, Ordering::AcqRel),
         }

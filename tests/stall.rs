@@ -494,6 +494,32 @@ fn a_join_of_what_only_the_executor_wakes_is_a_stall_too() {
 }
 
 #[test]
+fn a_waker_that_was_used_up_by_a_thread_is_no_hope_for_a_join() {
+    no_hang(|| {
+        let (send, wakers) = mpsc::channel::<Waker>();
+        let wakes = thread::spawn(move || wakers.into_iter().for_each(Waker::wake));
+        for _ in 0..3_000 {
+            let send = send.clone();
+            let child = async move {
+                let mut given = false;
+                poll_fn(|cx| {
+                    if mem::replace(&mut given, true) {
+                        return Poll::Ready(());
+                    }
+                    send.send(cx.waker().clone()).unwrap();
+                    Poll::Pending
+                })
+                .await;
+                pending::<()>().await;
+            };
+            Executor::new().try_block_on(join_all([child])).unwrap_err();
+        }
+        drop(send);
+        wakes.join().unwrap();
+    });
+}
+
+#[test]
 fn a_join_that_is_gone_keeps_nobody_s_waker() {
     no_hang(|| {
         let executor = Executor::new();
