@@ -479,17 +479,18 @@ impl Shared {
     pub(crate) fn wake_waiter(&self, waiter: Waiter, by: Cause) {
         match waiter {
             Waiter::Task(id) => self.queue.wake(id, by),
-            Waiter::Child(woken, index) => match woken.note(index) {
-                Some(Parent::Inside(parent)) => self.wake_waiter(parent, by),
-                Some(Parent::Waker(waker)) => self.wake_foreign(waker, by),
-                None => {}
-            },
-            Waiter::Waker(waker) => self.wake_foreign(waker, by),
+            Waiter::Child(woken, index) => {
+                let Parent {
+                    inside, outside, ..
+                } = woken.note(index);
+                if let Some(parent) = inside.or(outside.map(Waiter::Waker)) {
+                    self.wake_waiter(parent, by);
+                }
+            }
+            Waiter::Waker(waker) => {
+                let _by = self.queue.wakes_because(by);
+                waker.wake();
+            }
         }
-    }
-
-    fn wake_foreign(&self, waker: ForeignWaker, by: Cause) {
-        let _by = self.queue.wakes_because(by);
-        waker.wake();
     }
 }

@@ -16,8 +16,8 @@ use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::context::Shared;
@@ -53,7 +53,6 @@ where
     let children: Vec<_> = futures.into_iter().map(running).collect();
     JoinAll {
         running: children.len(),
-        outside: 0,
         is_registered: false,
         woken: Woken::all(children.len()),
         polled: Vec::new(),
@@ -68,8 +67,6 @@ where
 pub struct JoinAll<F: Future> {
     children: Vec<Child<F>>,
     running: usize,
-    /// How many of them have a waker of their own: somebody outside may wake them.
-    outside: usize,
     /// True if one of them has ever left its index with a timer or a task of the executor.
     is_registered: bool,
     woken: Arc<Woken>,
@@ -93,13 +90,16 @@ enum PolledAt {
 enum Child<F: Future> {
     Running {
         future: Pin<Box<F>>,
-        waker: Option<HeldWaker<ChildWaker>>,
+        /// Its own waker, which is only lent out: it is gone when all others who have it have let go of it.
+        waker: Option<Weak<ChildWaker>>,
     },
     Done(Option<F::Output>),
 }
 
 struct ChildWaker {
     index: AtomicUsize,
+    /// True while only somebody outside has it.
+    is_lent: AtomicBool,
     woken: Arc<Woken>,
 }
 
@@ -108,25 +108,28 @@ impl ChildWaker {
     fn held(woken: &Arc<Woken>) -> HeldWaker<ChildWaker> {
         HeldWaker::of(Arc::new(ChildWaker {
             index: AtomicUsize::new(0),
+            is_lent: AtomicBool::new(false),
             woken: woken.clone(),
         }))
     }
 }
 
 impl Wake for ChildWaker {
-    /// The waker is let go of before the parent is woken: were it polled before that, the join would see
-    /// a clone of which it hears nothing any more.
     fn wake(self: Arc<Self>) {
-        let parent = self.woken.note_outside(self.index.load(Ordering::Relaxed));
-        drop(self);
-        if let Some(parent) = parent {
-            parent.wake();
-        }
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if let Some(parent) = self.woken.note_outside(self.index.load(Ordering::Relaxed)) {
             parent.wake();
+        }
+    }
+}
+
+impl Drop for ChildWaker {
+    fn drop(&mut self) {
+        if *self.is_lent.get_mut() {
+            self.woken.end_lending();
         }
     }
 }
@@ -138,11 +141,12 @@ impl<F: Future> JoinAll<F> {
         let Child::Running { future, waker } = &mut self.children[index] else {
             return;
         };
-        let held = match waker.take() {
+        let held = match waker.take().and_then(|own| own.upgrade()) {
             Some(own) => {
-                self.outside -= 1;
+                own.is_lent.store(false, Ordering::Relaxed);
+                self.woken.end_lending();
                 self.woken.begin_poll(index, false);
-                own
+                HeldWaker::of(own)
             }
             None => {
                 self.woken.begin_poll(index, true);
@@ -166,34 +170,33 @@ impl<F: Future> JoinAll<F> {
                 }
             }
             Poll::Pending if held.clones() > 0 => {
-                *waker = Some(held);
-                self.outside += 1;
+                self.woken.lend();
+                held.target.is_lent.store(true, Ordering::Relaxed);
+                *waker = Some(Arc::downgrade(&held.target));
             }
             Poll::Pending => self.spare = Some(held),
         }
     }
 
-    /// Whom to wake for the children. Nobody, where none of them has left its index with the executor, or had
-    /// given its waker away when it was last polled. And where only the executor wakes them, nothing that
-    /// would look like a waker that somebody outside holds: the executor would wait for that for ever.
-    fn parent(
-        &self,
-        before: Option<Parent>,
-        shared: Option<&Shared>,
-        waker: &Waker,
-    ) -> Option<Parent> {
-        if self.outside == 0 && !self.is_registered {
-            return None;
-        }
-        if let Some(shared) = shared
-            && self.outside == 0
-            && self.home != Some(PolledAt::Anywhere)
-        {
-            return Some(Parent::Inside(shared.waiter_kept_elsewhere(waker)));
-        }
-        match before {
-            Some(Parent::Waker(same)) if same.will_wake(waker) => Some(Parent::Waker(same)),
-            _ => Some(Parent::Waker(ForeignWaker::clone_of(waker))),
+    /// Whom to wake for the children. Nobody, where none of them has left its index with the executor, or has
+    /// given its waker away.
+    fn parent(&self, before: Parent, shared: Option<&Shared>, waker: &Waker) -> Parent {
+        let inside = match shared {
+            Some(shared) if self.is_registered && self.home != Some(PolledAt::Anywhere) => {
+                Some(shared.waiter_kept_elsewhere(waker))
+            }
+            _ => None,
+        };
+        let goes_with_lent = inside.is_some() || !self.is_registered;
+        let outside = match before.outside {
+            _ if goes_with_lent && !self.woken.has_lent() => None,
+            Some(same) if same.will_wake(waker) => Some(same),
+            _ => Some(ForeignWaker::clone_of(waker)),
+        };
+        Parent {
+            inside,
+            outside,
+            goes_with_lent,
         }
     }
 

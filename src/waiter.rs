@@ -32,10 +32,11 @@ impl Waiter {
     pub(crate) fn is_inside(&self, task: TaskId) -> bool {
         match self {
             Waiter::Task(id) => *id == task,
-            Waiter::Child(woken, _) => match &woken.list().parent {
-                Some(Parent::Inside(parent)) => parent.is_inside(task),
-                _ => false,
-            },
+            Waiter::Child(woken, _) => {
+                let list = woken.list();
+                let parent = list.parent.inside.as_ref();
+                parent.is_some_and(|parent| parent.is_inside(task))
+            }
             Waiter::Waker(_) => false,
         }
     }
@@ -87,17 +88,22 @@ pub(crate) struct Woken {
 struct List {
     /// The futures to be polled, in the order of their wakes.
     indices: Vec<usize>,
-    /// Whom to wake for them. `None` while the join itself is being polled: it looks at `indices`
-    /// before it returns.
-    parent: Option<Parent>,
+    /// Nobody while the join itself is being polled: it looks at `indices` before it returns.
+    parent: Parent,
+    /// How many of the futures' wakers are kept by somebody outside, and only by him.
+    lent: usize,
 }
 
 /// Whom to wake when a future of a `join_all` was woken.
-pub(crate) enum Parent {
-    /// Only the executor itself wakes any of the futures.
-    Inside(Waiter),
-    /// Somebody outside may wake one, on any thread.
-    Waker(ForeignWaker),
+#[derive(Default)]
+pub(crate) struct Parent {
+    /// For the executor itself, which needs no waker.
+    pub(crate) inside: Option<Waiter>,
+    /// For everybody else, on any thread.
+    pub(crate) outside: Option<ForeignWaker>,
+    /// True if `outside` is there only for those who have a future's waker: it goes with the last of these, for
+    /// the executor takes it for somebody who may still wake the task.
+    pub(crate) goes_with_lent: bool,
 }
 
 impl Woken {
@@ -107,7 +113,8 @@ impl Woken {
             queued: (0..children).map(|_| AtomicBool::new(true)).collect(),
             list: Mutex::new(List {
                 indices: (0..children).collect(),
-                parent: None,
+                parent: Parent::default(),
+                lent: 0,
             }),
         })
     }
@@ -116,19 +123,20 @@ impl Woken {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a future was woken, by the executor itself. Whoever comes first wakes the parent.
-    pub(crate) fn note(&self, index: usize) -> Option<Parent> {
-        self.push(index)?.parent.take()
+    /// Notes that a future was woken, by the executor itself. Whoever comes first has the parent to wake.
+    pub(crate) fn note(&self, index: usize) -> Parent {
+        let list = self.push(index);
+        list.map_or(Parent::default(), |mut list| mem::take(&mut list.parent))
     }
 
-    /// Notes that a future was woken, by anybody on any thread.
+    /// Notes that a future was woken, by anybody on any thread. Whoever comes first has the parent to wake.
     pub(crate) fn note_outside(&self, index: usize) -> Option<ForeignWaker> {
         let mut list = self.push(index)?;
-        let is_waker = |parent: &mut Parent| matches!(parent, Parent::Waker(_));
-        match list.parent.take_if(is_waker) {
-            Some(Parent::Waker(waker)) => Some(waker),
-            _ => None,
-        }
+        let outside = list.parent.outside.take()?;
+        let inside = mem::take(&mut list.parent);
+        drop(list);
+        drop(inside);
+        Some(outside)
     }
 
     fn push(&self, index: usize) -> Option<MutexGuard<'_, List>> {
@@ -142,10 +150,10 @@ impl Woken {
 
     /// The futures that are to be polled now come into `indices`, whose memory is used for those that
     /// are woken from now on; and until [`wait`](Woken::wait) nobody wakes the parent, who is given back.
-    pub(crate) fn take(&self, indices: &mut Vec<usize>) -> Option<Parent> {
+    pub(crate) fn take(&self, indices: &mut Vec<usize>) -> Parent {
         let mut list = self.list();
         mem::swap(indices, &mut list.indices);
-        list.parent.take()
+        mem::take(&mut list.parent)
     }
 
     /// From now on a wake puts the future in the list again, which is polled now. `alone` says that nobody
@@ -153,8 +161,8 @@ impl Woken {
     #[inline]
     pub(crate) fn begin_poll(&self, index: usize, alone: bool) {
         match alone {
-            // The join has seen by the count of clones that whoever had one has let go of it. With the fence,
-            // the poll sees what they did before that, also whoever woke it and was not the first.
+            // Whoever had its waker has let go of it: the count of clones says so. With the fence, the poll
+            // sees what they did before that, also whoever woke it and was not the first.
             true => {
                 fence(Ordering::Acquire);
                 self.queued[index].store(false, Ordering::Relaxed);
@@ -164,24 +172,56 @@ impl Woken {
         }
     }
 
-    /// Nobody is woken any more.
-    pub(crate) fn forget_parent(&self) {
-        let parent = self.list().parent.take();
-        drop(parent);
-    }
-
     /// A future that is done is woken no more.
     pub(crate) fn end(&self, index: usize) {
         self.queued[index].store(true, Ordering::Relaxed);
     }
 
+    /// True if somebody outside has a future's waker.
+    pub(crate) fn has_lent(&self) -> bool {
+        self.list().lent > 0
+    }
+
+    /// Somebody outside has a future's waker, and nobody else has.
+    pub(crate) fn lend(&self) {
+        self.list().lent += 1;
+    }
+
+    /// That waker is gone, or the join has it too.
+    pub(crate) fn end_lending(&self) {
+        let mut list = self.list();
+        list.lent -= 1;
+        let unneeded = list.unneeded();
+        drop(list);
+        drop(unneeded);
+    }
+
     /// Notes whom to wake. Gives that back if a future has been woken since [`take`](Woken::take).
-    pub(crate) fn wait(&self, parent: Option<Parent>) -> Result<(), Option<Parent>> {
+    pub(crate) fn wait(&self, parent: Parent) -> Result<(), Parent> {
         let mut list = self.list();
         if !list.indices.is_empty() {
             return Err(parent);
         }
         list.parent = parent;
+        let unneeded = list.unneeded();
+        drop(list);
+        drop(unneeded);
         Ok(())
+    }
+
+    /// Nobody is woken any more.
+    pub(crate) fn forget_parent(&self) {
+        let parent = mem::take(&mut self.list().parent);
+        drop(parent);
+    }
+}
+
+impl List {
+    /// The waker that nobody has a use for: it is for the caller to drop, with nothing locked.
+    fn unneeded(&mut self) -> Option<ForeignWaker> {
+        match self.lent == 0 && self.parent.goes_with_lent {
+            true => self.parent.outside.take(),
+            false => None,
+        }
     }
 }

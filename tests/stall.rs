@@ -7,6 +7,7 @@ use std::error::Error;
 use std::future::{pending, poll_fn};
 use std::hint::spin_loop;
 use std::mem;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::{Poll, Waker};
@@ -43,9 +44,9 @@ fn a_deadlock_is_told_with_names_and_places_on_the_real_clock_too() {
         let expected = "\
 stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside \
 will use a waker, so these can never finish:
-  #0 `deadlock`, spawned at tests/stall.rs:42:32, waits at tests/stall.rs:35:26
-  #1 `left`, spawned at tests/stall.rs:33:23, waits for #2 at tests/stall.rs:27:11
-  #2 `waits_for`, spawned at tests/stall.rs:34:24, waits for #1 at tests/stall.rs:27:11
+  #0 `deadlock`, spawned at tests/stall.rs:43:32, waits at tests/stall.rs:36:26
+  #1 `left`, spawned at tests/stall.rs:34:23, waits for #2 at tests/stall.rs:28:11
+  #2 `waits_for`, spawned at tests/stall.rs:35:24, waits for #1 at tests/stall.rs:28:11
 and they wait in a circle: #1 → #2 → #1";
         assert_eq!(stalled.to_string(), expected);
         let said = "nothing can ever happen again, and these have not finished: #0 #1 #2; they \
@@ -455,7 +456,7 @@ fn a_task_that_nobody_can_wake_is_told_of_at_once() {
 fn a_join_of_what_nobody_can_wake_is_a_stall_and_no_wait() {
     no_hang(|| {
         let executor = Executor::new();
-        let joins: [Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>>; 3] = [
+        let joins: [Vec<Pin<Box<dyn Future<Output = ()>>>>; 3] = [
             vec![Box::pin(pending())],
             // One has had its own waker, and has given it up.
             vec![Box::pin(sleep(ms(1))), Box::pin(pending())],
@@ -489,6 +490,30 @@ fn a_join_of_what_only_the_executor_wakes_is_a_stall_too() {
                 join_all([set.join_next()]).await;
             };
             executor.try_block_on(of_a_set).unwrap_err();
+        }
+    });
+}
+
+#[test]
+fn a_waker_of_a_future_in_a_join_that_a_thread_drops_is_a_stall_too() {
+    no_hang(|| {
+        for beside in [Duration::MAX, ms(1)] {
+            let (send, wakers) = mpsc::channel::<Waker>();
+            let drops = thread::spawn(move || {
+                let waker = wakers.recv().unwrap();
+                thread::sleep(ms(20));
+                waker.wake_by_ref();
+                thread::sleep(ms(20));
+                drop((waker, wakers));
+            });
+            let gives = poll_fn(move |cx| {
+                let _ = send.send(cx.waker().clone());
+                Poll::<()>::Pending
+            });
+            let futures: [Pin<Box<dyn Future<Output = ()>>>; 2] =
+                [Box::pin(gives), Box::pin(sleep(beside))];
+            Executor::new().try_block_on(join_all(futures)).unwrap_err();
+            drops.join().unwrap();
         }
     });
 }
