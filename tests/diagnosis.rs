@@ -305,9 +305,8 @@ fn a_timer_that_is_gone_when_the_poll_ends_is_a_forgotten_waker() {
         let mut other = other.take().expect("one poll");
         Pin::new(&mut other).poll(cx).map(drop)
     }));
-    let ids = [forgets.id(), also.id()];
     let joined = executor.spawn(join_all([pending::<()>()]));
-    let ids = [ids[0], ids[1], joined.id()];
+    let ids = [forgets.id(), also.id(), joined.id()];
     // These wait for what is neither a timer nor a task, and another timer is gone.
     executor.spawn(async {
         let mut never = pin!(sleep(Duration::MAX));
