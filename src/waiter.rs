@@ -1,4 +1,5 @@
-//! Who is told of something that has happened: that a timer has fired, or that a task has ended.
+//! Who is told of something that has happened: that a timer has fired, or that a task has ended. A task, a
+//! future of a `join_all` inside of one, or somebody else's waker.
 
 use std::mem;
 use std::rc::Rc;
