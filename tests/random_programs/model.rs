@@ -398,6 +398,15 @@ impl Ended {
     }
 }
 
+/// Whoever has given up waiting for a set is not woken by it.
+struct WaitsForSet<'a>(&'a mut Set);
+
+impl Drop for WaitsForSet<'_> {
+    fn drop(&mut self) {
+        self.0.ended.waiter.take();
+    }
+}
+
 impl Drop for Set {
     fn drop(&mut self) {
         Model::set_abort_all(self);
@@ -717,7 +726,9 @@ impl Runtime for Model {
     }
 
     fn set_next<'a>(set: &'a mut Set) -> Pin<Box<dyn Future<Output = Joined<Self>> + 'a>> {
-        Box::pin(poll_fn(|_| {
+        let mut waits = WaitsForSet(set);
+        Box::pin(poll_fn(move |_| {
+            let set = &mut *waits.0;
             let outcome = Model::set_try_next(set);
             if outcome.is_some() || set.handles.is_empty() {
                 return Poll::Ready(outcome);
