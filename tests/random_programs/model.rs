@@ -726,7 +726,7 @@ impl Runtime for Model {
     }
 
     fn set_next<'a>(set: &'a mut Set) -> Pin<Box<dyn Future<Output = Joined<Self>> + 'a>> {
-        let mut waits = WaitsForSet(set);
+        let waits = WaitsForSet(set);
         Box::pin(poll_fn(move |_| {
             let set = &mut *waits.0;
             let outcome = Model::set_try_next(set);
