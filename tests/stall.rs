@@ -151,6 +151,19 @@ fn the_future_is_dropped_and_the_executor_can_be_used_again() {
     assert_eq!(executor.step(), Step::Idle);
 }
 
+/// Sends its waker, and is done when it is polled once more.
+async fn sends_its_waker(to: mpsc::Sender<Waker>) {
+    let mut is_sent = false;
+    poll_fn(|cx| {
+        if mem::replace(&mut is_sent, true) {
+            return Poll::Ready(());
+        }
+        to.send(cx.waker().clone()).unwrap();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// Waits for a wake from a thread that lets the executor park first.
 fn woken_by_a_thread(builder: fn() -> Builder) -> Result<(), Stalled> {
     no_hang(move || {
@@ -308,15 +321,7 @@ fn a_waker_that_was_watched_while_the_executor_was_parked_still_wakes() {
         });
         let woken_often = |send: mpsc::Sender<Waker>| async move {
             for _ in 0..5 {
-                let mut sent = false;
-                poll_fn(|cx| {
-                    if mem::replace(&mut sent, true) {
-                        return Poll::Ready(());
-                    }
-                    send.send(cx.waker().clone()).unwrap();
-                    Poll::Pending
-                })
-                .await;
+                sends_its_waker(send.clone()).await;
             }
         };
         Executor::new().block_on(async move {
@@ -349,14 +354,7 @@ fn a_task_whose_last_waker_was_dropped_goes_on_when_something_else_wakes_it() {
                 to_first.send(common::own_waker().await).unwrap();
                 handle.await.unwrap();
             });
-            let mut sent = false;
-            let second = spawn(poll_fn(move |cx| {
-                if mem::replace(&mut sent, true) {
-                    return Poll::Ready(());
-                }
-                send.send(cx.waker().clone()).unwrap();
-                Poll::Pending
-            }));
+            let second = spawn(sends_its_waker(send));
             hand_over.send(second).await.unwrap();
             first.await.unwrap();
         });
@@ -374,14 +372,7 @@ fn while_a_waker_is_held_elsewhere_the_thread_sleeps_and_does_not_turn() {
             thread::sleep(ms(50));
             waker.wake();
         });
-        let mut sent = false;
-        let waits = poll_fn(move |cx| {
-            if mem::replace(&mut sent, true) {
-                return Poll::Ready(());
-            }
-            send.send(cx.waker().clone()).unwrap();
-            Poll::Pending
-        });
+        let waits = sends_its_waker(send);
         match in_a_task {
             false => executor.block_on(waits),
             true => executor.block_on(executor.spawn(waits)).unwrap(),
@@ -526,15 +517,7 @@ fn a_waker_that_was_used_up_by_a_thread_is_no_hope_for_a_join() {
         for _ in 0..3_000 {
             let send = send.clone();
             let child = async move {
-                let mut given = false;
-                poll_fn(|cx| {
-                    if mem::replace(&mut given, true) {
-                        return Poll::Ready(());
-                    }
-                    send.send(cx.waker().clone()).unwrap();
-                    Poll::Pending
-                })
-                .await;
+                sends_its_waker(send).await;
                 pending::<()>().await;
             };
             Executor::new().try_block_on(join_all([child])).unwrap_err();

@@ -5,7 +5,7 @@ mod example;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use example::example;
 use watchglass::trace::{Event, Observer, Record};
@@ -29,6 +29,13 @@ fn run(name: &str, watchglass: &str, input: &str) -> Output {
     // A program that is refused at once does not read.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
+}
+
+/// Runs a program that is an ignored test of this file.
+fn run_here(name: &str, watchglass: &str) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--nocapture", "--exact", name]);
+    command.env("WATCHGLASS", watchglass).output().unwrap()
 }
 
 fn printed(output: &Output) -> &str {
@@ -286,11 +293,8 @@ fn a_program_with_observers_of_its_own() {
 #[test]
 fn a_program_s_own_observer_is_told_as_ever_and_may_panic() {
     let json = directory("observers").join("run.json");
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--nocapture", "--exact"]);
-    command.arg("a_program_with_observers_of_its_own");
-    command.env("WATCHGLASS", format!("json:{}", json.display()));
-    let output = command.output().unwrap();
+    let watchglass = format!("json:{}", json.display());
+    let output = run_here("a_program_with_observers_of_its_own", &watchglass);
     assert!(output.status.success(), "{}", complained(&output));
     assert!(printed(&output).contains("it was told of the end\n"));
     let said = "watchglass: an observer has panicked: what happened after that is not shown\n";
@@ -315,11 +319,9 @@ fn a_program_that_prints_markup() {
 #[test]
 fn what_is_printed_cannot_become_markup() {
     let html = directory("markup").join("run.html");
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--nocapture", "--exact"]);
-    command.arg("a_program_that_prints_markup");
-    command.env("WATCHGLASS", format!("html:{}", html.display()));
-    assert!(command.output().unwrap().status.success());
+    let watchglass = format!("html:{}", html.display());
+    let output = run_here("a_program_that_prints_markup", &watchglass);
+    assert!(output.status.success());
     let page = fs::read_to_string(html).unwrap();
     let printed = page
         .lines()
@@ -333,15 +335,8 @@ fn what_is_printed_cannot_become_markup() {
 #[test]
 fn what_is_printed_is_passed_on_also_when_nothing_happens_any_more() {
     let json = directory("forgotten").join("run.json");
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args([
-        "--ignored",
-        "--nocapture",
-        "--exact",
-        "a_program_that_forgets_its_executor",
-    ]);
-    command.env("WATCHGLASS", format!("json:{}", json.display()));
-    let output = command.output().unwrap();
+    let watchglass = format!("json:{}", json.display());
+    let output = run_here("a_program_that_forgets_its_executor", &watchglass);
     let printed = printed(&output);
     assert!(
         printed.contains("printed after the executor's last event\n"),
