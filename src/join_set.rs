@@ -121,6 +121,7 @@ impl<T: 'static> JoinSet<T> {
             ),
             _ => {
                 self.executor = Some(executor.clone());
+                // Of tasks that were detached when they ended: here these ids may be other tasks'.
                 self.ended.ids.take();
             }
         }
