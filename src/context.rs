@@ -26,8 +26,8 @@ use crate::slots::{NextPoll, Slot, State};
 use crate::task::{
     BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, Name, TaskId, boxed, move_in, short_name,
 };
-use crate::trace::{Cause, Event, TaskKind, Tracer, WaitsOn};
-use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, Woken};
+use crate::trace::{Cause, Event, TaskKind, Tracer};
+use crate::waiter::{Joiner, PolledChild, Waiter};
 use crate::wheel::Wheel;
 
 /// Everything that one executor has, except for the loop that drives it.
@@ -44,25 +44,14 @@ pub(crate) struct Shared {
     /// By slot, the wakers of the tasks that have one of their own. Most have none.
     wakers: RefCell<Vec<Option<HeldWaker>>>,
     /// The waker of the poll that runs now, to be compared and never followed.
-    polled_with: Cell<*const Waker>,
+    pub(crate) polled_with: Cell<*const Waker>,
     pub(crate) polled_child: PolledChild,
     /// True if the poll that runs now has left its task's id with somebody, and nothing was cancelled
-    /// since. Of use only while tracing: see [`is_registered`](Shared::is_registered).
-    registered: Cell<bool>,
-    /// True if it has left it where `is_registered` does not look.
-    registered_unseen: Cell<bool>,
-    last_held: Cell<usize>,
-}
-
-/// The future of a `join_all` that is polled now, if one is.
-#[derive(Default)]
-pub(crate) struct PolledChild {
-    pub(crate) woken: RefCell<Option<Arc<Woken>>>,
-    pub(crate) index: Cell<usize>,
-    /// The address of what it is polled with, or 0.
-    pub(crate) waker: Cell<usize>,
-    /// True if one of the join's futures has left its index with somebody in this poll.
+    /// since. Of use only while tracing: see `is_registered` in `waiting.rs`.
     pub(crate) registered: Cell<bool>,
+    /// True if it has left it where `is_registered` does not look.
+    pub(crate) registered_unseen: Cell<bool>,
+    last_held: Cell<usize>,
 }
 
 impl Shared {
@@ -258,6 +247,8 @@ impl Shared {
         self.fail(id, error);
     }
 
+    // ---- the tasks' own wakers
+
     /// The task's own waker, if it has one.
     #[inline(always)]
     pub(crate) fn take_waker(&self, id: TaskId) -> Option<HeldWaker> {
@@ -287,83 +278,6 @@ impl Shared {
         let place = &mut self.wakers.borrow_mut()[id.slot() as usize];
         debug_assert!(place.is_none());
         mem::forget(place.replace(waker)); // see `Slot::put`
-    }
-
-    // ---- one poll
-
-    /// Polls a task's future, which must not be in the slot meanwhile: `clones` says how many
-    /// clones of `waker` there are, if that can be known. `OBSERVED` may be false where there is no
-    /// observer.
-    ///
-    /// Should the future panic, [`poll_ended`](Shared::poll_ended) is for the caller to call.
-    #[inline(always)]
-    pub(crate) fn poll<const OBSERVED: bool, R>(
-        &self,
-        id: TaskId,
-        waker: &Waker,
-        clones: impl FnOnce() -> Option<usize>,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
-        self.queue.waits_at.set(None);
-        self.queue.set_running(Some(id));
-        self.polled_with.set(waker);
-        let mut cx = Context::from_waker(waker);
-        if OBSERVED && self.tracer().is_on() {
-            let started = self.tell_poll_started(id);
-            let polled = poll(&mut cx);
-            self.poll_ended();
-            self.tell_poll_ended(id, polled.is_ready(), started, clones());
-            return polled;
-        }
-        let polled = poll(&mut cx);
-        self.poll_ended();
-        polled
-    }
-
-    #[inline]
-    pub(crate) fn poll_ended(&self) {
-        self.queue.set_running(None);
-        self.polled_with.set(ptr::null());
-    }
-
-    /// Where the task that runs now, or ran last, last said that it waits.
-    #[inline]
-    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
-        self.queue.waits_at.get()
-    }
-
-    /// Nobody knows the task yet that is about to be polled, as far as this poll is concerned.
-    pub(crate) fn forget_registered(&self) {
-        self.registered.set(false);
-        self.registered_unseen.set(false);
-    }
-
-    /// A timer or a handle has been dropped: perhaps the only one that would wake the running task.
-    #[inline]
-    pub(crate) fn unregistered(&self) {
-        self.registered.set(false);
-    }
-
-    /// True if a timer or another task's end will wake the task that was polled last. It is asked only
-    /// while tracing, of a task whose waker nobody has, and looks at all timers and tasks unless that poll
-    /// itself says enough.
-    pub(crate) fn is_registered(&self, task: TaskId) -> bool {
-        self.registered.get()
-            || self.registered_unseen.get()
-            || self
-                .wheel
-                .borrow()
-                .iter()
-                .any(|(.., waiter)| waiter.is_inside(task))
-            || self.queue.any_joiner(|waiter| waiter.is_inside(task))
-    }
-
-    /// Which task awaits which, by its handle.
-    pub(crate) fn awaited(&self) -> Vec<(TaskId, TaskId)> {
-        self.queue.unfinished(|id, slot| match &slot.joiner {
-            Some(Joiner::Waiter(Waiter::Task(who))) => Some((*who, id)),
-            _ => None,
-        })
     }
 
     /// True if there is a clone of an unfinished task's waker. The executor itself has none, so
@@ -408,89 +322,46 @@ impl Shared {
         }
     }
 
-    // ---- waiting
+    // ---- one poll
 
-    /// Whom to wake for a future that is polled with `waker`. If that is the running task's own, its id
-    /// is enough.
-    #[inline]
-    pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
-        match self.task_polled_with(waker) {
-            Some(id) => Waiter::Task(id),
-            None => self.waiter_of_another(waker),
-        }
-    }
-
-    #[inline(never)]
-    fn waiter_of_another(&self, waker: &Waker) -> Waiter {
-        match self.child_polled_with(waker) {
-            Some((woken, index)) => Waiter::Child(woken, index),
-            None => Waiter::Waker(ForeignWaker::clone_of(waker)),
-        }
-    }
-
-    /// The future of a `join_all` that is polled now, if this is the very waker that it is polled with. It
-    /// is recognized as a task is, see [`task_polled_with`](Shared::task_polled_with).
-    pub(crate) fn child_polled_with(&self, waker: &Waker) -> Option<(Arc<Woken>, usize)> {
-        let child = &self.polled_child;
-        if ptr::from_ref(waker).addr() != child.waker.get() {
-            return None;
-        }
-        child.registered.set(true);
-        let woken = child.woken.borrow().clone()?;
-        Some((woken, child.index.get()))
-    }
-
-    /// [`waiter`](Shared::waiter), for somebody who keeps it where nobody looks: neither a timer nor a task.
-    pub(crate) fn waiter_kept_elsewhere(&self, waker: &Waker) -> Waiter {
-        self.registered_unseen.set(true);
-        self.waiter(waker)
-    }
-
-    /// The task that runs now, if this is the very waker that the executor polls it with.
+    /// Polls a task's future, which must not be in the slot meanwhile: `clones` says how many
+    /// clones of `waker` there are, if that can be known. `OBSERVED` may be false where there is no
+    /// observer.
     ///
-    /// The address decides, not `will_wake`: no other waker can be at the address of one that is
-    /// borrowed for the length of this poll.
-    #[inline]
-    pub(crate) fn task_polled_with(&self, waker: &Waker) -> Option<TaskId> {
-        let id = self.queue.running()?;
-        if !ptr::eq(waker, self.polled_with.get()) {
-            return None;
+    /// Should the future panic, [`poll_ended`](Shared::poll_ended) is for the caller to call.
+    #[inline(always)]
+    pub(crate) fn poll<const OBSERVED: bool, R>(
+        &self,
+        id: TaskId,
+        waker: &Waker,
+        clones: impl FnOnce() -> Option<usize>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        self.queue.waits_at.set(None);
+        self.queue.set_running(Some(id));
+        self.polled_with.set(waker);
+        let mut cx = Context::from_waker(waker);
+        if OBSERVED && self.tracer().is_on() {
+            let started = self.tell_poll_started(id);
+            let polled = poll(&mut cx);
+            self.poll_ended();
+            self.tell_poll_ended(id, polled.is_ready(), started, clones());
+            return polled;
         }
-        self.registered.set(true);
-        Some(id)
-    }
-
-    /// Notes who is told when the task ends: nobody else is. False, if it has ended.
-    #[inline]
-    pub(crate) fn set_joiner(&self, id: TaskId, joiner: Joiner) -> bool {
-        // Either way, a waker may be dropped here: the user's code, perhaps.
-        self.queue.set_joiner(id, joiner).is_ok()
-    }
-
-    /// Takes note that the running task waits, and where.
-    #[inline]
-    pub(crate) fn waits(&self, on: WaitsOn, at: &'static Location<'static>) {
-        self.queue.waits_at.set(Some(at));
-        let task = self.queue.running();
-        self.tracer().emit(move || Event::Waits { task, on, at });
+        let polled = poll(&mut cx);
+        self.poll_ended();
+        polled
     }
 
     #[inline]
-    pub(crate) fn wake_waiter(&self, waiter: Waiter, by: Cause) {
-        match waiter {
-            Waiter::Task(id) => self.queue.wake(id, by),
-            Waiter::Child(woken, index) => {
-                let Parent {
-                    inside, outside, ..
-                } = woken.note(index);
-                if let Some(parent) = inside.or(outside.map(Waiter::Waker)) {
-                    self.wake_waiter(parent, by);
-                }
-            }
-            Waiter::Waker(waker) => {
-                let _by = self.queue.wakes_because(by);
-                waker.wake();
-            }
-        }
+    pub(crate) fn poll_ended(&self) {
+        self.queue.set_running(None);
+        self.polled_with.set(ptr::null());
+    }
+
+    /// Where the task that runs now, or ran last, last said that it waits.
+    #[inline]
+    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
+        self.queue.waits_at.get()
     }
 }

@@ -87,6 +87,7 @@
 //! | [context.rs] | what the running executor shares with its futures |
 //! | [current.rs] | the executor that runs on this thread |
 //! | [waker.rs] | what a wake does: to the queue from here, to the inbox from elsewhere |
+//! | [waiting.rs] | a future waits: whom to wake for it, and the wake |
 //! | [timers.rs] | what becomes of a timer: armed, moved, cancelled, fired |
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
@@ -138,6 +139,7 @@
 //! [context.rs]: ../src/watchglass/context.rs.html
 //! [current.rs]: ../src/watchglass/current.rs.html
 //! [waker.rs]: ../src/watchglass/waker.rs.html
+//! [waiting.rs]: ../src/watchglass/waiting.rs.html
 //! [timers.rs]: ../src/watchglass/timers.rs.html
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
@@ -175,6 +177,7 @@ mod slack;
 mod context;
 mod current;
 mod waker;
+mod waiting;
 mod timers;
 mod diagnosis;
 mod main_task;

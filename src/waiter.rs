@@ -1,6 +1,7 @@
 //! Who is told of something that has happened: that a timer has fired, or that a task has ended. A task, a
 //! future of a `join_all` inside of one, or somebody else's waker.
 
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
@@ -225,4 +226,15 @@ impl List {
             false => None,
         }
     }
+}
+
+/// The future of a `join_all` that is polled now, if one is.
+#[derive(Default)]
+pub(crate) struct PolledChild {
+    pub(crate) woken: RefCell<Option<Arc<Woken>>>,
+    pub(crate) index: Cell<usize>,
+    /// The address of what it is polled with, or 0.
+    pub(crate) waker: Cell<usize>,
+    /// True if one of the join's futures has left its index with somebody in this poll.
+    pub(crate) registered: Cell<bool>,
 }

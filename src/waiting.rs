@@ -1,0 +1,137 @@
+//! A future waits: whom to wake for it, whether anybody will, and the wake.
+//!
+//! ```text
+//!    polled with its task's own waker ──▶ Waiter::Task    the task's id
+//!    ... with that of a `join_all`    ──▶ Waiter::Child   the index in the join
+//!    ... with any other               ──▶ Waiter::Waker   a clone
+//! ```
+
+use std::panic::Location;
+use std::ptr;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::context::Shared;
+use crate::task::TaskId;
+use crate::trace::{Cause, Event, WaitsOn};
+use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, Woken};
+
+impl Shared {
+    /// Whom to wake for a future that is polled with `waker`. If that is the running task's own, its id
+    /// is enough.
+    #[inline]
+    pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
+        match self.task_polled_with(waker) {
+            Some(id) => Waiter::Task(id),
+            None => self.waiter_of_another(waker),
+        }
+    }
+
+    #[inline(never)]
+    fn waiter_of_another(&self, waker: &Waker) -> Waiter {
+        match self.child_polled_with(waker) {
+            Some((woken, index)) => Waiter::Child(woken, index),
+            None => Waiter::Waker(ForeignWaker::clone_of(waker)),
+        }
+    }
+
+    /// The future of a `join_all` that is polled now, if this is the very waker that it is polled with. It
+    /// is recognized as a task is, see [`task_polled_with`](Shared::task_polled_with).
+    pub(crate) fn child_polled_with(&self, waker: &Waker) -> Option<(Arc<Woken>, usize)> {
+        let child = &self.polled_child;
+        if ptr::from_ref(waker).addr() != child.waker.get() {
+            return None;
+        }
+        child.registered.set(true);
+        let woken = child.woken.borrow().clone()?;
+        Some((woken, child.index.get()))
+    }
+
+    /// [`waiter`](Shared::waiter), for somebody who keeps it where nobody looks: neither a timer nor a task.
+    pub(crate) fn waiter_kept_elsewhere(&self, waker: &Waker) -> Waiter {
+        self.registered_unseen.set(true);
+        self.waiter(waker)
+    }
+
+    /// The task that runs now, if this is the very waker that the executor polls it with.
+    ///
+    /// The address decides, not `will_wake`: no other waker can be at the address of one that is
+    /// borrowed for the length of this poll.
+    #[inline]
+    pub(crate) fn task_polled_with(&self, waker: &Waker) -> Option<TaskId> {
+        let id = self.queue.running()?;
+        if !ptr::eq(waker, self.polled_with.get()) {
+            return None;
+        }
+        self.registered.set(true);
+        Some(id)
+    }
+
+    /// Notes who is told when the task ends: nobody else is. False, if it has ended.
+    #[inline]
+    pub(crate) fn set_joiner(&self, id: TaskId, joiner: Joiner) -> bool {
+        // Either way, a waker may be dropped here: the user's code, perhaps.
+        self.queue.set_joiner(id, joiner).is_ok()
+    }
+
+    /// Takes note that the running task waits, and where.
+    #[inline]
+    pub(crate) fn waits(&self, on: WaitsOn, at: &'static Location<'static>) {
+        self.queue.waits_at.set(Some(at));
+        let task = self.queue.running();
+        self.tracer().emit(move || Event::Waits { task, on, at });
+    }
+
+    #[inline]
+    pub(crate) fn wake_waiter(&self, waiter: Waiter, by: Cause) {
+        match waiter {
+            Waiter::Task(id) => self.queue.wake(id, by),
+            Waiter::Child(woken, index) => {
+                let Parent {
+                    inside, outside, ..
+                } = woken.note(index);
+                if let Some(parent) = inside.or(outside.map(Waiter::Waker)) {
+                    self.wake_waiter(parent, by);
+                }
+            }
+            Waiter::Waker(waker) => {
+                let _by = self.queue.wakes_because(by);
+                waker.wake();
+            }
+        }
+    }
+
+    /// Nobody knows the task yet that is about to be polled, as far as this poll is concerned.
+    pub(crate) fn forget_registered(&self) {
+        self.registered.set(false);
+        self.registered_unseen.set(false);
+    }
+
+    /// A timer or a handle has been dropped: perhaps the only one that would wake the running task.
+    #[inline]
+    pub(crate) fn unregistered(&self) {
+        self.registered.set(false);
+    }
+
+    /// True if a timer or another task's end will wake the task that was polled last. It is asked only
+    /// while tracing, of a task whose waker nobody has, and looks at all timers and tasks unless that poll
+    /// itself says enough.
+    pub(crate) fn is_registered(&self, task: TaskId) -> bool {
+        self.registered.get()
+            || self.registered_unseen.get()
+            || self
+                .wheel
+                .borrow()
+                .iter()
+                .any(|(.., waiter)| waiter.is_inside(task))
+            || self.queue.any_joiner(|waiter| waiter.is_inside(task))
+    }
+
+    /// Which task awaits which, by its handle.
+    pub(crate) fn awaited(&self) -> Vec<(TaskId, TaskId)> {
+        self.queue.unfinished(|id, slot| match &slot.joiner {
+            Some(Joiner::Waiter(Waiter::Task(who))) => Some((*who, id)),
+            _ => None,
+        })
+    }
+}
