@@ -1,5 +1,8 @@
 //! Who is told of something that has happened: that a timer has fired, or that a task has ended. A task, a
 //! future of a `join_all` inside of one, or somebody else's waker.
+//!
+//! What threads share here is [`Woken`], in which a `join_all` finds which of its futures were woken.
+//! `tests/interleavings/` runs it, as it is, through every order in which their steps can happen.
 
 use std::cell::{Cell, RefCell};
 use std::mem;

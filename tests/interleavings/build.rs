@@ -1,8 +1,8 @@
-//! Makes, of `src/inbox.rs`, what the checkers run.
+//! Makes, of `src/inbox.rs`, `src/waiter.rs` and `src/join_all.rs`, what the checkers run.
 //!
-//! The file is taken as it is, except for its imports: where it says `std::thread`, it gets the
-//! checker's. And once for each planted fault, with that fault. A text that is to be replaced and is
-//! not found exactly once ends the build, so no fault goes missing when the file changes.
+//! The files are taken as they are, except for their imports: where one says `std::thread`, it gets
+//! the checker's. And once for each planted fault, with that fault. A text that is to be replaced and is
+//! not found exactly once ends the build, so no fault goes missing when a file changes.
 
 use std::env;
 use std::fs;
@@ -10,8 +10,11 @@ use std::path::PathBuf;
 
 const CHECKERS: [&str; 2] = ["under_loom", "under_shuttle"];
 
-/// What the checkers replace.
-const IMPORTS: [(&str, &str); 3] = [
+/// The name of a fault, and what it replaces by what.
+type Fault = (&'static str, &'static str, &'static str);
+
+/// What is replaced in the inbox for the checkers.
+const INBOX_IMPORTS: [(&str, &str); 3] = [
     ("use std::sync::atomic::", "use super::atomic::"),
     (
         "use std::thread::{self, Thread};",
@@ -20,8 +23,27 @@ const IMPORTS: [(&str, &str); 3] = [
     ("use crossbeam_channel::", "use super::channel::"),
 ];
 
-/// The name of each fault, and what it replaces by what.
-const FAULTS: [(&str, &str, &str); 15] = [
+const WAITER_IMPORTS: [(&str, &str); 3] = [
+    ("use std::sync::atomic::", "use super::atomic::"),
+    (
+        "use std::sync::{Arc, Mutex, MutexGuard, PoisonError};",
+        "use std::sync::{Arc, PoisonError};
+        use super::{Mutex, MutexGuard};",
+    ),
+    ("use crate::guard::", "use super::guard::"),
+];
+
+/// The atomics of a join's wakers stay the standard library's: what orders them is the count of an `Arc`, and that
+/// is not modelled.
+const JOIN_ALL_IMPORTS: [(&str, &str); 3] = [
+    ("use crate::context::", "use super::context::"),
+    ("use crate::held_waker::", "use super::held_waker::"),
+    ("use crate::waiter::", "use super::waiter::"),
+];
+
+const HELD_WAKER_IMPORTS: [(&str, &str); 1] = [("use crate::inbox::", "use super::inbox::")];
+
+const INBOX_FAULTS: [Fault; 15] = [
     ("none", "", ""),
     (
         "flag_cleared_after_the_poll",
@@ -109,40 +131,105 @@ const FAULTS: [(&str, &str, &str); 15] = [
     ),
 ];
 
+/// Faults of `src/waiter.rs` and `src/join_all.rs`: each is in one of the two.
+const JOIN_FAULTS: [Fault; 8] = [
+    ("none", "", ""),
+    (
+        "woken_flag_cleared_after_the_poll",
+        "self.woken.begin_poll(index, false);",
+        "crate::after_the_poll({
+             let woken = self.woken.clone();
+             move || woken.begin_poll(index, false)
+         });",
+    ),
+    (
+        "list_not_looked_at_before_the_join_waits",
+        "if !list.indices.is_empty() {",
+        "if false {",
+    ),
+    (
+        "flag_raised_without_releasing",
+        "if self.queued[index].swap(true, Ordering::AcqRel) {",
+        "if self.queued[index].swap(true, Ordering::Relaxed) {",
+    ),
+    (
+        "flag_cleared_without_acquiring",
+        "false => _ = self.queued[index].swap(false, Ordering::AcqRel),",
+        "false => _ = self.queued[index].swap(false, Ordering::Relaxed),",
+    ),
+    (
+        "lent_waker_that_goes_is_not_noticed",
+        "if *self.is_lent.get_mut() {",
+        "if false {",
+    ),
+    (
+        "lent_waker_that_went_is_not_looked_for_before_the_join_waits",
+        "list.parent = parent;
+        let unneeded = list.unneeded();
+        drop(list);
+        drop(unneeded);
+        Ok(())",
+        "list.parent = parent;
+        Ok(())",
+    ),
+    (
+        "wake_by_the_executor_forgets_the_parent",
+        "list.map_or(Parent::default(), |mut list| mem::take(&mut list.parent))",
+        "{ drop(list); Parent::default() }",
+    ),
+];
+
 fn main() {
-    let source = "../../src/inbox.rs";
-    println!("cargo::rerun-if-changed={source}");
     println!("cargo::rerun-if-changed=build.rs");
-    let text = fs::read_to_string(source).unwrap();
+    let inbox = source("inbox", &INBOX_IMPORTS);
+    let join: String = [
+        ("inbox", inbox.clone()),
+        ("held_waker", source("held_waker", &HELD_WAKER_IMPORTS)),
+        ("waiter", source("waiter", &WAITER_IMPORTS)),
+        ("join_all", source("join_all", &JOIN_ALL_IMPORTS)),
+    ]
+    .map(|(name, text)| format!("pub mod {name} {{\n{text}\n}}\n"))
+    .concat();
+    let inbox = copies(&(inbox + "\ncrate::inbox_scenarios!();"), &INBOX_FAULTS);
+    let join = copies(&(join + "crate::join_scenarios!();"), &JOIN_FAULTS);
+    let checked = CHECKERS.map(|checker| {
+        format!(
+            "pub mod {checker} {{\nuse crate::shims::{checker}::*;\n\
+             pub mod inbox {{\nuse super::*;\n{inbox}}}\n\
+             pub mod join {{\nuse super::*;\n{join}}}\n}}\n"
+        )
+    });
+    let target = PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("checked.rs");
+    fs::write(target, checked.concat()).unwrap();
+}
+
+/// A file of the library with other imports, without its tests.
+fn source(name: &str, imports: &[(&str, &str)]) -> String {
+    let path = format!("../../src/{name}.rs");
+    println!("cargo::rerun-if-changed={path}");
+    let text = fs::read_to_string(path).unwrap();
     // An included file cannot have a module's doc.
     let lines = text.lines().filter(|line| !line.starts_with("//!"));
     let text = lines.collect::<Vec<_>>().join("\n");
-    let text = IMPORTS.iter().fold(text, replaced_once);
-    let mut all = String::new();
-    for checker in CHECKERS {
-        let mut modules = String::new();
-        let mut list = String::new();
-        for (name, from, to) in FAULTS {
-            let text = match name {
-                "none" => text.clone(),
-                _ => replaced_once(text.clone(), &(from, to)),
-            };
-            modules += &format!("pub mod {name} {{\n{text}\ncrate::scenarios!();\n}}\n");
-            list += &format!("(\"{name}\", {name}::SCENARIOS),\n");
-        }
-        all += &format!(
-            "/// `src/inbox.rs` {checker}, as it is and with each fault.\n\
-             pub mod {checker} {{\n\
-             pub use crate::shims::{checker}::*;\n\
-             pub const INBOXES: &[crate::Inbox] = &[\n{list}];\n{modules}}}\n"
-        );
+    imports.iter().fold(text, replaced_once)
+}
+
+/// A module for each fault, and a list of them all.
+fn copies(text: &str, faults: &[Fault]) -> String {
+    let (mut modules, mut list) = (String::new(), String::new());
+    for &(name, from, to) in faults {
+        let text = match name {
+            "none" => text.to_owned(),
+            _ => replaced_once(text.to_owned(), &(from, to)),
+        };
+        modules += &format!("pub mod {name} {{\nuse super::*;\n{text}\n}}\n");
+        list += &format!("(\"{name}\", {name}::SCENARIOS),\n");
     }
-    let target = PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("inboxes.rs");
-    fs::write(target, all).unwrap();
+    format!("pub const COPIES: &[crate::Checked] = &[\n{list}];\n{modules}")
 }
 
 fn replaced_once(text: String, &(from, to): &(&str, &str)) -> String {
     let found = text.matches(from).count();
-    assert_eq!(found, 1, "src/inbox.rs has this {found} times: {from}");
+    assert_eq!(found, 1, "this is there {found} times: {from}");
     text.replace(from, to)
 }

@@ -1,4 +1,5 @@
-//! watchglass's inbox under two checkers of interleavings.
+//! What watchglass's threads share, under two checkers of interleavings: its inbox, and the list in which a
+//! `join_all` finds which of its futures were woken.
 //!
 //! [loom](https://docs.rs/loom) goes through every order in which the steps of the threads can happen
 //! (with at most three switches that nothing asks for) and every value that a load may see under the
@@ -6,25 +7,28 @@
 //! takes every atomic for sequentially consistent: what is only wrong with the orderings it cannot
 //! find.
 //!
-//! The code that they run is `src/inbox.rs` itself (see `build.rs`); the channel is modelled by
-//! `src/shims/channel.rs` in here. A wake that is lost leaves the executor parked for ever, which
-//! both report as a deadlock.
+//! The code that they run is that of `src/` itself (see `build.rs`): `inbox.rs` alone, and `join_all.rs` with
+//! `waiter.rs` and the inbox. The channel is modelled by `src/shims/channel.rs` in here, and the count of an
+//! `Arc` is the real one: it orders nothing in loom's eyes. A wake that is lost leaves the executor parked for
+//! ever, which both report as a deadlock.
 
-// Each copy of the inbox has what only the executor uses.
-#![allow(dead_code, unused_imports, missing_docs)]
+// Each copy has what only the executor uses.
+#![allow(dead_code, unused_imports, unused_variables, missing_docs)]
 
 use std::cell::RefCell;
 use std::panic::{self, catch_unwind};
 use std::time::Instant;
 
-mod scenarios;
+mod inbox_scenarios;
+mod join_scenarios;
 pub mod shims;
 pub mod task;
+pub mod trace;
 
-include!(concat!(env!("OUT_DIR"), "/inboxes.rs"));
+include!(concat!(env!("OUT_DIR"), "/checked.rs"));
 
 /// The name of a fault, or `none`, and what is to be tried: each scenario by its name.
-pub type Inbox = (&'static str, &'static [(&'static str, fn())]);
+pub type Checked = (&'static str, &'static [(&'static str, fn())]);
 
 thread_local! {
     static LATE: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
@@ -43,11 +47,11 @@ pub(crate) fn forget_late() {
     std::mem::forget(LATE.take());
 }
 
-/// Fails unless the checker finds nothing in the inbox as it is, something in each with a fault that
+/// Fails unless the checker finds nothing in the copy as it is, something in each with a fault that
 /// is `wanted`, and nothing in the others.
-pub fn hold(inboxes: &[Inbox], check: fn(fn()), wanted: impl Fn(&str) -> bool) {
+pub fn hold(copies: &[Checked], check: fn(fn()), wanted: impl Fn(&str) -> bool) {
     let mut wrong = Vec::new();
-    for (fault, scenarios) in inboxes {
+    for (fault, scenarios) in copies {
         let start = Instant::now();
         let find = |(name, scenario): &(&str, fn())| {
             let text = found(check, *scenario)?;

@@ -1,8 +1,8 @@
-//! What each checker gives the inbox in place of the standard library and the channel.
+//! What each checker gives in place of the standard library and the channel.
 
 pub mod under_loom {
-    pub use loom::sync::Mutex;
     pub use loom::sync::atomic;
+    pub use loom::sync::{Mutex, MutexGuard};
     pub use loom::thread::spawn;
 
     pub mod thread {
@@ -12,14 +12,22 @@ pub mod under_loom {
     pub mod channel {
         include!("channel.rs");
     }
+
+    pub mod guard {
+        include!("guard.rs");
+    }
 }
 
 pub mod under_shuttle {
-    pub use shuttle::sync::Mutex;
     pub use shuttle::sync::atomic;
+    pub use shuttle::sync::{Mutex, MutexGuard};
     pub use shuttle::thread::{self, spawn};
 
     pub mod channel {
         include!("channel.rs");
+    }
+
+    pub mod guard {
+        include!("guard.rs");
     }
 }

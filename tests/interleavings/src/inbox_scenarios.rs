@@ -4,7 +4,7 @@
 
 /// The scenarios, once for each copy of the inbox: a macro, because each copy has its own types.
 #[macro_export]
-macro_rules! scenarios {
+macro_rules! inbox_scenarios {
     () => {
         use super::atomic::AtomicUsize as Written;
 

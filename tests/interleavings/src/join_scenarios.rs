@@ -1,0 +1,291 @@
+//! What the threads do with the futures of a join.
+//!
+//! The join is `src/join_all.rs`, and its task's waker is that of `src/inbox.rs`: what a thread does with the waker
+//! of a future goes the whole way from there to the park.
+
+/// The scenarios, once for each copy: a macro, because each copy has its own types.
+#[macro_export]
+macro_rules! join_scenarios {
+    () => {
+        use std::cell::{Cell, RefCell};
+        use std::future::poll_fn;
+        use std::mem::{self, ManuallyDrop};
+        use std::pin::Pin;
+        use std::rc::Rc;
+        use std::sync::Arc;
+        use std::task::{Context, Poll, Wake, Waker};
+
+        use self::held_waker::HeldWaker;
+        use self::inbox::{Home, Inbox, ParkEnd, TaskWaker};
+        use self::join_all::join_all;
+        use self::waiter::{Waiter, Woken};
+        use atomic::{AtomicUsize as Written, Ordering};
+
+        pub const SCENARIOS: &[(&str, fn())] = &[
+            ("two_threads_wake_two_futures", two_threads_wake_two_futures),
+            ("two_threads_wake_one_future", two_threads_wake_one_future),
+            (
+                "a_thread_and_the_executor_wake_three_futures",
+                a_thread_and_the_executor_wake_three_futures,
+            ),
+            (
+                "the_last_waker_of_a_future_is_dropped",
+                the_last_waker_of_a_future_is_dropped,
+            ),
+            (
+                "the_last_waker_is_dropped_beside_a_timer",
+                the_last_waker_is_dropped_beside_a_timer,
+            ),
+        ];
+
+        const TASK: $crate::task::TaskId = $crate::task::TaskId(7);
+
+        /// As much of the running executor as a join asks.
+        pub mod context {
+            use super::*;
+
+            pub(crate) struct Shared {
+                pub(crate) home: Arc<Home>,
+                pub(crate) polled_child: waiter::PolledChild,
+            }
+
+            std::thread_local! {
+                /// All of a checker's threads share it, for they run on one thread; only the executor asks.
+                static CURRENT: RefCell<Option<Rc<Shared>>> = const { RefCell::new(None) };
+            }
+
+            impl Shared {
+                pub(crate) fn current() -> Option<Rc<Shared>> {
+                    CURRENT.with_borrow(Option::clone)
+                }
+
+                pub(crate) fn waits(
+                    &self,
+                    _: $crate::trace::WaitsOn,
+                    _: &'static std::panic::Location<'static>,
+                ) {
+                }
+
+                pub(crate) fn waiter_kept_elsewhere(&self, _: &Waker) -> Waiter {
+                    Waiter::Task(TASK)
+                }
+            }
+
+            pub(crate) fn enter(current: Option<Shared>) {
+                // What a run that failed has left cannot be dropped in another.
+                std::mem::forget(CURRENT.replace(current.map(Rc::new)));
+            }
+
+            pub(crate) fn leave() {
+                drop(CURRENT.take());
+            }
+        }
+
+        /// From the executor's own thread too: a letter does as well.
+        impl Wake for TaskWaker {
+            fn wake(self: Arc<Self>) {
+                self.send();
+            }
+
+            fn wake_by_ref(self: &Arc<Self>) {
+                self.send();
+            }
+        }
+
+        type Boxed = Pin<Box<dyn Future<Output = ()>>>;
+
+        struct Executor {
+            home: Arc<Home>,
+            inbox: Inbox,
+            task: Pin<Box<dyn Future<Output = Vec<()>>>>,
+            waker: HeldWaker,
+        }
+
+        impl Executor {
+            /// `is_current` says that the futures find an executor: one that notes, for a timer, their index.
+            fn drive(
+                is_current: bool,
+                futures: impl IntoIterator<Item = Boxed>,
+                drive: impl FnOnce(&mut Executor),
+            ) {
+                $crate::forget_late();
+                let (home, inbox) = Home::new();
+                context::enter(is_current.then(|| context::Shared {
+                    home: home.clone(),
+                    polled_child: Default::default(),
+                }));
+                let waker = HeldWaker::new(home.clone());
+                waker.target.set_task(TASK);
+                // A run that fails is left as it is: a drop would ask for locks that are another's.
+                let mut executor = ManuallyDrop::new(Executor {
+                    home,
+                    inbox,
+                    task: Box::pin(join_all(futures)),
+                    waker,
+                });
+                drive(&mut executor);
+                drop(ManuallyDrop::into_inner(executor));
+                context::leave();
+            }
+
+            fn poll(&mut self) -> bool {
+                let polled = self
+                    .task
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&self.waker.waker));
+                $crate::the_poll_is_over();
+                polled.is_ready()
+            }
+
+            /// Parks until a wake comes.
+            fn wait(&self) {
+                while self.inbox.receive().is_none() {
+                    self.inbox.park(&self.home, None, || false);
+                }
+            }
+
+            /// Polls, and parks until a wake asks for another poll, until all is done.
+            fn run(&mut self) {
+                while !self.poll() {
+                    self.wait();
+                }
+            }
+
+            /// Parks until nobody outside has the task's waker.
+            fn run_until_nobody_has_the_waker(&mut self) {
+                assert!(!self.poll());
+                let HeldWaker { target, waker } = self.waker.replace_by_new();
+                drop(waker);
+                let watched = target.watch();
+                let is_gone = || watched.strong_count() == 0;
+                while !is_gone() {
+                    self.inbox.park(&self.home, None, is_gone);
+                }
+            }
+        }
+
+        /// A future that hands its waker to a thread when it is polled first, and is done when that thread has
+        /// written and used it.
+        fn done_by_a_thread() -> Boxed {
+            let written = Arc::new(Written::new(0));
+            let mut is_first = true;
+            Box::pin(poll_fn(move |cx| {
+                if mem::take(&mut is_first) {
+                    let (written, waker) = (written.clone(), cx.waker().clone());
+                    super::spawn(move || {
+                        written.store(1, Ordering::Relaxed);
+                        waker.wake_by_ref();
+                    });
+                    return Poll::Pending;
+                }
+                match written.load(Ordering::Relaxed) {
+                    0 => Poll::Pending,
+                    _ => Poll::Ready(()),
+                }
+            }))
+        }
+
+        /// A future that waits, and whose waker a thread drops unused.
+        fn given_up_by_a_thread() -> Boxed {
+            let mut is_first = true;
+            Box::pin(poll_fn(move |cx| {
+                if mem::take(&mut is_first) {
+                    let waker = cx.waker().clone();
+                    super::spawn(move || drop(waker));
+                }
+                Poll::Pending
+            }))
+        }
+
+        /// A future that leaves its index with the executor, as a sleep does.
+        fn sleep(timer: Timer) -> Boxed {
+            Box::pin(poll_fn(move |_| {
+                if timer.has_fired.get() {
+                    return Poll::Ready(());
+                }
+                let shared = context::Shared::current().expect("an executor");
+                let child = &shared.polled_child;
+                child.registered.set(true);
+                let woken = child.woken.borrow().clone().expect("a join");
+                timer.waiter.replace(Some((woken, child.index.get())));
+                Poll::Pending
+            }))
+        }
+
+        #[derive(Clone, Default)]
+        struct Timer {
+            has_fired: Rc<Cell<bool>>,
+            waiter: Rc<RefCell<Option<(Arc<Woken>, usize)>>>,
+        }
+
+        impl Timer {
+            /// True if the executor itself is to poll the task.
+            fn fire(&self) -> bool {
+                self.has_fired.set(true);
+                let (woken, index) = self.waiter.take().expect("it was polled");
+                woken.note(index).inside.is_some()
+            }
+        }
+
+        fn two_threads_wake_two_futures() {
+            let futures = [done_by_a_thread(), done_by_a_thread()];
+            Executor::drive(false, futures, Executor::run);
+        }
+
+        /// The poll that sees what both have written may be due to either wake.
+        fn two_threads_wake_one_future() {
+            let written = Arc::new([Written::new(0), Written::new(0)]);
+            let waker = Rc::new(RefCell::new(None));
+            let (sees, keeps) = (written.clone(), waker.clone());
+            let future: Boxed = Box::pin(poll_fn(move |cx| {
+                keeps.borrow_mut().get_or_insert_with(|| cx.waker().clone());
+                match sees.iter().all(|w| w.load(Ordering::Relaxed) == 1) {
+                    false => Poll::Pending,
+                    true => Poll::Ready(()),
+                }
+            }));
+            Executor::drive(false, [future], |executor| {
+                assert!(!executor.poll());
+                for thread in 0..2 {
+                    let waker: Waker = waker.borrow().clone().expect("it was polled");
+                    let written = written.clone();
+                    super::spawn(move || {
+                        written[thread].store(1, Ordering::Relaxed);
+                        waker.wake();
+                    });
+                }
+                executor.run();
+            });
+        }
+
+        /// Whoever is first has the task to wake: the first timer may be before the thread or after it, and
+        /// at the second one the thread may be done.
+        fn a_thread_and_the_executor_wake_three_futures() {
+            let timers = [Timer::default(), Timer::default()];
+            let sleeps = timers.each_ref().map(|timer| sleep(timer.clone()));
+            let futures = sleeps.into_iter().chain([done_by_a_thread()]);
+            Executor::drive(true, futures, |executor| {
+                for timer in timers {
+                    assert!(!executor.poll());
+                    if !timer.fire() {
+                        executor.wait();
+                    }
+                }
+                executor.run();
+            });
+        }
+
+        /// The executor is parked only because somebody may wake a future, and must not stay so when
+        /// nobody may.
+        fn the_last_waker_of_a_future_is_dropped() {
+            let futures = [given_up_by_a_thread(), given_up_by_a_thread()];
+            Executor::drive(false, futures, Executor::run_until_nobody_has_the_waker);
+        }
+
+        /// The same where one of the futures needs no waker.
+        fn the_last_waker_is_dropped_beside_a_timer() {
+            let futures = [sleep(Timer::default()), given_up_by_a_thread()];
+            Executor::drive(true, futures, Executor::run_until_nobody_has_the_waker);
+        }
+    };
+}
