@@ -14,7 +14,7 @@ use watchglass::{block_on, join, spawn_blocking};
 fn count_primes(name: &str, start: Instant) {
     let from = start.elapsed().as_secs_f64();
     let is_prime = |n: &u32| (2..=n.isqrt()).all(|d| !n.is_multiple_of(d));
-    let primes = (2..150_000).filter(is_prime).count();
+    let primes = (2..500_000).filter(is_prime).count();
     let to = start.elapsed().as_secs_f64();
     let thread = thread::current();
     let thread = thread.name().unwrap();
@@ -37,7 +37,7 @@ fn main() {
         count_primes("A", start);
         count_primes("B", start);
     });
-    timed("two tasks, concurrent: no faster", |start| {
+    timed("concurrent, on one thread: no faster", |start| {
         let (a, b) = (
             count_primes_async("A", start),
             count_primes_async("B", start),

@@ -1,7 +1,7 @@
 //! One task blocks the thread, and the executor says which, for how long and whom it delayed.
 //!
-//! Every task here sleeps for 50 ms. One of them calls `thread::sleep` after that, so the timers of
-//! the later ones come due while it has the thread. `spawn_blocking` mends it: then nothing is found.
+//! Three tasks sleep for 100, 150 and 200 ms. A fourth sleeps for 50 ms and then calls `thread::sleep`: the
+//! timers of the others come due while it has the thread. `spawn_blocking` mends it, and nothing is found.
 //!
 //! `cargo run --example who_blocked_the_loop`
 

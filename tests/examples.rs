@@ -248,20 +248,20 @@ fn tasks_that_compute_never_overlap_and_threads_do() {
     let texts = run.assert_output(
         "
 two calls:
-  *: 13848 primes, from * s to * s on thread *
-  *: 13848 primes, from * s to * s on thread *
+  *: 41538 primes, from * s to * s on thread *
+  *: 41538 primes, from * s to * s on thread *
   total * s
-two tasks, concurrent: no faster:
-  *: 13848 primes, from * s to * s on thread *
-  *: 13848 primes, from * s to * s on thread *
+concurrent, on one thread: no faster:
+  *: 41538 primes, from * s to * s on thread *
+  *: 41538 primes, from * s to * s on thread *
   total * s
 two closures in spawn_blocking: parallel:
-  *: 13848 primes, from * s to * s on thread *
-  *: 13848 primes, from * s to * s on thread *
+  *: 41538 primes, from * s to * s on thread *
+  *: 41538 primes, from * s to * s on thread *
   total * s
 two threads with an executor each: parallel:
-  *: 13848 primes, from * s to * s on thread *
-  *: 13848 primes, from * s to * s on thread *
+  *: 41538 primes, from * s to * s on thread *
+  *: 41538 primes, from * s to * s on thread *
   total * s
 ",
     );

@@ -30,7 +30,7 @@ count_primes("A", start)
 count_primes("B", start)
 print(f"  total {time.perf_counter() - start:.2f} s")
 
-print("two tasks, concurrent: no faster:")
+print("concurrent, on one thread: no faster:")
 start = time.perf_counter()
 asyncio.run(gathered(start))
 print(f"  total {time.perf_counter() - start:.2f} s")

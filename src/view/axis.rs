@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::names::Seconds;
 use crate::trace::{Event, Record};
 
 /// Where each record lies, from 0 to 1.
@@ -19,6 +20,8 @@ pub(crate) struct Axis {
 impl Axis {
     /// The polls together have at most this share, unless no time goes by at all.
     const POLLS_SHARE: f64 = 0.4;
+    /// So many polls wide is the room before a verdict, so that what never ends is seen to wait.
+    const VERDICT_WIDTH: f64 = 12.0;
 
     pub(crate) fn of(records: &[Record], poll_width: f64) -> Self {
         let start = records.first().map_or(Duration::ZERO, |record| record.time);
@@ -26,20 +29,21 @@ impl Axis {
         let duration = end - start;
         // A poll has its width at its end, and half of it is kept free before the next.
         let width = |record: &Record| match record.event {
-            Event::PollEnded { .. } => 1.0,
+            Event::PollEnded { .. } | Event::Panicked { .. } => 1.0,
             Event::PollStarted { .. } => 0.5,
+            Event::Stalled { .. } => Self::VERDICT_WIDTH,
             _ => 0.0,
         };
         let widths: f64 = records.iter().map(width).sum();
-        let clock_share = match duration.is_zero() {
-            true => 0.0,
-            false => 1.0 - (widths * poll_width).min(Self::POLLS_SHARE),
+        let (share, clock_share) = match duration.is_zero() {
+            // Few polls are not to look like long ones.
+            true => ((widths * poll_width * 3.0).min(1.0), 0.0),
+            false => {
+                let share = (widths * poll_width).min(Self::POLLS_SHARE);
+                (share, 1.0 - share)
+            }
         };
-        let unit = if widths > 0.0 {
-            (1.0 - clock_share) / widths
-        } else {
-            0.0
-        };
+        let unit = if widths > 0.0 { share / widths } else { 0.0 };
         let mut axis = Axis {
             positions: Vec::with_capacity(records.len()),
             start,
@@ -58,16 +62,26 @@ impl Axis {
         match self.duration.is_zero() {
             true => 0.0,
             false => {
-                (time - self.start).as_secs_f64() / self.duration.as_secs_f64() * self.clock_share
+                let since_start = time.saturating_sub(self.start);
+                since_start.as_secs_f64() / self.duration.as_secs_f64() * self.clock_share
             }
         }
     }
 
-    /// About five round times.
-    pub(crate) fn ticks(&self, records: &[Record]) -> Vec<(f64, Duration)> {
+    /// Where a time lies at which nothing need have happened: as far behind the last record before it as the
+    /// clock says.
+    pub(crate) fn at(&self, time: Duration, records: &[Record]) -> f64 {
+        match records.partition_point(|record| record.time < time) {
+            0 => 0.0,
+            at => self.positions[at - 1] + self.clock(time) - self.clock(records[at - 1].time),
+        }
+    }
+
+    /// About five round times, in words that tell them apart.
+    pub(crate) fn ticks(&self, records: &[Record]) -> Vec<(f64, String)> {
         let mut ticks = Vec::new();
         if self.duration.is_zero() {
-            return vec![(0.0, self.start)];
+            return vec![(0.0, Seconds(self.start).to_string())];
         }
         let step = round_step(self.duration / 5);
         let past_round = Duration::from_nanos((self.start.as_nanos() % step.as_nanos()) as u64);
@@ -77,13 +91,11 @@ impl Axis {
             false => self.start - past_round + step,
         };
         while time <= self.start + self.duration {
-            let at = records.partition_point(|record| record.time < time);
-            let x = match at {
-                0 => 0.0,
-                // As far behind the last record before it as the clock says.
-                at => self.positions[at - 1] + self.clock(time) - self.clock(records[at - 1].time),
+            let label = match step < Duration::from_millis(1) {
+                true => format!("{} us", time.as_nanos() as f64 / 1e3),
+                false => Seconds(time).to_string(),
             };
-            ticks.push((x, time));
+            ticks.push((self.at(time, records), label));
             time += step;
         }
         ticks
@@ -108,24 +120,35 @@ mod tests {
 
     #[test]
     fn ticks_are_at_round_times() {
-        let ms = Duration::from_millis;
+        let (ms, us) = (Duration::from_millis, Duration::from_micros);
         let record = |time| {
             let by = crate::trace::UnparkCause::Deadline;
             let (seq, event) = (0, Event::Unparked { by });
             Record { seq, time, event }
         };
         for (start, end, expected) in [
-            (0, 2_000, [0, 500, 1_000, 1_500, 2_000]),
-            (1, 2_001, [0, 500, 1_000, 1_500, 2_000]),
-            (400, 2_700, [500, 1_000, 1_500, 2_000, 2_500]),
+            (
+                ms(0),
+                ms(2_000),
+                "0.000 s, 0.500 s, 1.000 s, 1.500 s, 2.000 s",
+            ),
+            (
+                ms(1),
+                ms(2_001),
+                "0.000 s, 0.500 s, 1.000 s, 1.500 s, 2.000 s",
+            ),
+            (
+                ms(400),
+                ms(2_700),
+                "0.500 s, 1.000 s, 1.500 s, 2.000 s, 2.500 s",
+            ),
+            (us(5), us(900), "0 us, 200 us, 400 us, 600 us, 800 us"),
         ] {
-            let records = [record(ms(start)), record(ms(end))];
+            let records = [record(start), record(end)];
             let axis = Axis::of(&records, 0.01);
             let ticks = axis.ticks(&records).into_iter();
-            assert_eq!(
-                ticks.map(|(_, time)| time).collect::<Vec<_>>(),
-                expected.map(ms)
-            );
+            let labels: Vec<String> = ticks.map(|(_, label)| label).collect();
+            assert_eq!(labels.join(", "), expected);
         }
     }
 

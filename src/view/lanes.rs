@@ -11,18 +11,22 @@ use super::findings::is_useless_wake;
 use super::names::{Names, Seconds};
 use super::narrator::Narrator;
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Record, Stage, TimerId, Wait, WaitsOn};
+use crate::trace::{Cause, Event, Record, Stage, TimerId, TimerState, Wait, WaitsOn};
 
 /// More timers of one task at once than this are not drawn.
 const TIMER_ROWS: usize = 8;
+/// A timer that was overdue for less of the width than this is drawn as if it had fired in time.
+const OVERDUE_WIDTH: f64 = 0.01;
 
 pub(crate) struct Lanes {
     pub(crate) lanes: Vec<Lane>,
     pub(crate) arrows: Vec<Arrow>,
     /// Where the thread is parked, or virtual time jumps.
     pub(crate) idle: Vec<(f64, f64)>,
+    /// Where it was found that nothing can happen any more.
+    pub(crate) verdicts: Vec<f64>,
     /// Times to write at the edge.
-    pub(crate) ticks: Vec<(f64, Duration)>,
+    pub(crate) ticks: Vec<(f64, String)>,
     pub(crate) duration: Duration,
 }
 
@@ -40,15 +44,52 @@ pub(crate) struct Lane {
     pub(crate) end: Option<(f64, Stage)>,
 }
 
+impl Lane {
+    pub(crate) fn bars(&self) -> impl Iterator<Item = &Bar> {
+        self.waits.iter().chain(self.timers.iter().flatten())
+    }
+
+    /// True if its future was dropped before it was done.
+    pub(crate) fn ends_badly(&self) -> bool {
+        matches!(self.end, Some((_, Stage::Cancelled | Stage::Panicked)))
+    }
+}
+
 pub(crate) struct Poll {
     pub(crate) from: f64,
     pub(crate) until: f64,
     pub(crate) time: Duration,
-    pub(crate) why: Cause,
+    why: Cause,
     /// In words.
     pub(crate) told: String,
     /// A [`LongPoll`](Event::LongPoll).
     pub(crate) long: bool,
+}
+
+/// What the letter of a poll says of its cause.
+pub(crate) const LETTERS: [(char, &str); 7] = [
+    ('n', "new"),
+    ('t', "its timer fired"),
+    ('w', "a task woke it"),
+    ('j', "a task it awaits ended"),
+    ('s', "it woke itself"),
+    ('o', "woken from outside"),
+    ('a', "aborted"),
+];
+
+impl Poll {
+    /// One of [`LETTERS`].
+    pub(crate) fn letter(&self) -> char {
+        match self.why {
+            Cause::Spawned => 'n',
+            Cause::Timer(_) => 't',
+            Cause::Task(_) => 'w',
+            Cause::Joined(_) => 'j',
+            Cause::Itself => 's',
+            Cause::OtherThread | Cause::Outside => 'o',
+            Cause::Aborted => 'a',
+        }
+    }
 }
 
 /// Something that goes on while the task is not polled.
@@ -64,6 +105,8 @@ pub(crate) enum Waiting {
     /// In the ready queue.
     Queued,
     Timer,
+    /// For a timer that is due. Nobody looked at it, for the thread was held.
+    Overdue,
     /// For a task, or for what is not watchglass's.
     Other,
     /// A closure runs for it on another thread.
@@ -85,15 +128,20 @@ impl Lanes {
         let names = Names::of(records);
         let axis = Axis::of(records, poll_width);
         let mut drawing = Drawing {
+            records,
+            axis: &axis,
             narrator: Narrator::new(&names),
             lanes: Vec::new(),
             lane_of: HashMap::new(),
             open: HashMap::new(),
             armed: HashMap::new(),
             taken: Vec::new(),
+            overdue: None,
             arrows: Vec::new(),
             idle: Vec::new(),
+            verdicts: Vec::new(),
             idle_since: None,
+            unparked: 0.0,
         };
         for (record, &x) in records.iter().zip(&axis.positions) {
             drawing.add(record, x);
@@ -103,6 +151,7 @@ impl Lanes {
             lanes: drawing.lanes,
             arrows: drawing.arrows,
             idle: drawing.idle,
+            verdicts: drawing.verdicts,
             ticks: axis.ticks(records),
             duration: axis.duration,
         }
@@ -111,6 +160,8 @@ impl Lanes {
 
 /// The lanes while they are drawn, from left to right.
 struct Drawing<'a> {
+    records: &'a [Record],
+    axis: &'a Axis,
     narrator: Narrator<'a>,
     lanes: Vec<Lane>,
     lane_of: HashMap<TaskId, usize>,
@@ -120,9 +171,14 @@ struct Drawing<'a> {
     armed: HashMap<TimerId, (usize, usize, Bar)>,
     /// Which rows of timers are taken at the moment, for each lane.
     taken: Vec<[bool; TIMER_ROWS]>,
+    /// The timer that has just fired, if it was overdue: since where, and in words.
+    overdue: Option<(TimerId, f64, String)>,
     arrows: Vec<Arrow>,
     idle: Vec<(f64, f64)>,
+    verdicts: Vec<f64>,
     idle_since: Option<f64>,
+    /// Where the thread was last unparked.
+    unparked: f64,
 }
 
 impl Drawing<'_> {
@@ -161,6 +217,7 @@ impl Drawing<'_> {
                 if let Some(parked) = self.idle.last_mut() {
                     parked.1 = x;
                 }
+                self.unparked = x;
             }
             Event::Parked { .. } => self.idle.push((x, x)),
             Event::TimerArmed {
@@ -169,9 +226,20 @@ impl Drawing<'_> {
                 deadline,
                 ..
             } => self.armed(*timer, *task, *deadline, x),
-            Event::TimerFired { timer, .. } | Event::TimerCancelled { timer } => {
+            Event::TimerFired {
+                timer,
+                deadline,
+                now,
+            } => {
+                self.fired(*timer, *deadline, *now, x);
                 self.disarmed(*timer, x);
             }
+            Event::TimerCancelled { timer } => self.disarmed(*timer, x),
+            Event::TimerReset {
+                timer, deadline, ..
+            } => self.reset(*timer, *deadline, x),
+            Event::TimerHandedOver { timer, task } => self.handed_over(*timer, *task, x),
+            Event::Stalled { .. } => self.verdicts.push(x),
             Event::Completed { task } => self.ended(*task, Stage::Done, x),
             Event::Cancelled { task } => self.ended(*task, Stage::Cancelled, x),
             Event::Panicked { task, .. } => self.ended(*task, Stage::Panicked, x),
@@ -201,6 +269,14 @@ impl Drawing<'_> {
     fn woken(&mut self, task: TaskId, by: Cause, x: f64) {
         if !self.queued(task) {
             return;
+        }
+        if let Some((_, due, label)) = self
+            .overdue
+            .take_if(|(timer, ..)| by == Cause::Timer(*timer))
+            && let Some((_, Waiting::Timer, _)) = self.open.get(&task)
+        {
+            self.closes(task, due);
+            self.open.insert(task, (due, Waiting::Overdue, label));
         }
         self.closes(task, x);
         if self.narrator.state().running() != Some(task) {
@@ -304,10 +380,32 @@ impl Drawing<'_> {
         self.armed.insert(timer, (lane, row, bar));
     }
 
+    fn fired(&mut self, timer: TimerId, deadline: Duration, now: Duration, x: f64) {
+        // No thread is unparked at the very instant: only from then on it is held.
+        let due = self.axis.at(deadline, self.records).max(self.unparked);
+        let is_overdue = now > deadline && x - due > OVERDUE_WIDTH;
+        let label = || format!("overdue since {}", Seconds(deadline));
+        self.overdue = is_overdue.then(|| (timer, due, label()));
+    }
+
     fn disarmed(&mut self, timer: TimerId, x: f64) {
-        if let Some((lane, row, bar)) = self.armed.remove(&timer) {
-            self.taken[lane][row] = false;
-            self.lanes[lane].timers[row].push(Bar { until: x, ..bar });
+        let Some((lane, row, bar)) = self.armed.remove(&timer) else {
+            return;
+        };
+        self.taken[lane][row] = false;
+        let row = &mut self.lanes[lane].timers[row];
+        match &self.overdue {
+            Some((overdue, due, label)) if *overdue == timer => {
+                let from = bar.from.max(*due);
+                row.push(Bar { until: from, ..bar });
+                row.push(Bar {
+                    from,
+                    until: x,
+                    kind: Waiting::Overdue,
+                    label: label.clone(),
+                });
+            }
+            _ => row.push(Bar { until: x, ..bar }),
         }
     }
 
@@ -318,6 +416,37 @@ impl Drawing<'_> {
         }
         if let Some(lane) = self.lane(task) {
             lane.end = Some((x, stage));
+        }
+    }
+
+    /// The timer's bar ends, and another with the new deadline begins. So does its task's own, if that waits.
+    fn reset(&mut self, timer: TimerId, deadline: Duration, x: f64) {
+        if let Some((lane, row, bar)) = self.armed.remove(&timer) {
+            let label = format!("sleep until {}", Seconds(deadline));
+            let kind = bar.kind;
+            self.lanes[lane].timers[row].push(Bar { until: x, ..bar });
+            let bar = Bar {
+                from: x,
+                until: x,
+                kind,
+                label,
+            };
+            self.armed.insert(timer, (lane, row, bar));
+        }
+        let timer = self.narrator.state().timer(timer);
+        if let Some(task) = timer.and_then(|timer| timer.task)
+            && let Some((_, Waiting::Timer, _)) = self.open.get(&task)
+        {
+            self.closes(task, x);
+            self.opens_wait(task, x);
+        }
+    }
+
+    /// The timer's bar ends in one lane, and goes on in another.
+    fn handed_over(&mut self, timer: TimerId, task: Option<TaskId>, x: f64) {
+        self.disarmed(timer, x);
+        if let Some(&TimerState { deadline, .. }) = self.narrator.state().timer(timer) {
+            self.armed(timer, task, deadline, x);
         }
     }
 

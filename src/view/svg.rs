@@ -3,19 +3,21 @@
 use std::fmt::Write;
 
 use super::findings::{self, Finding};
-use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
+use super::lanes::{Bar, LETTERS, Lane, Lanes, Poll, Waiting};
 use super::names::{Names, Seconds};
 use super::sums::Sums;
-use crate::trace::{Record, Stage};
+use crate::trace::Record;
 
 /// All lengths are in units of the picture, which is scaled to wherever it is shown.
 const WIDTH: f64 = 1000.0;
+/// Where names and the legend begin.
+const MARGIN: f64 = 8.0;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 34.0;
 const TOP: f64 = 34.0;
 const LANE: f64 = 40.0;
 const TIMER_ROW: f64 = 24.0;
-const LEGEND: f64 = 34.0;
+const LEGEND: f64 = 52.0;
 /// The height of a line of findings, and how many findings are shown.
 const LINE: f64 = 18.0;
 const FINDINGS: usize = 6;
@@ -25,15 +27,15 @@ const LETTER: f64 = 7.25;
 /// Colours by what they mean. Text on a bar has at least 4.5:1 to it, in both schemes.
 const STYLE: &str = "\
 svg{--ground:#fff;--ink:#1b1f24;--faint:#57606a;--line:#d0d7de;--idle:#e7ebef;--poll:#0550ae;\
---long:#a40e26;--timer:#b6e3ff;--other:#e3d7ff;--closure:#c6efc9;--queued:#ffdf9e;--arrow:#8250df}\
+--long:#a40e26;--timer:#b6e3ff;--overdue:#ffc1bc;--other:#e3d7ff;--closure:#c6efc9;--queued:#ffdf9e;--arrow:#8250df}\
 @media(prefers-color-scheme:dark){svg{--ground:#0d1117;--ink:#e6edf3;--faint:#9198a1;\
---line:#3d444d;--idle:#1b2129;--poll:#79c0ff;--long:#ff7b72;--timer:#0c3a66;--other:#3c2a6b;\
+--line:#3d444d;--idle:#1b2129;--poll:#79c0ff;--long:#ff7b72;--timer:#0c3a66;--overdue:#6e1914;--other:#3c2a6b;\
 --closure:#12471f;--queued:#5f4500;--arrow:#d2a8ff}}\
 text{white-space:pre;font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}\
 .faint{fill:var(--faint)}.name{font-weight:600}\
-.timer{fill:var(--timer)}.other{fill:var(--other)}.closure{fill:var(--closure)}\
+.timer{fill:var(--timer)}.overdue{fill:var(--overdue)}.other{fill:var(--other)}.closure{fill:var(--closure)}\
 .queued{fill:var(--queued)}.poll{fill:var(--poll)}.long{fill:var(--long)}\
-.bad{fill:var(--long)}.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\
+.bad{fill:var(--long)}.verdict{stroke:var(--long);stroke-width:2}.why{fill:var(--ground);font-weight:600}.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\
 .arrow{stroke:var(--arrow);stroke-width:1.5;fill:none}.head{fill:var(--arrow)}";
 
 pub(crate) fn picture(records: &[Record]) -> String {
@@ -67,6 +69,7 @@ pub(crate) fn picture(records: &[Record]) -> String {
         picture.add_lane(lane, picture.tops[at]);
     }
     picture.add_arrows(&lanes);
+    picture.add_verdicts(&lanes);
     picture.add_legend(&lanes);
     picture.add_findings(&lines);
     picture.add("</svg>\n");
@@ -75,11 +78,11 @@ pub(crate) fn picture(records: &[Record]) -> String {
 
 /// The picture in words: a sentence a lane.
 fn described(lanes: &Lanes, found: &[Finding]) -> String {
-    let mut words = format!(
-        "{} tasks in {}.",
-        lanes.lanes.len(),
-        Seconds(lanes.duration)
-    );
+    let tasks = match lanes.lanes.len() {
+        1 => "1 task".to_owned(),
+        tasks => format!("{tasks} tasks"),
+    };
+    let mut words = format!("{tasks} in {}.", Seconds(lanes.duration));
     for lane in &lanes.lanes {
         let polls: Vec<String> = lane
             .polls
@@ -94,7 +97,7 @@ fn described(lanes: &Lanes, found: &[Finding]) -> String {
         }
         match lane.end {
             Some((_, stage)) => {
-                let _ = write!(words, ", and then is {stage}.");
+                let _ = write!(words, ", and then: {stage}.");
             }
             None => words.push('.'),
         }
@@ -130,15 +133,14 @@ impl Picture {
             self.add(&idle);
         }
         let mut free_from = 0.0;
-        for &(x, time) in &lanes.ticks {
-            let x = at(x);
-            let label = Seconds(time).to_string();
+        for (x, label) in &lanes.ticks {
+            let x = at(*x);
             let tick = format!(
                 "<line class=\"tick\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\n",
                 TOP - 6.0
             );
             self.add(&tick);
-            let width = label.len() as f64 * LETTER;
+            let width = label.chars().count() as f64 * LETTER;
             let left = (x - 2.0).min(WIDTH - width - 4.0);
             if left >= free_from {
                 let text = format!(
@@ -156,7 +158,7 @@ impl Picture {
         let name = shortened(&lane.label, LEFT - 16.0);
         let (from, until) = (at(lane.spawned), at(lane.end.map_or(1.0, |(x, _)| x)));
         let head = format!(
-            "<text class=\"name\" x=\"8\" y=\"{:.1}\">{}</text>\n\
+            "<text class=\"name\" x=\"{MARGIN}\" y=\"{:.1}\">{}</text>\n\
              <line class=\"life\" x1=\"{from:.1}\" y1=\"{middle}\" x2=\"{until:.1}\" y2=\"{middle}\"/>\n",
             middle + 4.0,
             escaped(&name)
@@ -176,7 +178,9 @@ impl Picture {
             let mark = ring(at(*x), middle, told) + "\n";
             self.add(&mark);
         }
-        if let Some((x, stage @ (Stage::Cancelled | Stage::Panicked))) = lane.end {
+        if let Some((x, stage)) = lane.end
+            && lane.ends_badly()
+        {
             let end = format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\">✕<title>{stage}</title></text>\n",
                 at(x) + 3.0,
@@ -193,6 +197,7 @@ impl Picture {
         let class = match bar.kind {
             Waiting::Queued => "queued",
             Waiting::Timer => "timer",
+            Waiting::Overdue => "overdue",
             Waiting::Other => "other",
             Waiting::Closure => "closure",
         };
@@ -203,13 +208,11 @@ impl Picture {
         );
         self.add(&rect);
         let room = (width - 12.0).max(0.0);
-        // The time is what matters of a sleep.
-        let fits = |label: &&str| label.chars().count() as f64 * LETTER <= room;
-        let shorter = ["", "sleep ", "sleep until "].map(|words| bar.label.strip_prefix(words));
+        let fits = |label: &String| label.chars().count() as f64 * LETTER <= room;
         // The beginning of a sentence says something, that of a short one does not.
         let enough = 12.0 * LETTER;
-        let shown = match shorter.into_iter().flatten().find(fits) {
-            Some(label) => label.to_owned(),
+        let shown = match abridged(&bar.label).into_iter().find(fits) {
+            Some(label) => label,
             None if room > enough => shortened(&bar.label, room),
             None => String::new(),
         };
@@ -235,6 +238,15 @@ impl Picture {
             escaped(&told)
         );
         self.add(&rect);
+        if width >= LETTER {
+            let why = format!(
+                "<text class=\"why\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+                x + (width - LETTER).min(12.0) / 2.0,
+                middle + 4.0,
+                poll.letter()
+            );
+            self.add(&why);
+        }
     }
 
     fn add_arrows(&mut self, lanes: &Lanes) {
@@ -262,27 +274,56 @@ impl Picture {
         self.add(&drawn);
     }
 
+    fn add_verdicts(&mut self, lanes: &Lanes) {
+        for &x in &lanes.verdicts {
+            let (x, bottom) = (at(x), self.bottom);
+            let line = format!(
+                "<line class=\"verdict\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{bottom}\">\
+                 <title>nothing can happen any more</title></line>\n",
+                TOP - 6.0
+            );
+            self.add(&line);
+        }
+    }
+
+    /// What the marks mean that are in the picture, and the letters.
     fn add_legend(&mut self, lanes: &Lanes) {
         let y = self.bottom + 12.0;
-        let mut x = LEFT;
-        let any_useless = lanes
-            .lanes
-            .iter()
-            .any(|lane| !lane.useless_wakes.is_empty());
-        for (class, text) in [
-            ("poll", "poll"),
-            ("timer", "sleeps"),
-            ("other", "waits"),
-            ("closure", "closure on a thread"),
-            ("queued", "ready"),
-            ("arrow", "wakes"),
-            ("idle", "nothing is ready"),
-            ("useless", "useless wake"),
+        let mut x = MARGIN;
+        let all = &lanes.lanes;
+        let any_poll = |long| {
+            all.iter()
+                .any(|l| l.polls.iter().any(|poll| poll.long == long))
+        };
+        let any_wait = |kind| all.iter().any(|l| l.bars().any(|bar| bar.kind == kind));
+        let any_cross = all.iter().any(Lane::ends_badly);
+        let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
+        for (class, text, is_there) in [
+            ("poll", "poll", any_poll(false)),
+            ("long", "long poll", any_poll(true)),
+            ("timer", "sleeps", any_wait(Waiting::Timer)),
+            ("overdue", "overdue", any_wait(Waiting::Overdue)),
+            ("other", "waits", any_wait(Waiting::Other)),
+            ("closure", "closure on a thread", any_wait(Waiting::Closure)),
+            ("queued", "ready", any_wait(Waiting::Queued)),
+            ("arrow", "wakes", !lanes.arrows.is_empty()),
+            ("useless", "wake that did nothing", any_useless),
+            ("cross", "cancelled or panicked", any_cross),
+            ("idle", "nothing is ready", !lanes.idle.is_empty()),
+            ("verdict", "the end: a stall", !lanes.verdicts.is_empty()),
         ] {
+            if !is_there {
+                continue;
+            }
             let mark = match class {
                 "arrow" => format!("<path class=\"arrow\" d=\"M{x} {:.1}h14\"/>", y + 6.0),
-                "useless" if any_useless => ring(x + 7.0, y + 6.0, ""),
-                "useless" => continue,
+                "useless" => ring(x + 7.0, y + 6.0, ""),
+                "verdict" => format!(
+                    "<line class=\"verdict\" x1=\"{0:.1}\" y1=\"{y}\" x2=\"{0:.1}\" y2=\"{1}\"/>",
+                    x + 7.0,
+                    y + 12.0
+                ),
+                "cross" => format!("<text x=\"{:.1}\" y=\"{:.1}\">✕</text>", x + 4.0, y + 10.0),
                 _ => format!(
                     "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"14\" height=\"12\"/>"
                 ),
@@ -295,13 +336,25 @@ impl Picture {
             self.add(&entry);
             x = text_x + text.len() as f64 * LETTER + 18.0;
         }
+        let polls = || all.iter().flat_map(|lane| &lane.polls);
+        let is_there = |letter| polls().any(|poll| poll.letter() == letter);
+        let letters = LETTERS.into_iter().filter(|(letter, _)| is_there(*letter));
+        let letters: Vec<String> = letters
+            .map(|(letter, why)| format!("{letter} {why}"))
+            .collect();
+        let line = format!(
+            "<text class=\"faint\" x=\"{MARGIN}\" y=\"{:.1}\">polled because: {}</text>\n",
+            y + 28.0,
+            letters.join(", ")
+        );
+        self.add(&line);
     }
 
     fn add_findings(&mut self, lines: &[String]) {
         let mut y = self.bottom + LEGEND + 8.0;
         for line in lines {
             let text = format!(
-                "<text class=\"bad\" x=\"8\" y=\"{y:.1}\">{}</text>\n",
+                "<text class=\"bad\" x=\"{MARGIN}\" y=\"{y:.1}\">{}</text>\n",
                 escaped(line)
             );
             self.add(&text);
@@ -342,6 +395,18 @@ fn wrapped(found: &[Finding]) -> Vec<String> {
 /// Where a position from 0 to 1 lies.
 fn at(x: f64) -> f64 {
     LEFT + x * (WIDTH - LEFT - RIGHT)
+}
+
+/// The text of a bar, and shorter ones: of a sleep the time is what matters.
+fn abridged(label: &str) -> Vec<String> {
+    let mut all = vec![label.to_owned()];
+    if let Some(time) = label.strip_prefix("sleep until ") {
+        all.extend([format!("until {time}"), format!("→ {time}")]);
+    }
+    if let Some(time) = label.strip_prefix("overdue since ") {
+        all.extend([format!("since {time}"), "overdue".to_owned()]);
+    }
+    all
 }
 
 /// As much of the text as there is room for.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::findings;
 use super::lanes::{Bar, Lane, Lanes, Waiting};
-use super::names::{Names, Seconds};
-use crate::trace::{Cause, Record, Stage};
+use super::names::Names;
+use crate::trace::Record;
 
 /// The width of the rows. With the names it fits a terminal of 100 columns.
 const COLUMNS: usize = 76;
@@ -43,7 +43,7 @@ pub(crate) fn text(records: &[Record]) -> String {
 const LEGEND: &str = "\
 A letter is a poll and its cause: n new, t its timer fired, w another task woke it, j a task that it
 awaits has ended, s it woke itself, o another thread woke it, a it was aborted (and is dropped).
-== it sleeps   -- it waits for something else   ~~ its closure runs on another thread
+== it sleeps   ++ its timer is overdue   -- it waits for something else   ~~ its closure runs on a thread
 .. it is in the ready queue   * a wake did nothing   ! cancelled or panicked   :: the thread is parked
 ";
 
@@ -54,12 +54,12 @@ fn column(x: f64) -> usize {
 fn scale(lanes: &Lanes) -> Vec<char> {
     let mut cells = vec![' '; COLUMNS + 12];
     let mut free_from = 0;
-    for &(x, time) in &lanes.ticks {
-        let at = column(x);
-        let label = format!("|{}", Seconds(time));
+    for (x, label) in &lanes.ticks {
+        let at = column(*x);
+        let label = format!("|{label}");
         if at >= free_from {
             write_at(&mut cells, at, &label);
-            free_from = at + label.len() + 1;
+            free_from = at + label.chars().count() + 1;
         }
     }
     cells
@@ -68,17 +68,26 @@ fn scale(lanes: &Lanes) -> Vec<char> {
 fn cells(lane: &Lane) -> Vec<char> {
     let mut cells = vec![' '; COLUMNS];
     lane.waits.iter().for_each(|bar| draw(&mut cells, bar));
-    for &(x, _) in &lane.useless_wakes {
-        cells[column(x)] = '*';
-    }
     for poll in &lane.polls {
         cells[column(poll.from)..=column(poll.until)].fill('#');
-        cells[column(poll.from)] = letter(poll.why);
+        cells[column(poll.from)] = poll.letter();
     }
-    if let Some((x, Stage::Cancelled | Stage::Panicked)) = lane.end {
-        cells[column(x)] = '!';
+    for &(x, _) in &lane.useless_wakes {
+        beside_a_poll(&mut cells, x, '*');
+    }
+    if let Some((x, _)) = lane.end
+        && lane.ends_badly()
+    {
+        beside_a_poll(&mut cells, x, '!');
     }
     cells
+}
+
+/// Marks a place, or the next one, if a poll has its letter there.
+fn beside_a_poll(cells: &mut [char], x: f64, mark: char) {
+    let at = column(x);
+    let at = at + usize::from(cells[at].is_alphabetic() && at + 1 < COLUMNS);
+    cells[at] = mark;
 }
 
 fn draw(cells: &mut [char], bar: &Bar) {
@@ -86,6 +95,7 @@ fn draw(cells: &mut [char], bar: &Bar) {
     let fill = match bar.kind {
         Waiting::Queued => '.',
         Waiting::Timer => '=',
+        Waiting::Overdue => '+',
         Waiting::Other => '-',
         Waiting::Closure => '~',
     };
@@ -103,18 +113,6 @@ fn idle(lanes: &Lanes) -> Vec<char> {
         cells[column(from)..=column(until)].fill(':');
     }
     cells
-}
-
-fn letter(why: Cause) -> char {
-    match why {
-        Cause::Spawned => 'n',
-        Cause::Timer(_) => 't',
-        Cause::Task(_) => 'w',
-        Cause::Joined(_) => 'j',
-        Cause::Itself => 's',
-        Cause::OtherThread | Cause::Outside => 'o',
-        Cause::Aborted => 'a',
-    }
 }
 
 fn write_at(cells: &mut [char], at: usize, text: &str) {

@@ -1,0 +1,137 @@
+//! What the timeline and its picture draw, where it is easy to draw something else.
+#![cfg(feature = "view")]
+
+mod common;
+
+use std::cell::RefCell;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::thread;
+
+use common::{ms, recorded, secs};
+use watchglass::time::Sleep;
+use watchglass::{Builder, Executor, join, now, sleep, spawn_named, yield_now};
+
+/// Runs it, and gives its timeline and its picture.
+fn drawn(builder: Builder, run: impl Future<Output = ()>) -> (String, String) {
+    let (executor, recording) = recorded(builder);
+    drop(executor.try_block_on(run));
+    (recording.timeline(), recording.svg())
+}
+
+/// The row of a task, and those below it without a name.
+fn rows<'a>(timeline: &'a str, name: &str) -> Vec<&'a str> {
+    let mut rows = timeline.lines().skip_while(|line| !line.starts_with(name));
+    let first = rows
+        .next()
+        .unwrap_or_else(|| panic!("no {name}: {timeline}"));
+    let others = rows.take_while(|line| line.starts_with(' '));
+    [first].into_iter().chain(others).collect()
+}
+
+/// The sleep has been polled once when this is done.
+async fn armed(sleep: &mut Pin<Box<Sleep>>) {
+    let mut sleep = sleep.as_mut();
+    poll_fn(|cx| {
+        assert!(sleep.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
+#[test]
+fn a_sleep_that_is_reset_is_drawn_until_its_new_deadline() {
+    let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
+        let shared = Rc::new(RefCell::new(Box::pin(sleep(secs(6)))));
+        let sleeps = shared.clone();
+        let sleeper = spawn_named("sleeper", async move {
+            poll_fn(|cx| sleeps.borrow_mut().as_mut().poll(cx)).await;
+        });
+        sleep(secs(5)).await;
+        shared.borrow_mut().as_mut().reset(now() + secs(5));
+        sleeper.await.unwrap();
+    });
+    let sleeper = rows(&timeline, "sleeper")[0];
+    assert!(sleeper.contains("= sleep until 6.000 s ="), "{sleeper}");
+    assert!(sleeper.contains("= sleep until 10.000 s ="), "{sleeper}");
+    assert!(picture.contains(">sleep until 10.000 s<"));
+}
+
+#[test]
+fn a_sleep_that_is_handed_over_is_drawn_where_it_is_awaited() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        let first = spawn_named("first", async {
+            let mut handed_over = Box::pin(sleep(secs(4)));
+            armed(&mut handed_over).await;
+            sleep(secs(1)).await;
+            handed_over
+        });
+        let handed_over = first.await.unwrap();
+        let both = join(handed_over, sleep(secs(5)));
+        let second = spawn_named("second", async { both.await.0 });
+        second.await.unwrap();
+    });
+    let [first, second] = ["first", "second"].map(|name| rows(&timeline, name));
+    assert_eq!([first.len(), second.len()], [3, 3], "{timeline}");
+    // It ends in the one lane where it begins in the other.
+    assert!(first[1].len() < timeline.lines().next().unwrap().find("|2.000 s").unwrap());
+    assert!(second[1].contains("= sleep until 4.000 s ="), "{timeline}");
+}
+
+#[test]
+fn a_poll_that_panics_is_drawn_as_a_poll_and_then_as_a_panic() {
+    let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
+        let task = spawn_named("panics", async {
+            sleep(secs(1)).await;
+            panic!("on purpose");
+        });
+        task.await.unwrap_err();
+    });
+    let panics = rows(&timeline, "panics")[0];
+    assert!(panics.contains("t!"), "{panics}");
+    let letters = picture.matches("class=\"why\"").count();
+    assert_eq!(letters, 4, "each poll has room for its letter: {picture}");
+}
+
+#[test]
+fn a_timer_that_is_due_while_the_thread_is_held_is_overdue() {
+    let (timeline, picture) = drawn(Executor::builder(), async {
+        let sleeper = spawn_named("sleeper", sleep(ms(20)));
+        yield_now().await;
+        thread::sleep(ms(80));
+        sleeper.await.unwrap();
+    });
+    let sleeper = rows(&timeline, "sleeper")[0];
+    assert!(sleeper.contains("==+"), "{sleeper}");
+    assert!(sleeper.contains("+ overdue since 0.0"), "{sleeper}");
+    assert!(picture.contains("class=\"overdue\""), "{picture}");
+}
+
+#[test]
+fn what_is_not_in_a_picture_is_not_in_its_legend() {
+    let (_, picture) = drawn(Executor::builder().virtual_time(), sleep(secs(1)));
+    for (mark, is_there) in [
+        (">sleeps<", true),
+        (">nothing is ready<", true),
+        (">overdue<", false),
+        (">waits<", false),
+        (">closure on a thread<", false),
+        (">cancelled or panicked<", false),
+        (">polled because: n new, t its timer fired<", true),
+    ] {
+        assert_eq!(picture.contains(mark), is_there, "{mark}: {picture}");
+    }
+}
+
+#[test]
+fn what_never_ends_is_seen_to_wait_until_the_verdict() {
+    let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
+        sleep(secs(1)).await;
+        spawn_named("stuck", pending::<()>()).await.unwrap();
+    });
+    let stuck = rows(&timeline, "stuck")[0];
+    assert!(stuck.contains("-----"), "{stuck}");
+    assert!(picture.contains("class=\"verdict\""), "{picture}");
+}
