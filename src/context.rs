@@ -52,6 +52,8 @@ pub(crate) struct Shared {
     /// True if it has left it where `is_registered` does not look.
     pub(crate) registered_unseen: Cell<bool>,
     last_held: Cell<usize>,
+    /// Its tasks that await one of another executor, each as often as it does.
+    pub(crate) awaits_elsewhere: RefCell<Vec<TaskId>>,
 }
 
 impl Shared {
@@ -74,6 +76,7 @@ impl Shared {
             registered: Cell::new(false),
             registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
+            awaits_elsewhere: RefCell::new(Vec::new()),
         })
     }
 
@@ -214,7 +217,7 @@ impl Shared {
     fn after_end(&self, id: TaskId, left: AfterEnd) {
         match left {
             AfterEnd::Tell(Joiner::Waiter(waiter)) => self.wake_waiter(waiter, Cause::Joined(id)),
-            AfterEnd::Tell(Joiner::Set(tell)) => tell(id),
+            AfterEnd::Tell(Joiner::Told(tell)) => tell(id),
             AfterEnd::Drop(outcome) => drop_contained(outcome),
         }
     }

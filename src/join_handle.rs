@@ -1,18 +1,19 @@
 //! The handle on a task: awaiting it gives the task's output, dropping it lets the task go on alone.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use crate::context::Shared;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
 use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed_and_named};
-use crate::trace::WaitsOn;
-use crate::waiter::Joiner;
+use crate::trace::{Cause, WaitsOn};
+use crate::waiter::{Joiner, Waiter};
 
 /// Spawns a future on the executor that runs on this thread: it goes to the back of the ready
 /// queue, and is polled for the first time when its turn comes, not before.
@@ -97,6 +98,18 @@ where
 ///
 /// Polling a handle panics after it has given its output, and inside the very task that it is the
 /// handle of, which would wait for itself for ever.
+///
+/// # Another executor
+///
+/// Only its own executor runs the task, and not while another one runs on the thread. So
+/// `watchglass::block_on(handle)`, which makes an executor of its own, would wait for ever, and ends with a
+/// [stall](crate::Stalled) that says so; `executor.block_on(handle)` is meant.
+///
+/// ```
+/// let executor = watchglass::Executor::new();
+/// let handle = executor.spawn(async { 6 * 7 });
+/// assert_eq!(executor.block_on(handle).unwrap(), 42);
+/// ```
 pub struct JoinHandle<T> {
     /// The task's executor. `None` once the handle has given its output.
     shared: Option<Rc<Shared>>,
@@ -142,7 +155,7 @@ impl<T: 'static> JoinHandle<T> {
     /// Has `tell` called when the task ends. False, if it has ended.
     #[track_caller]
     pub(crate) fn tell(&self, tell: Rc<dyn Fn(TaskId)>) -> bool {
-        self.executor().set_joiner(self.id, Joiner::Set(tell))
+        self.executor().set_joiner(self.id, Joiner::Told(tell))
     }
 
     /// The outcome, if the task has ended and the outcome was not taken before.
@@ -171,8 +184,16 @@ impl<T: 'static> JoinHandle<T> {
             "task {id} awaits its own JoinHandle and would wait for itself for ever; let another \
              task await it"
         );
-        shared.waits(WaitsOn::Task(id), Location::caller());
-        let joiner = Joiner::Waiter(shared.waiter(cx.waker()));
+        let joiner = match Shared::current() {
+            Some(current) if !Rc::ptr_eq(&current, shared) => {
+                current.waits(WaitsOn::Elsewhere, Location::caller());
+                AwaitsElsewhere::joiner(current, cx.waker())
+            }
+            _ => {
+                shared.waits(WaitsOn::Task(id), Location::caller());
+                Joiner::Waiter(shared.waiter(cx.waker()))
+            }
+        };
         if shared.set_joiner(id, joiner) {
             return Poll::Pending;
         }
@@ -184,6 +205,45 @@ impl<T: 'static> JoinHandle<T> {
     #[cold]
     fn take_late(&mut self) -> Result<T, JoinError> {
         self.take().expect("a task that has ended has an outcome")
+    }
+}
+
+/// A task that awaits one of another executor. Only the thread's own code can bring that about, and not while
+/// this executor runs: so it keeps no waker, which would look as if somebody outside might wake it.
+struct AwaitsElsewhere {
+    /// The executor of the task that awaits.
+    shared: Rc<Shared>,
+    task: Option<TaskId>,
+    waiter: Cell<Option<Waiter>>,
+}
+
+impl AwaitsElsewhere {
+    fn joiner(shared: Rc<Shared>, waker: &Waker) -> Joiner {
+        let task = shared.queue.running();
+        let waiter = shared.waiter_kept_elsewhere(waker);
+        shared.awaits_elsewhere.borrow_mut().extend(task);
+        let awaits = AwaitsElsewhere {
+            shared,
+            task,
+            waiter: Cell::new(Some(waiter)),
+        };
+        // An id of the other executor would be that of another task here.
+        Joiner::Told(Rc::new(move |_| awaits.wake(Cause::Outside)))
+    }
+
+    fn wake(&self, by: Cause) {
+        if let Some(waiter) = self.waiter.take() {
+            self.shared.wake_waiter(waiter, by);
+        }
+    }
+}
+
+impl Drop for AwaitsElsewhere {
+    fn drop(&mut self) {
+        let mut all = self.shared.awaits_elsewhere.borrow_mut();
+        if let Some(at) = all.iter().position(|&task| Some(task) == self.task) {
+            all.swap_remove(at);
+        }
     }
 }
 

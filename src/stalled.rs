@@ -41,6 +41,9 @@ pub struct StuckTask {
     /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). A handle that it gave up awaiting and
     /// still has looks the same: who has polled a handle last is woken by it until the handle is dropped.
     pub waits_for: Option<TaskId>,
+    /// True if it awaits a task of another executor. That cannot run while this one does: let its own
+    /// [`block_on`](crate::Executor::block_on) run it.
+    pub waits_elsewhere: bool,
 }
 
 /// The verdict, if it is certain.
@@ -66,6 +69,7 @@ pub(crate) fn verdict(
     }
     // Of several that it awaits, the first in the order of the slots.
     let waits_for: HashMap<TaskId, TaskId> = shared.awaited().into_iter().rev().collect();
+    let elsewhere = shared.awaits_elsewhere.borrow();
     let tasks = shared.queue.unfinished(|id, slot| {
         Some(StuckTask {
             id,
@@ -77,11 +81,13 @@ pub(crate) fn verdict(
             spawned_at: slot.spawned_at,
             waits_at: slot.waits_at,
             waits_for: waits_for.get(&id).copied(),
+            waits_elsewhere: elsewhere.contains(&id),
         })
     });
     let stalled = Stalled {
         tasks: tasks.into(),
     };
+    drop(elsewhere);
     shared.tracer().emit(|| Event::Stalled {
         tasks: stalled.tasks.iter().map(|task| task.id).collect(),
         cycle: stalled.cycle(),
@@ -178,6 +184,15 @@ impl fmt::Display for StuckTask {
             OneLine(name),
             self.spawned_at
         )?;
+        if self.waits_elsewhere {
+            let at = self.waits_at.map(At);
+            let at = at.map_or(String::new(), |at| at.to_string());
+            return write!(
+                f,
+                "waits for a task of another executor{at}; that cannot run while this one does: \
+                 await the task in its own executor's `block_on`"
+            );
+        }
         match (self.waits_for, self.waits_at) {
             (Some(task), Some(at)) => write!(f, "waits for {task}{}", At(at)),
             (Some(task), None) => write!(f, "waits for {task}"),

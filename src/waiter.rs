@@ -50,8 +50,8 @@ impl Waiter {
 /// Who is told that a task has ended.
 pub(crate) enum Joiner {
     Waiter(Waiter),
-    /// A `JoinSet`, which notes the task's id and wakes whoever awaits the set.
-    Set(Rc<dyn Fn(TaskId)>),
+    /// A `JoinSet`, which notes the task's id and wakes whoever awaits the set; or a task of another executor.
+    Told(Rc<dyn Fn(TaskId)>),
 }
 
 /// A waker whose code is not ours. Wherever the executor uses it or lets go of it, a panic ends there:

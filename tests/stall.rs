@@ -583,3 +583,62 @@ fn a_waker_that_a_waiting_task_gave_away_and_that_was_dropped_is_not_held() {
         assert_eq!(stalled.tasks().len(), 3);
     });
 }
+
+#[test]
+fn to_await_another_executor_s_task_is_a_stall_that_says_so() {
+    no_hang(|| {
+        let other = Executor::new();
+        let task = other.spawn(async { 7 });
+        // In an open world: the other executor is on this thread, and so nobody outside.
+        let executor = Executor::new();
+        let stalled = executor
+            .try_block_on(async { task.await.unwrap() })
+            .unwrap_err();
+        assert!(stalled.tasks()[0].waits_elsewhere);
+        let text = stalled.to_string();
+        let says = "waits for a task of another executor at tests/stall.rs:";
+        assert!(text.contains(says), "{text}");
+        assert!(
+            text.contains("await the task in its own executor's `block_on`"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn who_gave_up_to_await_another_executor_s_task_is_not_said_to() {
+    let other = Executor::new();
+    let task = other.spawn(async {});
+    let executor = Executor::builder().virtual_time().build();
+    let gives_up = async {
+        timeout(secs(1), task).await.unwrap_err();
+        pending::<()>().await;
+    };
+    let stalled = executor.try_block_on(gives_up).unwrap_err();
+    assert!(!stalled.tasks()[0].waits_elsewhere, "{stalled}");
+}
+
+#[test]
+fn who_awaits_another_executor_s_task_is_woken_when_that_has_run() {
+    let [executor, other] = [Executor::new(), Executor::new()];
+    let task = other.spawn(async { 7 });
+    let awaits = executor.spawn(task);
+    executor.run_until_idle();
+    assert!(!awaits.is_finished());
+    other.run_until_idle();
+    executor.run_until_idle();
+    assert!(awaits.is_finished());
+    assert_eq!(executor.block_on(awaits).unwrap().unwrap(), 7);
+}
+
+#[test]
+fn who_awaits_a_task_of_an_executor_that_is_dropped_meanwhile_is_woken() {
+    let other = Executor::new();
+    let task = other.spawn(pending::<()>());
+    Executor::new().block_on(async {
+        let awaits = spawn(task);
+        yield_now().await;
+        drop(other);
+        assert!(awaits.await.unwrap().unwrap_err().is_cancelled());
+    });
+}

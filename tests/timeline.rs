@@ -66,9 +66,9 @@ fn a_sleep_that_is_handed_over_is_drawn_where_it_is_awaited() {
             let mut handed_over = Box::pin(sleep(secs(4)));
             armed(&mut handed_over).await;
             sleep(secs(1)).await;
-            handed_over
+            Some(handed_over)
         });
-        let handed_over = first.await.unwrap();
+        let handed_over = first.await.unwrap().unwrap();
         let both = join(handed_over, sleep(secs(5)));
         let second = spawn_named("second", async { both.await.0 });
         second.await.unwrap();

@@ -309,6 +309,8 @@ pub enum WaitsOn {
     Task(TaskId),
     /// Any task of a `JoinSet`.
     AnyTask,
+    /// A task of another executor, which cannot run while this one does.
+    Elsewhere,
     /// Its next turn: it gave the others theirs.
     Turn,
     /// Some of the futures that it joins.

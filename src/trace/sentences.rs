@@ -255,6 +255,7 @@ impl fmt::Display for WaitsOn {
             WaitsOn::Never => write!(f, "a deadline that never comes"),
             WaitsOn::Task(task) => write!(f, "{task} to end"),
             WaitsOn::AnyTask => write!(f, "any task of its set to end"),
+            WaitsOn::Elsewhere => write!(f, "a task of another executor"),
             WaitsOn::Turn => write!(f, "its next turn"),
             WaitsOn::Children(1) => write!(f, "1 joined future"),
             WaitsOn::Children(many) => write!(f, "{many} joined futures"),

@@ -202,6 +202,7 @@ pub(crate) fn waits_on(on: WaitsOn) -> Value {
         WaitsOn::Never => json!({"kind": "Never"}),
         WaitsOn::Task(task) => json!({"kind": "Task", "task": id(task)}),
         WaitsOn::AnyTask => json!({"kind": "AnyTask"}),
+        WaitsOn::Elsewhere => json!({"kind": "Elsewhere"}),
         WaitsOn::Turn => json!({"kind": "Turn"}),
         WaitsOn::Children(children) => json!({"kind": "Children", "children": children}),
         WaitsOn::Blocking => json!({"kind": "Blocking"}),

@@ -90,6 +90,7 @@ function waitsFor(on) {
     case "Never": return "a deadline that never comes";
     case "Task": return label(on.task) + " to end";
     case "AnyTask": return "any task of its set to end";
+    case "Elsewhere": return "a task of another executor";
     case "Turn": return "its next turn";
     case "Children": return on.children + (on.children === 1 ? " joined future" : " joined futures");
     case "Blocking": return "its closure on another thread";
