@@ -167,7 +167,7 @@ fn the_page_works_in_a_browser() {
         .observer(recording.clone())
         .build();
     executor.block_on(async {
-        let evil = spawn_named(EVIL, sleep(Duration::from_secs(1)));
+        let evil = spawn_named(EVIL, async { sleep(Duration::from_secs(1)).await });
         spawn_named("polite", yield_now()).await.unwrap();
         evil.await.unwrap();
     });

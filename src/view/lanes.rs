@@ -25,6 +25,8 @@ pub(crate) struct Lanes {
     pub(crate) idle: Vec<(f64, f64)>,
     /// Where it was found that nothing can happen any more.
     pub(crate) verdicts: Vec<f64>,
+    /// Where each record lies.
+    pub(crate) positions: Vec<f64>,
     /// Times to write at the edge.
     pub(crate) ticks: Vec<(f64, String)>,
     pub(crate) duration: Duration,
@@ -154,6 +156,7 @@ impl Lanes {
             verdicts: drawing.verdicts,
             ticks: axis.ticks(records),
             duration: axis.duration,
+            positions: axis.positions,
         }
     }
 }

@@ -11,16 +11,25 @@ use super::findings;
 use super::json::lines;
 use super::names::Names;
 use super::sources::Sources;
-use super::svg::escaped;
+use super::svg::{escaped, picture_with_places};
 use crate::trace::{Event, Record};
 
 /// So many records are parsed at a time.
 const CHUNK: usize = 5_000;
+/// A run of more records, or more tasks, has no timeline in its page: there would be nothing to see.
+const TIMELINE_RECORDS: usize = 2_000;
+const TIMELINE_LANES: usize = 24;
 
 pub(crate) fn page(title: &str, records: &[Record]) -> String {
+    let timeline = match records.len() {
+        1..=TIMELINE_RECORDS => picture_with_places(records, TIMELINE_LANES),
+        _ => None,
+    };
+    let (picture, places) = timeline.unwrap_or_default();
     let filled = [
+        ("timeline", picture),
         ("style", include_str!("player/style.css").to_owned()),
-        ("run", in_script(&run(records).to_string())),
+        ("run", in_script(&run(records, &places).to_string())),
         ("records", scripts(records)),
         ("fold", include_str!("player/fold.js").to_owned()),
         ("player", include_str!("player/player.js").to_owned()),
@@ -40,7 +49,7 @@ pub(crate) fn page(title: &str, records: &[Record]) -> String {
 }
 
 /// What the page needs of the run as a whole.
-fn run(records: &[Record]) -> Value {
+fn run(records: &[Record], places: &[f64]) -> Value {
     let names = Names::of(records);
     let sources = Sources::of(records);
     let mut files = Map::new();
@@ -62,6 +71,7 @@ fn run(records: &[Record]) -> Value {
         "names": labels,
         "files": files,
         "findings": found.collect::<Vec<Value>>(),
+        "places": places,
     })
 }
 

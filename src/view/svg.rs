@@ -39,8 +39,32 @@ text{white-space:pre;font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monosp
 .arrow{stroke:var(--arrow);stroke-width:1.5;fill:none}.head{fill:var(--arrow)}";
 
 pub(crate) fn picture(records: &[Record]) -> String {
+    let found = findings::of(records, &Names::of(records));
+    drawn(records, &lanes(records), &found, "")
+}
+
+/// The picture for the player, unless it has more lanes than this, and where each record lies in its width. In
+/// place of the findings, which the page has, it has a line that the page moves.
+pub(crate) fn picture_with_places(records: &[Record], most: usize) -> Option<(String, Vec<f64>)> {
+    let lanes = lanes(records);
+    if lanes.lanes.len() > most {
+        return None;
+    }
+    let playhead = format!(
+        "<line id=\"playhead\" y1=\"{}\" y2=\"100%\"/>\n",
+        TOP - 12.0
+    );
+    let picture = drawn(records, &lanes, &[], &playhead);
+    let rounded = |&x: &f64| (at(x) * 10.0).round() / 10.0;
+    Some((picture, lanes.positions.iter().map(rounded).collect()))
+}
+
+fn lanes(records: &[Record]) -> Lanes {
     // A poll is 8 units wide, unless there are very many.
-    let lanes = Lanes::of(records, 8.0 / (WIDTH - LEFT - RIGHT));
+    Lanes::of(records, 8.0 / (WIDTH - LEFT - RIGHT))
+}
+
+fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> String {
     let names = Names::of(records);
     let mut picture = Picture {
         tops: Vec::new(),
@@ -51,8 +75,7 @@ pub(crate) fn picture(records: &[Record]) -> String {
         picture.tops.push(picture.bottom);
         picture.bottom += LANE + TIMER_ROW * lane.timers.len() as f64;
     }
-    let found = findings::of(records, &names);
-    let lines = wrapped(&found);
+    let lines = wrapped(found);
     let height = picture.bottom + LEGEND + LINE * lines.len() as f64;
     let sums = Sums::of(records).told(&names).to_string();
     let summary = sums.trim_end().replace('\n', "; ");
@@ -62,16 +85,17 @@ pub(crate) fn picture(records: &[Record]) -> String {
          <desc id=\"desc\">{}</desc>\n<style>{STYLE}</style>\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"var(--ground)\"/>\n",
         escaped(&summary),
-        escaped(&described(&lanes, &found)),
+        escaped(&described(lanes, found)),
     ));
-    picture.add_ground(&lanes);
+    picture.add_ground(lanes);
     for (lane, at) in lanes.lanes.iter().zip(0..) {
         picture.add_lane(lane, picture.tops[at]);
     }
-    picture.add_arrows(&lanes);
-    picture.add_verdicts(&lanes);
-    picture.add_legend(&lanes);
+    picture.add_arrows(lanes);
+    picture.add_verdicts(lanes);
+    picture.add_legend(lanes);
     picture.add_findings(&lines);
+    picture.add(more);
     picture.add("</svg>\n");
     picture.svg
 }

@@ -46,10 +46,41 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
     if (/ waits for .*, at /.test(says)) assert.match(await text("code"), /◀ \S+ is here/, says);
     if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000 s/, says);
     if (/its timer for 1.000 s fired/.test(says) && /ready queue/.test(says)) {
+      assert.match(await text("code"), /is here, woken and not polled yet/, "a wake does not run it");
       assert.match(tasks, /woken, in the ready queue/, says);
       assert.match(await text("ready"), /its timer for 1\.000 s fired/, says);
     }
   }
+
+  await evaluate("document.getElementById('scrubber').focus(); go(0)");
+  await press("n");
+  assert.match(await text("says"), /polled \(poll 1\)/, "the slider leaves the letters to the page");
+  await evaluate("document.activeElement.blur(); go(0)");
+  await press("n");
+  const cameFrom = await step();
+  await press("w");
+  await evaluate("history.back(); new Promise((done) => setTimeout(done, 50))");
+  await evaluate("0");
+  assert.equal(await step(), cameFrom, "Back leads to where one came from");
+  const woken = await evaluate(`(() => {
+    const all = [...Array(count).keys()];
+    go(all.find((at) => (go(at), record(at).event === "Woken" && polled && record(at).task !== polled.task)));
+    return record(step).task;
+  })()`);
+  await press("p");
+  assert.equal(await evaluate("record(step).task"), woken, "p is the next poll of the task that was woken");
+
+  const playhead = () => evaluate("Number(document.getElementById('playhead').getAttribute('x1'))");
+  await evaluate("go(0)");
+  const begin = await playhead();
+  await evaluate("go(lastStep)");
+  assert.ok((await playhead()) > begin + 500, "the timeline shows where it is");
+  await evaluate(`(() => {
+    const box = picture.getBoundingClientRect();
+    const clientX = box.left + (run.places[7] / 1000) * box.width;
+    picture.dispatchEvent(new MouseEvent("click", { clientX, clientY: box.top + 5, bubbles: true }));
+  })()`);
+  assert.equal(await evaluate("run.places[step]"), await evaluate("run.places[7]"), "a click goes there");
 
   await evaluate("document.getElementById('number').focus()");
   const before = await step();
@@ -83,7 +114,7 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
   assert.equal(await evaluate("svg.querySelectorAll('script, image, foreignObject').length"), 0);
   const described = await evaluate(
     "svg.documentElement.getAttribute('aria-labelledby').split(' ').map((id) => svg.getElementById(id).textContent).join()");
-  assert.match(described, /^Timeline: 3 tasks.*<\/script><img src=x .* is polled at 0\.000 s, at 1\.000 s, and then is done/s);
+  assert.match(described, /^Timeline: 3 tasks.*<\/script><img src=x .* is polled at 0\.000 s, at 1\.000 s, and then: done/s);
   assert.deepEqual(errors, []);
 });
 

@@ -149,6 +149,13 @@ let state = emptyState();
 // The task that the last poll at or before this step was of, and that step.
 let polled = null;
 
+// Somewhere else: the browser's Back leads back here.
+function jump(to) {
+  if (to === null || to === undefined) return;
+  history.pushState(null, "", "#step=" + to);
+  go(to);
+}
+
 function go(to, keepHash) {
   step = Math.min(Math.max(Math.trunc(to) || 0, 0), lastStep);
   state = count > 0 ? stateAfter(step) : emptyState();
@@ -184,9 +191,16 @@ function goIfAny(to) {
   if (to !== null && to !== undefined) go(to);
 }
 
+// The task whose next poll is asked for: the one that is woken here, or the one that was polled last.
+function followed() {
+  const now = count > 0 ? record(step) : {};
+  return now.event === "Woken" ? now.task : polled && polled.task;
+}
+
 // ---- showing
 
 const rowsShown = 100;
+const timersShown = 12;
 const badEvents = new Set(["LongPoll", "ForgottenWaker", "Spinning", "Stalled", "Panicked"]);
 
 function show() {
@@ -204,6 +218,7 @@ function show() {
   for (const id of ["first", "back"]) document.getElementById(id).disabled = step === 0;
   for (const id of ["forward", "last"]) document.getElementById(id).disabled = step === lastStep;
   document.getElementById("wake").disabled = polled === null;
+  showPlace();
   showTasks();
   showReady();
   showWheel();
@@ -211,7 +226,36 @@ function show() {
   showSource(now);
 }
 
+// ---- the timeline
+
+const picture = document.querySelector("#picture svg");
+
+function beginTimeline() {
+  if (!picture) return;
+  document.getElementById("timeline").hidden = false;
+  picture.addEventListener("click", (event) => {
+    const box = picture.getBoundingClientRect();
+    jump(stepAt(((event.clientX - box.left) / box.width) * picture.viewBox.baseVal.width));
+  });
+}
+
+// The first of the steps that lie nearest.
+function stepAt(x) {
+  let best = 0;
+  run.places.forEach((place, at) => {
+    if (Math.abs(place - x) < Math.abs(run.places[best] - x)) best = at;
+  });
+  return best;
+}
+
+function showPlace() {
+  const playhead = document.getElementById("playhead");
+  if (!playhead) return;
+  for (const end of ["x1", "x2"]) playhead.setAttribute(end, run.places[step]);
+}
+
 function showTasks() {
+  const focused = document.activeElement && document.activeElement.dataset.task;
   const all = [...state.tasks.values()];
   const unfinished = all.filter((task) => !isOver(task));
   const shown = all.length <= rowsShown ? all : unfinished.slice(0, rowsShown);
@@ -228,11 +272,14 @@ function showTasks() {
   place.replaceChildren(all.length > 0 ? table : element("p", "none yet", "none"));
   const more = all.length - shown.length;
   if (more > 0) place.append(element("p", "and " + more + " more", "none"));
+  if (focused) place.querySelector('[data-task="' + CSS.escape(focused) + '"]')?.focus();
 }
 
 function taskRow(task) {
   const row = element("tr", undefined, isOver(task) ? "over" : task.stage);
+  // The program may print the id.
   const name = element("th", label(task.id));
+  if (!label(task.id).includes(task.id)) name.append(element("span", " " + task.id, "id"));
   name.scope = "row";
   const polls = element("td", task.polls + " ");
   if (!isOver(task)) {
@@ -257,7 +304,9 @@ function stateOf(task) {
   }
   if (task.queued) text += ", in the ready queue";
   if (task.aborted && !isOver(task)) text += ", aborted";
-  if (task.wakers && !isOver(task)) {
+  if (task.wakers === 0 && task.stage === "waiting" && !task.queued && waitsOf(task).length === 0) {
+    text += "; nobody holds its waker";
+  } else if (task.wakers && !isOver(task)) {
     text += "; " + task.wakers + (task.wakers === 1 ? " clone" : " clones") + " of its waker held";
   }
   return text;
@@ -295,12 +344,12 @@ function showWheel() {
   }
   const rows = [...levels.keys()].sort((a, b) => b - a).map((level) => levelRow(level, levels.get(level)));
   const list = element("ul");
-  for (const timer of timers.slice(0, rowsShown)) {
+  for (const timer of timers.slice(0, timersShown)) {
     const at = timer.place === "due" ? "due" : "level " + timer.place.level + ", slot " + timer.place.slot;
     const wakes = timer.task ? "wakes " + label(timer.task) : "uses a waker";
     list.append(element("li", timer.id + " " + wakes + " at " + seconds(timer.deadline_ns) + ": " + at));
   }
-  const more = timers.length - rowsShown;
+  const more = timers.length - timersShown;
   if (more > 0) list.append(element("li", "and " + more + " more", "none"));
   place.replaceChildren(...rows, list);
 }
@@ -379,27 +428,33 @@ function markTasks() {
     if (isOver(task)) continue;
     // While it runs it may be anywhere, and where it waits for something that is not watchglass's, a
     // channel, say, is not known.
-    const waiting = task.stage === "running" ? [] : waitsOf(task).map((wait) => wait.at).filter(isShown);
+    const waits = task.stage === "running" ? [] : waitsOf(task).map((wait) => wait.at).filter(isShown);
+    // It is woken, and where it was: a wake does not run it.
+    const wasThere = task.queued && task.stage === "waiting" ? task.waits.map((wait) => wait.at).filter(isShown) : [];
+    const waiting = waits.length > 0 ? waits : wasThere.slice(-1);
     for (const place of new Set(waiting.length > 0 ? waiting : [seenAt(task)])) {
       const { file, line: number } = placeOf(place);
       if (file !== shownFile || !lines[number - 1]) continue;
-      if (!marks.has(number)) marks.set(number, { running: null, here: [], spawned: [], lastSeen: [] });
+      if (!marks.has(number)) marks.set(number, { running: null, here: [], woken: [], spawned: [], lastSeen: [] });
       const mark = marks.get(number);
       if (task.stage === "running") mark.running = task;
-      else if (waiting.length > 0) mark.here.push(label(task.id));
+      else if (waits.length > 0) mark.here.push(label(task.id));
+      else if (waiting.length > 0) mark.woken.push(label(task.id));
       else (place === task.spawned_at ? mark.spawned : mark.lastSeen).push(label(task.id));
     }
   }
-  for (const [number, { running, here, spawned, lastSeen }] of marks) {
+  for (const [number, { running, here, woken, spawned, lastSeen }] of marks) {
     const line = lines[number - 1];
-    line.classList.add(running ? "runs" : "waits");
+    line.classList.add(running ? "runs" : here.length + woken.length > 0 ? "waits" : "passed");
     const said = [];
     if (running) said.push(label(running.id) + " " + whereItRuns(running));
-    if (here.length > 0) said.push(shortList(here) + (here.length > 1 ? " are here" : " is here"));
+    const are = (names) => shortList(names) + (names.length > 1 ? " are here" : " is here");
+    if (here.length > 0) said.push(are(here));
+    if (woken.length > 0) said.push(are(woken) + ", woken and not polled yet");
     const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
     if (spawned.length > 0) said.push(were(spawned) + "spawned here");
     if (lastSeen.length > 0) said.push(were(lastSeen) + "last seen here, and " +
-      (lastSeen.length > 1 ? "have" : "has") + " gone on");
+      (lastSeen.length > 1 ? "have" : "has") + " gone on to what watchglass cannot see");
     line.append(element("span", "◀ " + said.join("; "), "who"));
   }
 }
@@ -427,7 +482,7 @@ on("first", "click", () => go(0));
 on("back", "click", () => go(step - 1));
 on("forward", "click", () => go(step + 1));
 on("last", "click", () => go(lastStep));
-on("wake", "click", () => goIfAny(wakeOfPoll()));
+on("wake", "click", () => jump(wakeOfPoll()));
 on("poll", "click", () => goIfAny(nextPoll(null)));
 on("number", "change", (event) => go(Number(event.target.value)));
 on("scrubber", "input", (event) => go(Number(event.target.value)));
@@ -443,13 +498,16 @@ const keys = {
   Home: () => go(0),
   End: () => go(lastStep),
   n: () => goIfAny(nextPoll(null)),
-  w: () => goIfAny(wakeOfPoll()),
-  p: () => goIfAny(polled && nextPoll(polled.task)),
+  w: () => jump(wakeOfPoll()),
+  p: () => goIfAny(followed() && nextPoll(followed())),
 };
 
 document.addEventListener("keydown", (event) => {
-  const writes = ["INPUT", "SELECT"].includes(event.target.tagName);
-  const scrolls = event.target.id === "code" && event.key.startsWith("Arrow");
+  const target = event.target;
+  const moves = /^(Arrow|Home|End)/.test(event.key);
+  // The slider moves by its own keys, and leaves the letters to the page.
+  const writes = target.tagName === "SELECT" || (target.tagName === "INPUT" && (target.type !== "range" || moves));
+  const scrolls = (target.id === "code" || target.id === "picture") && event.key.startsWith("Arrow");
   if (writes || scrolls || event.ctrlKey || event.altKey || event.metaKey) return;
   const act = keys[event.key];
   if (act) {
@@ -477,5 +535,6 @@ for (const finding of run.findings) {
   document.getElementById("found").append(item);
   document.getElementById("findings").hidden = false;
 }
+beginTimeline();
 go(stepInHash(), true);
 setTimeout(prepare, 50);
