@@ -1,11 +1,12 @@
-//! These are the chapters of `docs/`. `cargo test --doc` compiles and runs every program in them.
-//! The example programs that they name lie in `examples/` and `docs/listings/` of the repository.
+//! The book: from the first poll to an executor of your own.
 //!
-//! A chapter links to others by path, as its readers on a forge need it. `book_links.md` stands
-//! above each chapter and gives the same labels their meaning inside the API docs: where a label
-//! is defined twice, Markdown takes the first. `book_pictures.md` does so for the pictures; the test
-//! `chapter_pictures` writes it.
-//!
+// These are the chapters of `docs/`. `cargo test --doc` compiles and runs every program in them.
+// The example programs that they name lie in `examples/` and `docs/listings/` of the repository.
+//
+// A chapter links to others by path, as its readers on a forge need it. `book_links.md` stands
+// above each chapter and gives the same labels their meaning inside the API docs: where a label
+// is defined twice, Markdown takes the first. `book_pictures.md` does so for the pictures; the test
+// `chapter_pictures` writes it.
 #![doc = include_str!("book_links.md")]
 #![doc = include_str!("../docs/README.md")]
 

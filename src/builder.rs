@@ -49,8 +49,10 @@ impl Builder {
     /// Uses a clock that stands still while anything is ready, and then jumps to the next deadline:
     /// sleeping takes no time, and every run is the same, as long as no other thread takes part.
     ///
-    /// Time does not move while a blocking call is out on a thread. Virtual time implies a
-    /// [closed world](Builder::closed_world).
+    /// Time does not move while a closure of [`spawn_blocking`](crate::spawn_blocking) is out on a thread, but it
+    /// does not wait for threads of your own. Virtual time implies a [closed world](Builder::closed_world): where
+    /// a thread of your own is to wake a task, build with `closed_world(false)`; or let `spawn_blocking` do what
+    /// the thread does, and time waits for it too.
     pub fn virtual_time(mut self) -> Self {
         self.virtual_time = true;
         self
@@ -76,7 +78,9 @@ impl Builder {
         self
     }
 
-    /// Tells `observer` everything that the executor does. The last observer given is the one.
+    /// Tells `observer` everything that the executor does: a closure `|record: &Record| ..`, a
+    /// [`Recording`](crate::trace::Recording), a type of your own, or two of them in a tuple. The last observer
+    /// given is the one.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self

@@ -167,7 +167,9 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 ///
 /// # Dropping
 ///
-/// The loser is dropped, and so cancelled, before the race gives its output.
+/// The loser is dropped, and so cancelled, before the race gives its output. A [`JoinHandle`](crate::JoinHandle)
+/// that loses detaches its task, which runs on: [abort](crate::JoinHandle::abort) it, or race the future itself. To
+/// keep the loser, race `&mut future`.
 ///
 /// # Panics
 ///

@@ -289,6 +289,12 @@ impl Shared {
         self.held_waker().is_some()
     }
 
+    /// True if there is a clone of this task's waker.
+    pub(crate) fn waker_is_held(&self, id: TaskId) -> bool {
+        let wakers = self.wakers.borrow();
+        matches!(wakers.get(id.slot() as usize), Some(Some(waker)) if waker.clones() > 0)
+    }
+
     /// The slot of a task whose waker somebody outside holds.
     fn held_waker(&self) -> Option<usize> {
         let wakers = self.wakers.borrow();

@@ -321,6 +321,19 @@ impl Executor {
         self.shared.clock.instant_of(next_wake_ns)
     }
 
+    /// How many tasks have not finished: at the end of a test, 0, if none was forgotten. It looks at each place in
+    /// the table of tasks.
+    ///
+    /// ```
+    /// let executor = watchglass::Executor::new();
+    /// executor.spawn(std::future::pending::<()>());
+    /// executor.run_until_idle();
+    /// assert_eq!(executor.unfinished_tasks(), 1);
+    /// ```
+    pub fn unfinished_tasks(&self) -> usize {
+        self.shared.queue.unfinished(|id, _| Some(id)).len()
+    }
+
     #[track_caller]
     fn enter(&self, what: &str) -> Entered {
         if Shared::somebody_is_current() {
@@ -480,10 +493,7 @@ impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Executor")
             .field("ready", &self.shared.queue.len())
-            .field(
-                "unfinished",
-                &self.shared.queue.unfinished(|id, _| Some(id)).len(),
-            )
+            .field("unfinished", &self.unfinished_tasks())
             .field("timers", &self.shared.wheel.borrow().len())
             .finish_non_exhaustive()
     }

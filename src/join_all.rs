@@ -310,7 +310,7 @@ impl<F: Future> Child<F> {
         match self {
             Child::Done(output) => output
                 .take()
-                .expect("a join is polled only until it is ready"),
+                .expect("a join_all is polled only until it is ready"),
             Child::Running { .. } => unreachable!("none is running"),
         }
     }

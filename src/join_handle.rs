@@ -148,7 +148,10 @@ impl<T: 'static> JoinHandle<T> {
     pub(crate) fn executor(&self) -> &Rc<Shared> {
         match &self.shared {
             Some(shared) => shared,
-            None => panic!("the JoinHandle of {} has given its output", self.id),
+            None => panic!(
+                "the JoinHandle of {} has given its output; insert a handle before it is awaited",
+                self.id
+            ),
         }
     }
 
@@ -256,17 +259,29 @@ impl<T> JoinHandle<T> {
     /// finished.
     #[doc(alias = "cancel")]
     pub fn abort(&self) {
-        if let Some(shared) = &self.shared {
-            shared.abort(self.id);
+        self.abort_handle().abort();
+    }
+
+    /// For somebody else who may want to [abort](JoinHandle::abort) the task, while this handle is awaited.
+    ///
+    /// ```
+    /// watchglass::block_on(async {
+    ///     let task = watchglass::spawn(std::future::pending::<()>());
+    ///     let stop = task.abort_handle();
+    ///     watchglass::spawn(async move { stop.abort() });
+    ///     assert!(task.await.unwrap_err().is_cancelled());
+    /// });
+    /// ```
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle {
+            shared: self.shared.clone(),
+            id: self.id,
         }
     }
 
     /// True if the task has ended: with an output, by a panic, or cancelled.
     pub fn is_finished(&self) -> bool {
-        match &self.shared {
-            Some(shared) => !shared.queue.state(self.id).is_unfinished(),
-            None => true,
-        }
+        self.abort_handle().is_finished()
     }
 
     /// The task's id.
@@ -308,6 +323,49 @@ impl<T> Drop for JoinHandle<T> {
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
+            .field("id", &self.id)
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}
+
+/// Aborts a task, and asks whether it has ended; see [`JoinHandle::abort_handle`]. There may be any number of them.
+///
+/// # Dropping
+///
+/// Dropping it does nothing to the task.
+#[derive(Clone)]
+pub struct AbortHandle {
+    /// `None` if the task's outcome had been taken already.
+    shared: Option<Rc<Shared>>,
+    id: TaskId,
+}
+
+impl AbortHandle {
+    /// As [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        if let Some(shared) = &self.shared {
+            shared.abort(self.id);
+        }
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        match &self.shared {
+            Some(shared) => !shared.queue.state(self.id).is_unfinished(),
+            None => true,
+        }
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortHandle")
             .field("id", &self.id)
             .field("is_finished", &self.is_finished())
             .finish()

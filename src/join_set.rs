@@ -135,7 +135,8 @@ impl<T: 'static> JoinSet<T> {
     /// Waits for the next task to end and gives its outcome; `None` if the set is empty. Outcomes
     /// come in the order in which the tasks ended.
     ///
-    /// If the future is dropped before it is done, nothing is lost.
+    /// If the future is dropped before it is done, no outcome is lost, and nobody is woken any more on its behalf:
+    /// in a `poll` of your own, use [`poll_join_next`](JoinSet::poll_join_next).
     ///
     /// # Panics
     ///
@@ -157,6 +158,54 @@ impl<T: 'static> JoinSet<T> {
     /// ```
     pub fn join_next_with_id(&mut self) -> JoinNextWithId<'_, T> {
         JoinNextWithId(self.join_next())
+    }
+
+    /// [`join_next`](JoinSet::join_next), for a future or a stream of your own that has a set in it: who polled last is
+    /// woken when a task ends.
+    ///
+    /// # Panics
+    ///
+    /// If it has to wait where no executor runs on this thread.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// watchglass::block_on(async {
+    ///     let mut set = watchglass::JoinSet::new();
+    ///     set.spawn(async { 7 });
+    ///     let next = poll_fn(|cx| set.poll_join_next(cx)).await;
+    ///     assert_eq!(next.unwrap().unwrap(), 7);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        let next = self.poll_join_next_with_id(cx);
+        next.map(|next| next.map(|(_, outcome)| outcome))
+    }
+
+    /// Like [`poll_join_next`](JoinSet::poll_join_next), and says whose outcome it is.
+    #[track_caller]
+    pub fn poll_join_next_with_id(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<(TaskId, Result<T, JoinError>)>> {
+        if let Some(next) = self.try_join_next_with_id() {
+            return Poll::Ready(Some(next));
+        }
+        if self.is_empty() {
+            return Poll::Ready(None);
+        }
+        let shared = Shared::expect_current("JoinSet::join_next");
+        shared.waits(WaitsOn::AnyTask, Location::caller());
+        let waiter = shared.waiter_kept_elsewhere(cx.waker());
+        let before = self.ended.waiter.replace(Some((shared, waiter)));
+        drop(before);
+        // The observer and the waker, who were told, are the user's code: they may have dropped the
+        // executor whose tasks these are, and so ended one while nobody was noted to be woken.
+        match self.try_join_next_with_id() {
+            Some(next) => Poll::Ready(Some(next)),
+            None => Poll::Pending,
+        }
     }
 
     /// The outcome of a task that has ended, if there is one; `None` also if the set is empty.
@@ -224,8 +273,7 @@ impl<T: 'static> Future for JoinNext<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let next = self.poll_next(cx);
-        next.map(|next| next.map(|(_, outcome)| outcome))
+        self.set.poll_join_next(cx)
     }
 }
 
@@ -234,33 +282,7 @@ impl<T: 'static> Future for JoinNextWithId<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_next(cx)
-    }
-}
-
-/// Whose outcome it is, and the outcome.
-type Next<T> = (TaskId, Result<T, JoinError>);
-
-impl<T: 'static> JoinNext<'_, T> {
-    #[track_caller]
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next<T>>> {
-        if let Some(next) = self.set.try_join_next_with_id() {
-            return Poll::Ready(Some(next));
-        }
-        if self.set.is_empty() {
-            return Poll::Ready(None);
-        }
-        let shared = Shared::expect_current("JoinSet::join_next");
-        shared.waits(WaitsOn::AnyTask, Location::caller());
-        let waiter = shared.waiter_kept_elsewhere(cx.waker());
-        let before = self.set.ended.waiter.replace(Some((shared, waiter)));
-        drop(before);
-        // The observer and the waker, who were told, are the user's code: they may have dropped the
-        // executor whose tasks these are, and so ended one while nobody was noted to be woken.
-        match self.set.try_join_next_with_id() {
-            Some(next) => Poll::Ready(Some(next)),
-            None => Poll::Pending,
-        }
+        self.0.set.poll_join_next_with_id(cx)
     }
 }
 

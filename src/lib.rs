@@ -29,12 +29,13 @@
 //! # Where to find what
 //!
 //! - To run futures: [`block_on`], [`spawn`], [`JoinHandle`], [`JoinSet`], and [`Executor`] with its
-//!   [`Builder`] for more.
+//!   [`Builder`] for more. [`Executor::try_block_on`] gives a [`Stalled`] in place of a panic.
 //! - To wait: [`sleep`], [`sleep_until`], [`timeout`], [`interval`], [`yield_now`].
 //! - To wait for several at the same time: [`join`], [`join_all`], [`race`].
 //! - To call what blocks: [`spawn_blocking`].
 //! - To test with time: [`Builder::virtual_time`], [`Builder::seed`], [`Executor::step`].
-//! - To see what happens: [`Builder::observer`] and the module [`trace`].
+//! - To see what happens: [`spawn_named`], [`Builder::observer`], and [`Recording`](trace::Recording) in the
+//!   module [`trace`].
 //! - To learn how it all works, from the first poll: the [`book`].
 //!
 //! # The life of one sleep
@@ -117,7 +118,9 @@
 //! # Tasks stay on their thread
 //!
 //! An executor polls on one thread, so neither futures nor their outputs need to be `Send`, and a
-//! task that computes for long keeps all others waiting. Wakers are `Send` and `Sync`: any thread may
+//! task that computes for long keeps all others waiting. And what waits for this executor is not `Send`: a sleep, a
+//! timeout, an interval, a handle, a set, and each async block that awaits one. So box it with
+//! `Box::pin` or `boxed_local`, not with `boxed`, and write `#[async_trait(?Send)]`. Wakers are `Send` and `Sync`: any thread may
 //! wake a task. Nothing is global: each thread may have its executor, or several one after another.
 //!
 //! [guard.rs]: ../src/watchglass/guard.rs.html
@@ -204,11 +207,13 @@ pub use builder::Builder;
 pub use combine::{Join, Race, YieldNow, join, race, yield_now};
 pub use executor::{Executor, Step, block_on};
 pub use join_all::{JoinAll, join_all};
-pub use join_handle::{JoinHandle, spawn, spawn_named};
+pub use join_handle::{AbortHandle, JoinHandle, spawn, spawn_named};
 pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
 pub use stalled::{Stalled, StuckTask};
+#[doc(inline)]
 pub use task::{JoinError, TaskId};
-pub use time::{interval, now, sleep, sleep_until, timeout};
+#[doc(inline)]
+pub use time::{Elapsed, interval, now, sleep, sleep_until, timeout};
 
 #[cfg(any(doc, doctest))]
 pub mod book;

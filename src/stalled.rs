@@ -33,7 +33,7 @@ pub struct StuckTask {
     /// Where it was spawned; for `block_on`'s own future, where `block_on` was called.
     pub spawned_at: &'static Location<'static>,
     /// The `.await` at which it waits. `None` if it waits for something that is not watchglass's, a
-    /// channel, say. It may be a place in the standard library, see
+    /// channel, say. It may be a place in the standard library or in another crate, see
     /// [`Event::Waits`](crate::trace::Event::Waits), or one that the task gave up waiting at in its last poll: a
     /// [`timeout`](crate::timeout) that ran out, say.
     pub waits_at: Option<&'static Location<'static>>,
@@ -44,6 +44,9 @@ pub struct StuckTask {
     /// True if it awaits a task of another executor. That cannot run while this one does: let its own
     /// [`block_on`](crate::Executor::block_on) run it.
     pub waits_elsewhere: bool,
+    /// True if somebody has its waker. The executor was promised that nobody outside will use one: by
+    /// [`closed_world`](crate::Builder::closed_world), which virtual time implies.
+    pub waker_is_held: bool,
 }
 
 /// The verdict, if it is certain.
@@ -70,6 +73,7 @@ pub(crate) fn verdict(
     // Of several that it awaits, the first in the order of the slots.
     let waits_for: HashMap<TaskId, TaskId> = shared.awaited().into_iter().rev().collect();
     let elsewhere = shared.awaits_elsewhere.borrow();
+    let main_is_held = main.waker_is_cloned();
     let tasks = shared.queue.unfinished(|id, slot| {
         Some(StuckTask {
             id,
@@ -82,6 +86,10 @@ pub(crate) fn verdict(
             waits_at: slot.waits_at,
             waits_for: waits_for.get(&id).copied(),
             waits_elsewhere: elsewhere.contains(&id),
+            waker_is_held: match id == main.id {
+                true => main_is_held,
+                false => shared.waker_is_held(id),
+            },
         })
     });
     let stalled = Stalled {
@@ -169,8 +177,19 @@ impl fmt::Display for Stalled {
             .iter()
             .try_for_each(|task| write!(f, "\n  {task}"))?;
         match self.cycle().as_slice() {
-            [] => Ok(()),
-            cycle => write!(f, "\nand they wait in a circle: {}", Circle(cycle)),
+            [] => {}
+            cycle => write!(f, "\nand they wait in a circle: {}", Circle(cycle))?,
+        }
+        let held = self.tasks.iter().filter(|task| task.waker_is_held);
+        let held: Vec<String> = held.map(|task| task.id.to_string()).collect();
+        match held.is_empty() {
+            true => Ok(()),
+            false => write!(
+                f,
+                "\nWakers of {} are held. The executor was promised that nobody outside uses them: if another \
+                 thread does, build it with `.closed_world(false)`",
+                held.join(", ")
+            ),
         }
     }
 }

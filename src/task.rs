@@ -70,10 +70,10 @@ impl TaskId {
 
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.generation() {
-            0 => write!(f, "#{}", self.slot()),
-            generation => write!(f, "#{}.{generation}", self.slot()),
-        }
+        f.pad(&match self.generation() {
+            0 => format!("#{}", self.slot()),
+            generation => format!("#{}.{generation}", self.slot()),
+        })
     }
 }
 
@@ -317,7 +317,19 @@ impl std::error::Error for JoinError {}
 /// The last part of a type's path: `task_async` of `app::task_async::{{closure}}`, which is what
 /// the compiler calls the future of `async fn task_async` in the crate `app`, and `run` of
 /// `<app::Server<u8> as app::Run>::run::{{closure}}`.
+///
+/// A box or a reference says nothing: what is in it counts.
 pub(crate) fn short_name(type_name: &'static str) -> &'static str {
+    for (before, after) in [
+        ("core::pin::Pin<", ">"),
+        ("alloc::boxed::Box<", ">"),
+        ("&mut ", ""),
+    ] {
+        let inside = type_name.strip_prefix(before);
+        if let Some(inside) = inside.and_then(|inside| inside.strip_suffix(after)) {
+            return short_name(inside);
+        }
+    }
     let mut depth = 0;
     let mut before = ' ';
     // What stands in brackets has paths of its own.
@@ -349,6 +361,7 @@ mod tests {
         assert_eq!((id.slot(), id.generation()), (7, u32::MAX - 1));
         assert!(id.is_of(NonZeroU32::MAX) && !id.is_of(NonZeroU32::MIN));
         assert_eq!(size_of::<Option<TaskId>>(), size_of::<TaskId>());
+        assert_eq!(format!("{:<4}|", TaskId::new(7, NonZeroU32::MIN)), "#7  |");
     }
 
     /// What `docs/performance.md` builds on.
@@ -368,6 +381,11 @@ mod tests {
             ("<app::Server<u8> as app::Run>::run::{{closure}}", "run"),
             ("app::Server<fn(u8) -> app::T>::run::{{closure}}", "run"),
             ("&mut app::f<app::g::{{closure}}>::{{closure}}", "f"),
+            (
+                "core::pin::Pin<alloc::boxed::Box<app::f::{{closure}}>>",
+                "f",
+            ),
+            ("core::pin::Pin<&mut app::f::{{closure}}>", "f"),
             ("(app::f, app::g)", "(app::f, app::g)"),
             ("u8", "u8"),
         ] {

@@ -4,7 +4,9 @@ mod common;
 
 use std::cell::RefCell;
 use std::future::pending;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use common::{Log, OnDrop, recorded, secs, virtual_executor};
@@ -313,4 +315,34 @@ fn a_set_says_whose_outcome_it_gives_and_aborts_one() {
         assert_eq!(ended, [(ids[0], false), (ids[1], true), (ids[2], true)]);
         assert!(!set.abort(ids[0]));
     });
+}
+
+/// A future that has a set in it, as a program may write one.
+struct Sum(JoinSet<u64>, u64);
+
+impl Future for Sum {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        while let Some(next) = ready!(self.0.poll_join_next(cx)) {
+            self.1 += next.unwrap();
+        }
+        Poll::Ready(self.1)
+    }
+}
+
+#[test]
+fn a_set_in_a_future_of_the_program_s_own_wakes_it() {
+    let executor = virtual_executor();
+    executor.block_on(async {
+        let mut sum = Sum(JoinSet::new(), 0);
+        for seconds in [3, 1, 2] {
+            sum.0.spawn(async move {
+                sleep(secs(seconds)).await;
+                seconds
+            });
+        }
+        assert_eq!(sum.await, 6);
+    });
+    assert_eq!(executor.unfinished_tasks(), 0);
 }

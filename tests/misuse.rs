@@ -114,13 +114,16 @@ fn a_handle_polled_after_it_gave_its_output_says_so() {
         })
     });
     let executor = virtual_executor();
-    assert_panics("the JoinHandle of #1 has given its output", || {
-        executor.block_on(async {
-            let mut task = spawn(async { 5 });
-            assert_eq!((&mut task).await.unwrap(), 5);
-            JoinSet::new().insert(task);
-        })
-    });
+    assert_panics(
+        "the JoinHandle of #1 has given its output; insert a handle before it is awaited",
+        || {
+            executor.block_on(async {
+                let mut task = spawn(async { 5 });
+                assert_eq!((&mut task).await.unwrap(), 5);
+                JoinSet::new().insert(task);
+            })
+        },
+    );
 }
 
 #[test]
@@ -190,6 +193,7 @@ fn a_combinator_polled_after_it_was_ready_says_so() {
     assert_panics(message, || joined.as_mut().poll(cx));
     let mut joined = pin!(join_all([ready(1)]));
     assert!(joined.as_mut().poll(cx).is_ready());
+    let message = "a join_all is polled only until it is ready";
     assert_panics(message, || joined.as_mut().poll(cx));
     let mut raced = pin!(race(ready(1), ready(2)));
     assert!(raced.as_mut().poll(cx).is_ready());

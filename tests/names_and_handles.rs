@@ -73,7 +73,7 @@ fn a_task_is_called_by_the_last_part_of_its_type_or_as_it_is_told() {
         (Spawned, here),
         (Spawned, "Sleep"),
         (Spawned, "Pending"),
-        (Spawned, "Pin"),
+        (Spawned, "free_function"),
         (Spawned, "told"),
         (Spawned, "told 2"),
         (Blocking, here),
@@ -236,4 +236,30 @@ fn what_is_shown_of_builders_sets_and_futures_says_what_they_hold() {
         format!("{:?}", set.join_next()),
         "JoinNext { set: JoinSet { tasks: 2, ended: 1 } }"
     );
+}
+
+#[test]
+fn an_abort_handle_aborts_what_somebody_else_awaits_and_nothing_later() {
+    virtual_executor().block_on(async {
+        let task = spawn(pending::<()>());
+        let stops = [task.abort_handle(), task.abort_handle().clone()];
+        assert!(
+            stops
+                .iter()
+                .all(|stop| stop.id() == task.id() && !stop.is_finished())
+        );
+        let [first, second] = stops;
+        spawn(async move { first.abort() });
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(second.is_finished());
+        assert_eq!(
+            format!("{second:?}"),
+            "AbortHandle { id: TaskId(#1), is_finished: true }"
+        );
+        // In the same place lives another task now.
+        let next = spawn(sleep(secs(1)));
+        assert_eq!(next.id().slot(), second.id().slot());
+        second.abort();
+        next.await.unwrap();
+    });
 }

@@ -642,3 +642,32 @@ fn who_awaits_a_task_of_an_executor_that_is_dropped_meanwhile_is_woken() {
         assert!(awaits.await.unwrap().unwrap_err().is_cancelled());
     });
 }
+
+#[test]
+fn a_stall_says_whose_wakers_it_was_promised_that_nobody_uses() {
+    let (sender, receiver) = mpsc::channel::<Waker>();
+    let thread = thread::spawn(move || receiver.recv().map(|waker| waker.wake()));
+    let executor = Executor::builder().virtual_time().build();
+    let stalled = executor.try_block_on(async {
+        spawn(pending::<()>()).await.unwrap();
+    });
+    let text = stalled.unwrap_err().to_string();
+    assert!(!text.contains("Wakers of"), "{text}");
+    let mut waker = None;
+    let keeps_its_waker = poll_fn(|cx| {
+        waker = Some(cx.waker().clone());
+        Poll::<()>::Pending
+    });
+    let stalled = executor.try_block_on(keeps_its_waker).unwrap_err();
+    sender.send(waker.unwrap()).unwrap();
+    thread.join().unwrap().unwrap();
+    let text = stalled.to_string();
+    let says = "\nWakers of #0.1 are held. The executor was promised that nobody outside uses them: if another \
+        thread does, build it with `.closed_world(false)`";
+    assert!(text.ends_with(says), "{text}");
+    let held = stalled
+        .tasks()
+        .iter()
+        .map(|task| (task.id.slot(), task.waker_is_held));
+    assert_eq!(held.collect::<Vec<_>>(), [(0, true), (1, false)]);
+}

@@ -26,7 +26,8 @@ use super::{Sleep, sleep};
 /// # Dropping
 ///
 /// When the time is up, `future` is not polled any more; it is dropped with the `Timeout`, which
-/// for `timeout(..).await` is at once.
+/// for `timeout(..).await` is at once. A [`JoinHandle`](crate::JoinHandle) that is dropped so detaches its task, which
+/// runs on: await `&mut handle` in the timeout, and [abort](crate::JoinHandle::abort) it afterwards.
 ///
 /// ```
 /// use std::time::Duration;
@@ -72,7 +73,6 @@ impl<F: Future> Future for Timeout<F> {
 
 /// The error of [`timeout`]: the time was up first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Elapsed;
 
 impl fmt::Display for Elapsed {

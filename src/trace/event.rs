@@ -68,7 +68,8 @@ pub enum Event {
         /// What it waits for.
         on: WaitsOn,
         /// The `.await`. If the future is awaited through a reference or a box, or is the task
-        /// itself, this is a place in the standard library or in watchglass, and no view shows it.
+        /// itself, this is a place in the standard library or in watchglass, and in another crate's combinator it
+        /// may be one in that crate: no view shows such a place.
         at: &'static Location<'static>,
     },
     /// The future's `poll` returned. A panic ends a poll too, with [`Panicked`](Event::Panicked).

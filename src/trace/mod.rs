@@ -47,6 +47,34 @@ use crate::task::TaskId;
 /// executor.block_on(watchglass::yield_now());
 /// ```
 ///
+/// (The type of the argument is to be written: without it, the compiler takes the closure for one that accepts
+/// a single lifetime.) A closure is an `Fn`: what it changes is in a `Cell` or a `RefCell`. Two observers in a
+/// tuple are one, and so is an `Rc` of one, for whoever wants to look at it afterwards:
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use watchglass::trace::{Event, Observer, Record, Recording};
+///
+/// #[derive(Default)]
+/// struct Polls(Cell<u32>);
+///
+/// impl Observer for Polls {
+///     fn observe(&self, record: &Record) {
+///         if matches!(record.event, Event::PollEnded { .. }) {
+///             self.0.set(self.0.get() + 1);
+///         }
+///     }
+/// }
+///
+/// let (polls, recording) = (Rc::new(Polls::default()), Recording::new());
+/// let observer = (polls.clone(), recording.clone());
+/// let executor = watchglass::Executor::builder().observer(observer).build();
+/// executor.block_on(watchglass::yield_now());
+/// assert_eq!(polls.0.get(), 2);
+/// assert!(recording.len() > 2);
+/// ```
+///
 /// An observer may use the executor (spawn a task, wake a waker). What that causes is not told to
 /// it: otherwise it might never come to an end.
 ///
@@ -71,6 +99,39 @@ pub trait Observer {
 impl<F: Fn(&Record)> Observer for F {
     fn observe(&self, record: &Record) {
         self(record);
+    }
+}
+
+/// For whoever keeps it, to ask it afterwards.
+impl<O: Observer + ?Sized> Observer for Rc<O> {
+    fn observe(&self, record: &Record) {
+        (**self).observe(record);
+    }
+
+    fn observe_owned(&self, record: Record) {
+        (**self).observe_owned(record);
+    }
+
+    fn end(&self) {
+        (**self).end();
+    }
+}
+
+/// Both are told, the first one first.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&self, record: &Record) {
+        self.0.observe(record);
+        self.1.observe(record);
+    }
+
+    fn observe_owned(&self, record: Record) {
+        self.0.observe(&record);
+        self.1.observe_owned(record);
+    }
+
+    fn end(&self) {
+        self.0.end();
+        self.1.end();
     }
 }
 

@@ -18,10 +18,10 @@ impl fmt::Display for Record {
 
 impl fmt::Display for TimerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.generation {
-            0 => write!(f, "timer {}", self.index),
-            generation => write!(f, "timer {}.{generation}", self.index),
-        }
+        f.pad(&match self.generation {
+            0 => format!("timer {}", self.index),
+            generation => format!("timer {}.{generation}", self.index),
+        })
     }
 }
 
@@ -215,7 +215,7 @@ impl fmt::Display for LongPoll {
 
 impl fmt::Display for TaskKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             TaskKind::Main => "was given to block_on",
             TaskKind::Spawned => "was spawned",
             TaskKind::Blocking => "was spawned on the thread pool",
@@ -286,14 +286,21 @@ impl fmt::Display for UnparkCause {
 /// The place, if it is in the program's own code.
 ///
 /// A leaf is told who polls it. That is the `.await`, unless code stands in between which does not
-/// pass the place on: the standard library's, for a future behind a reference or in a box, or our
-/// own, for a future that is the whole task. Such a place says nothing to whoever wrote the program.
+/// pass the place on: the standard library's, for a future behind a reference or in a box, that of another
+/// crate's combinator, or our own, for a future that is the whole task. Such a place says nothing to whoever wrote the program.
 pub(crate) fn in_program(at: &'static Location<'static>) -> Option<&'static Location<'static>> {
+    is_in_program(at.file()).then_some(at)
+}
+
+fn is_in_program(file: &str) -> bool {
     // The compiler gives the standard library's files this path, or that of their installed source.
-    let is_std = at.file().starts_with("/rustc/") || at.file().contains("/lib/rustlib/src/");
+    let path = file.replace('\\', "/");
+    let is_std = path.starts_with("/rustc/") || path.contains("/lib/rustlib/src/");
+    // Packages that were fetched lie here.
+    let is_fetched = path.contains("/registry/src/") || path.contains("/git/checkouts/");
     let our_folder = Path::new(file!()).ancestors().nth(2);
-    let is_ours = our_folder.is_some_and(|src| Path::new(at.file()).starts_with(src));
-    (!is_std && !is_ours).then_some(at)
+    let is_ours = our_folder.is_some_and(|src| Path::new(file).starts_with(src));
+    !(is_std || is_fetched || is_ours)
 }
 
 /// ` at FILE:LINE:COLUMN`, or nothing if the place is not in the program's own code.
@@ -335,5 +342,40 @@ struct Seconds(Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:03} s", self.0.as_secs(), self.0.subsec_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_of_somebody_else_s_is_not_the_program_s() {
+        let ours = file!();
+        for (file, is_ours) in [
+            ("app/main.rs", true),
+            ("examples/../examples/deadlock.rs", true),
+            ("/home/me/registry/app/src/main.rs", true),
+            (ours, false),
+            ("/rustc/59807616/library/core/src/option.rs", false),
+            (
+                "/opt/rust/lib/rustlib/src/rust/library/core/src/option.rs",
+                false,
+            ),
+            (
+                "/home/me/.cargo/registry/src/index-0/futures-util-0.3.34/src/fuse.rs",
+                false,
+            ),
+            (
+                "/home/me/.cargo/git/checkouts/futures-0/1/src/fuse.rs",
+                false,
+            ),
+            (
+                r"C:\Users\me\.cargo\registry\src\index-0\futures-util-0.3.34\src\fuse.rs",
+                false,
+            ),
+        ] {
+            assert_eq!(is_in_program(file), is_ours, "{file}");
+        }
     }
 }

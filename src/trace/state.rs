@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::{Cause, Effect, Event, Place, Record, TaskKind, TimerId, Tracer, WaitsOn};
 use crate::task::TaskId;
 
-/// What an executor looks like after some of its [`Record`]s.
+/// What an executor looks like after some of its [`Record`]s. It needs the feature `view`.
 ///
 /// ```
 /// use watchglass::Executor;
@@ -43,7 +43,7 @@ pub struct State {
     printed: Vec<(Option<TaskId>, String)>,
 }
 
-/// A task, as a [`State`] knows it.
+/// A task, as a [`State`] knows it. It needs the feature `view`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskState {
@@ -72,7 +72,7 @@ pub struct TaskState {
     pub woken_by: Option<u64>,
 }
 
-/// Where a task is in its life.
+/// Where a task is in its life. It needs the feature `view`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
@@ -90,7 +90,7 @@ pub enum Stage {
     Panicked,
 }
 
-/// One thing that a task waits for.
+/// One thing that a task waits for. It needs the feature `view`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Wait {
@@ -100,7 +100,7 @@ pub struct Wait {
     pub at: &'static Location<'static>,
 }
 
-/// An entry of the ready queue.
+/// An entry of the ready queue. It needs the feature `view`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ready {
@@ -112,7 +112,7 @@ pub struct Ready {
     pub woken_by: u64,
 }
 
-/// A timer in the wheel.
+/// A timer in the wheel. It needs the feature `view`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimerState {
@@ -371,7 +371,7 @@ impl Stage {
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Stage::New => "new",
             Stage::Running => "running",
             Stage::Waiting => "waiting",
