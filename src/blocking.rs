@@ -5,10 +5,11 @@
 //! the closure has ended: the pool's thread wakes it.
 
 use std::any::type_name;
+use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -64,7 +65,7 @@ where
     let at = Location::caller();
     let job = Arc::new(Job {
         cancelled: AtomicBool::new(false),
-        done: Mutex::new(None),
+        outcome: Mutex::new(None),
     });
     let name = short_name(type_name::<F>());
     let task = boxed_and_named(Blocking { job: job.clone() }, name.into());
@@ -73,15 +74,6 @@ where
     held.target.set_task(id);
     let waker = held.target.clone();
     shared.give_waker(id, held);
-    shared
-        .tracer()
-        .emit(move || Event::BlockingStarted { task: id });
-    shared.queue.with_slot(id, |slot| slot.waits_at = Some(at));
-    shared.tracer().emit(move || Event::Waits {
-        task: Some(id),
-        on: WaitsOn::Blocking,
-        at,
-    });
     shared.home.blocking_job_starts();
     let submitted = shared.pool.submit({
         let (job, waker, home) = (job.clone(), waker.clone(), shared.home.clone());
@@ -97,11 +89,18 @@ where
             drop(ended);
         })
     });
-    if let Err(error) = submitted {
-        let refusal = format!("spawn_blocking: no thread could be started: {error}");
-        let now = Instant::now();
-        job.finish(Err(Box::new(refusal)), now, now);
-        waker.wake();
+    match submitted {
+        Ok(()) => {
+            let tracer = shared.tracer();
+            tracer.emit(move || Event::BlockingStarted { task: id });
+            shared.queue.with_slot(id, |slot| slot.waits_at = Some(at));
+            let (task, on) = (Some(id), WaitsOn::Blocking);
+            tracer.emit(move || Event::Waits { task, on, at });
+        }
+        Err(error) => {
+            job.put(Outcome::Refused(error));
+            waker.wake();
+        }
     }
     JoinHandle::new(shared, id)
 }
@@ -110,7 +109,13 @@ where
 struct Job<T> {
     /// The task is gone: nobody wants the result.
     cancelled: AtomicBool,
-    done: Mutex<Option<Done<T>>>,
+    outcome: Mutex<Option<Outcome<T>>>,
+}
+
+enum Outcome<T> {
+    Done(Done<T>),
+    /// No thread could be started.
+    Refused(io::Error),
 }
 
 struct Done<T> {
@@ -126,18 +131,21 @@ impl<T> Job<T> {
         if !self.cancelled.load(Ordering::Relaxed) {
             let started_at = Instant::now();
             let result = catch_unwind(AssertUnwindSafe(closure));
-            self.finish(result, queued_at, started_at);
+            self.put(Outcome::Done(Done {
+                result,
+                thread: thread::current().name().unwrap_or("a thread").into(),
+                queued: started_at - queued_at,
+                took: started_at.elapsed(),
+            }));
         }
     }
 
-    fn finish(&self, result: thread::Result<T>, queued_at: Instant, started_at: Instant) {
-        let done = Done {
-            result,
-            thread: thread::current().name().unwrap_or("a thread").into(),
-            queued: started_at - queued_at,
-            took: started_at.elapsed(),
-        };
-        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+    fn put(&self, outcome: Outcome<T>) {
+        *self.place() = Some(outcome);
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Outcome<T>>> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,10 +158,15 @@ impl<T> Future for Blocking<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
-        let mut place = self.job.done.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody but the closure's thread has this task's waker, and it uses it when all is done.
-        let done = place.take().expect("the closure has ended");
-        drop(place);
+        let outcome = self.job.place().take();
+        let done = match outcome.expect("the closure has ended") {
+            Outcome::Done(done) => done,
+            Outcome::Refused(error) => {
+                let refusal = format!("spawn_blocking: no thread could be started: {error}");
+                resume_unwind(Box::new(refusal));
+            }
+        };
         let shared = Shared::expect_current("spawn_blocking");
         let task = shared.queue.running().expect("this is polled as a task");
         let is_virtual = shared.clock.is_virtual();

@@ -15,6 +15,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use crate::clock::Clock;
 use crate::guard::drop_contained;
@@ -28,7 +29,7 @@ use crate::task::{
 };
 use crate::trace::{Cause, Event, TaskKind, Tracer};
 use crate::waiter::{Joiner, PolledChild, Waiter};
-use crate::wheel::Wheel;
+use crate::wheel::{Key, Wheel};
 
 /// Everything that one executor has, except for the loop that drives it.
 pub(crate) struct Shared {
@@ -52,13 +53,16 @@ pub(crate) struct Shared {
     /// True if it has left it where `is_registered` does not look.
     pub(crate) registered_unseen: Cell<bool>,
     last_held: Cell<usize>,
+    /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
+    pub(crate) armed_when_due: RefCell<Vec<Key>>,
     /// Its tasks that await one of another executor, each as often as it does.
     pub(crate) awaits_elsewhere: RefCell<Vec<TaskId>>,
 }
 
 impl Shared {
     pub(crate) fn new(clock: Rc<Clock>, queue: Queue, pool: Pool) -> Rc<Self> {
-        let (home, inbox) = Home::new();
+        let observed_on = queue.tracer.has_observer().then(|| thread::current().id());
+        let (home, inbox) = Home::new(observed_on);
         Rc::new(Shared {
             clock,
             unobserved_home: match queue.tracer.has_observer() {
@@ -76,6 +80,7 @@ impl Shared {
             registered: Cell::new(false),
             registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
+            armed_when_due: RefCell::new(Vec::new()),
             awaits_elsewhere: RefCell::new(Vec::new()),
         })
     }
@@ -283,8 +288,9 @@ impl Shared {
         mem::forget(place.replace(waker)); // see `Slot::put`
     }
 
-    /// True if there is a clone of an unfinished task's waker. The executor itself has none, so
-    /// somebody outside may wake that task.
+    /// True if there is a clone of an unfinished task's waker. The executor itself has none, so somebody outside
+    /// may wake that task; or another crate's combinator has one in a waker of its own, which may well have
+    /// been left with a timer or a task of this executor: who can tell?
     pub(crate) fn somebody_holds_a_waker(&self) -> bool {
         self.held_waker().is_some()
     }

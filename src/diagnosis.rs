@@ -62,7 +62,11 @@ impl Shared {
         };
         self.tracer().emit_at(self.clock.elapsed_at(ended), event);
         let queued = self.queue.state(task) == State::Queued;
-        if !ready && !queued && wakers == Some(0) && !self.is_registered(task) {
+        // Where nobody can look, it may have left its id in an earlier poll, too.
+        let unseen = self.registered_unseen.get();
+        let is_known_elsewhere = self.tracer().is_known_elsewhere(task, unseen);
+        let nobody_knows_it = || !is_known_elsewhere && !self.is_registered(task);
+        if !ready && !queued && wakers == Some(0) && nobody_knows_it() {
             self.tracer().emit(move || Event::ForgottenWaker { task });
         }
         if self.tracer().long_poll().is_some_and(|long| held >= long) {
@@ -79,18 +83,24 @@ impl Shared {
                 }))
             });
         }
+        // The observer may have polled something that waits, too.
+        self.queue.waits_at.set(until);
     }
 
     /// Who had to wait while `task` held the thread: the tasks that were ready or whose timer is due, how
-    /// many timers are due, and how long the first of them has waited meanwhile.
+    /// many timers are due, and how long the first of them has waited meanwhile. A timer that was due when this
+    /// very poll armed it has waited for nobody.
     fn delayed_by(&self, task: TaskId, held: Duration) -> (Vec<TaskId>, usize, Duration) {
         let now_ns = self.clock.now_ns();
         let held_ns = u64::try_from(held.as_nanos()).unwrap_or(u64::MAX);
         let began_ns = now_ns.saturating_sub(held_ns);
         let mut delayed = self.queue.ready();
         let (mut timers, mut late_ns) = (0, 0);
-        for (_, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
-            if deadline_ns <= now_ns {
+        let armed_when_due = self.armed_when_due.borrow();
+        // The virtual clock has stood still: no timer came due meanwhile.
+        let is_real = !self.clock.is_virtual();
+        for (key, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
+            if is_real && deadline_ns <= now_ns && !armed_when_due.contains(&key) {
                 timers += 1;
                 late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
                 delayed.extend(waiter.task());

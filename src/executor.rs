@@ -12,7 +12,9 @@
 use std::any::{Any, type_name};
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{
+    AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind,
+};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -473,9 +475,8 @@ impl Executor {
     #[cold]
     fn after_panic(&self, id: TaskId, task: BoxedTask, payload: Box<dyn Any + Send>) {
         let shared = &*self.shared;
-        // What is left of the future is dropped as a part of its poll: whomever that wakes was woken
-        // by this task.
-        shared.queue.set_running(Some(id));
+        // What is left of the future is dropped as a part of its poll, which has not ended yet: whomever that
+        // wakes was woken by this task.
         drop_contained(task);
         shared.poll_ended();
         shared.fail(id, JoinError::panicked(payload));
@@ -488,6 +489,10 @@ impl Executor {
         }
     }
 }
+
+/// Wherever a panic goes through it, it can be used again.
+impl UnwindSafe for Executor {}
+impl RefUnwindSafe for Executor {}
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -506,12 +511,14 @@ impl Drop for Executor {
         loop {
             let unfinished = self.shared.queue.unfinished(|id, _| Some(id));
             if unfinished.is_empty() {
-                if self.shared.tracer().end() {
-                    // It may have spawned something.
-                    continue;
-                }
                 // An observer's panic has no caller to go to any more.
-                return drop_contained(self.shared.tracer().take_panic());
+                let payload = self.shared.tracer().take_panic();
+                let is_told = self.shared.tracer().end();
+                if payload.is_none() && !is_told {
+                    return;
+                }
+                // Either may have spawned something.
+                drop_contained(payload);
             }
             for id in unfinished {
                 // A drop before this one may have finished it by now.

@@ -34,6 +34,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Weak};
+use std::thread::ThreadId;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -50,6 +51,9 @@ pub(crate) struct Home {
     parked: AtomicBool,
     /// How many closures are out on the thread pool.
     blocking_jobs: AtomicUsize,
+    /// The executor's thread, if somebody observes it, who wants to know whether it was this thread that sent a
+    /// letter.
+    observed_on: Option<ThreadId>,
 }
 
 /// The executor's end of the inbox. It never fills up, so a wake never blocks.
@@ -68,7 +72,7 @@ pub(crate) enum ParkEnd {
 
 impl Home {
     /// A home for an executor on this thread, and its inbox.
-    pub(crate) fn new() -> (Arc<Home>, Inbox) {
+    pub(crate) fn new(observed_on: Option<ThreadId>) -> (Arc<Home>, Inbox) {
         let (sender, letters) = unbounded();
         let home = Home {
             inbox: sender,
@@ -76,6 +80,7 @@ impl Home {
             thread: thread::current(),
             parked: AtomicBool::new(false),
             blocking_jobs: AtomicUsize::new(0),
+            observed_on,
         };
         (Arc::new(home), Inbox { letters })
     }
@@ -133,15 +138,17 @@ impl Inbox {
         self.letters.is_empty()
     }
 
-    /// Takes one letter out and says which task it wants polled.
-    pub(crate) fn receive(&self) -> Option<TaskId> {
+    /// Takes one letter out and says which task it wants polled, and whether it was sent from this thread: that
+    /// is known if somebody observes.
+    pub(crate) fn receive(&self) -> Option<(TaskId, bool)> {
         let letter = self.letters.try_recv().ok()?;
+        let is_from_here = letter.is_from_here.load(Ordering::Relaxed);
         letter.sent.swap(false, Ordering::AcqRel);
-        letter.task()
+        Some((letter.task()?, is_from_here))
     }
 
     /// Waits for a letter or an [`unpark`](Home::unpark), at most for `timeout`. This is the one
-    /// place where the executor's thread ever waits.
+    /// place where the executor's thread ever parks.
     ///
     /// `ready` is asked once more after the thread has said that it is parked, for what is not in
     /// the inbox: whether a blocking job has ended, a waker that is watched is gone, or an observer
@@ -183,6 +190,9 @@ pub(crate) struct TaskWaker {
     /// needs no order of its own, for that of the `Arc`'s count is enough; so it is not among the
     /// atomics that the checkers of `tests/interleavings/` model.
     watched: std::sync::atomic::AtomicBool,
+    /// True if the letter in the inbox was sent from the executor's own thread, while it did not run. It is
+    /// written by whoever has raised `sent`, before the letter goes off, and so needs no order of its own either.
+    is_from_here: std::sync::atomic::AtomicBool,
     home: Arc<Home>,
 }
 
@@ -201,6 +211,7 @@ impl TaskWaker {
             task: AtomicU64::new(0),
             sent: AtomicBool::new(false),
             watched: false.into(),
+            is_from_here: false.into(),
             home,
         })
     }
@@ -245,6 +256,10 @@ impl TaskWaker {
     /// Wakes from another thread: sends itself, unless it is in the inbox already.
     pub(crate) fn send(self: &Arc<Self>) {
         if !self.sent.swap(true, Ordering::AcqRel) {
+            if let Some(executor) = self.home.observed_on {
+                let is_from_here = std::thread::current().id() == executor;
+                self.is_from_here.store(is_from_here, Ordering::Relaxed);
+            }
             self.home.send(self.clone());
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -231,12 +231,12 @@ impl AwaitsElsewhere {
             waiter: Cell::new(Some(waiter)),
         };
         // An id of the other executor would be that of another task here.
-        Joiner::Told(Rc::new(move |_| awaits.wake(Cause::Outside)))
+        Joiner::Told(Rc::new(move |_| awaits.wake()))
     }
 
-    fn wake(&self, by: Cause) {
+    fn wake(&self) {
         if let Some(waiter) = self.waiter.take() {
-            self.shared.wake_waiter(waiter, by);
+            self.shared.wake_waiter(waiter, Cause::NotRunning);
         }
     }
 }
@@ -319,6 +319,10 @@ impl<T> Drop for JoinHandle<T> {
         drop(joiner);
     }
 }
+
+/// What a panic leaves behind is as whole as before: see [`Executor`].
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

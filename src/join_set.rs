@@ -69,7 +69,7 @@ impl Ended {
             // Who waits may be a task of another executor, where the id is another task's.
             let by = match shared.is_current() {
                 true => Cause::Joined(id),
-                false => Cause::Outside,
+                false => Cause::NotRunning,
             };
             shared.wake_waiter(waiter, by);
         }
@@ -219,6 +219,7 @@ impl<T: 'static> JoinSet<T> {
             let id = self.ended.ids.borrow_mut().pop_front()?;
             // An observer that was told of the end may have detached the task before the set was.
             if let Some(mut handle) = self.handles.remove(&id) {
+                self.forget_executor_if_empty();
                 return Some((id, handle.take()?));
             }
         }
@@ -252,8 +253,14 @@ impl<T> JoinSet<T> {
     /// Lets every task go on by itself, as if its handle had been dropped. The set is empty then.
     pub fn detach_all(&mut self) {
         drop(mem::take(&mut self.handles));
-        // Afterwards: the drop of an output may run the executor, and tasks end that are still here.
-        self.ended.ids.take();
+        self.forget_executor_if_empty();
+    }
+
+    /// An empty set keeps nothing of an executor that is gone.
+    fn forget_executor_if_empty(&mut self) {
+        if self.handles.is_empty() {
+            self.executor = None;
+        }
     }
 }
 

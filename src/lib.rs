@@ -54,7 +54,7 @@
 //!    [wheel.rs]).
 //! 5. Nothing is ready, so the executor parks the thread until the next deadline in the wheel, or
 //!    until another thread sends a wake to its inbox: in one function, the only one in which the
-//!    thread ever waits ([rest.rs], [inbox.rs]).
+//!    thread ever parks ([rest.rs], [inbox.rs]).
 //! 6. The deadline passes. The wheel hands the timer out, and its task is queued again
 //!    ([timers.rs]).
 //! 7. The second poll is `Ready`. The future is dropped, and its output waits for the

@@ -96,7 +96,7 @@ impl Shared {
         }
         self.tracer().emit(move || Event::Unparked {
             by: match ended {
-                ParkEnd::NotParked if meddled => UnparkCause::Spurious,
+                ParkEnd::NotParked if meddled || nobody_is_left => UnparkCause::Spurious,
                 ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,
                 ParkEnd::TimedOutOrSpurious => match deadline_ns {
                     Some(deadline_ns) if self.clock.now_ns() >= deadline_ns => {
@@ -113,8 +113,12 @@ impl Shared {
     #[cold]
     pub(crate) fn take_inbox(&self) {
         for _ in 0..self.inbox.len() {
-            if let Some(id) = self.inbox.receive() {
-                self.queue.wake(id, Cause::OtherThread);
+            if let Some((id, is_from_here)) = self.inbox.receive() {
+                let by = match is_from_here {
+                    true => Cause::NotRunning,
+                    false => Cause::OtherThread,
+                };
+                self.queue.wake(id, by);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a task is: its id, and the box that it lives in.
 //!
 //! A task is a future that the executor owns. Everything that refers to one (the ready queue, a
-//! waker, a timer, a `JoinHandle`) carries its [`TaskId`] and nothing else, so nothing needs to be
+//! waker, a timer, a `JoinHandle`) knows it by its [`TaskId`], so no reference to it needs to be
 //! counted or locked when tasks come and go: an id whose task is gone matches nothing.
 
 use std::any::{Any, type_name};

@@ -82,8 +82,8 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 ///
 /// # Panics
 ///
-/// Polling it panics where no executor runs on this thread, and on another executor than the one
-/// that it was first polled on, whose wheel its timer is in.
+/// Polling it before it is done panics where no executor runs on this thread, and on another executor than the
+/// one that it was first polled on, whose wheel its timer is in.
 #[must_use = "a sleep does nothing unless you `.await` it"]
 pub struct Sleep {
     state: State,
@@ -260,6 +260,9 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let at = Location::caller();
         if !self.state.is_on_current() {
+            if let State::Elapsed(_) = self.state {
+                return Poll::Ready(());
+            }
             self.state.bring_to_current();
         }
         match &mut self.state {
@@ -289,8 +292,9 @@ impl Future for Sleep {
                 shared.waits(WaitsOn::Never, at);
                 self.state = State::Never(Some((shared, waiter)));
             }
-            State::Elapsed(_) => return Poll::Ready(()),
-            State::For(_) | State::Until(_) => unreachable!("it was brought to this executor"),
+            State::For(_) | State::Until(_) | State::Elapsed(_) => {
+                unreachable!("it was brought to this executor")
+            }
         }
         Poll::Pending
     }

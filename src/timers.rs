@@ -49,11 +49,16 @@ impl Shared {
 
     #[inline]
     fn tell_armed(&self, key: Key, task: Option<TaskId>, deadline_ns: u64) {
-        self.tracer().emit(move || Event::TimerArmed {
-            timer: timer_id(key),
-            task,
-            deadline: Duration::from_nanos(deadline_ns),
-            place: self.place(key),
+        self.tracer().emit(move || {
+            if deadline_ns <= self.clock.now_ns() {
+                self.armed_when_due.borrow_mut().push(key);
+            }
+            Event::TimerArmed {
+                timer: timer_id(key),
+                task,
+                deadline: Duration::from_nanos(deadline_ns),
+                place: self.place(key),
+            }
         });
     }
 
@@ -114,8 +119,8 @@ impl Shared {
         place.expect("the timer is in the wheel")
     }
 
-    /// Wakes those whose deadline has passed: in the order of their deadlines, and for equal ones
-    /// in the order in which they were armed. Says how many.
+    /// Wakes those whose deadline has passed: in the order of their deadlines, and for equal ones, and those that
+    /// had passed before, in the order in which they were armed. Says how many.
     #[inline(always)]
     pub(crate) fn fire_timers(&self) -> usize {
         let no_timers = self.wheel.borrow().is_empty();

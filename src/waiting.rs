@@ -105,6 +105,7 @@ impl Shared {
     pub(crate) fn forget_registered(&self) {
         self.registered.set(false);
         self.registered_unseen.set(false);
+        self.armed_when_due.borrow_mut().clear();
     }
 
     /// A timer or a handle has been dropped: perhaps the only one that would wake the running task.
@@ -113,12 +114,11 @@ impl Shared {
         self.registered.set(false);
     }
 
-    /// True if a timer or another task's end will wake the task that was polled last. It is asked only
-    /// while tracing, of a task whose waker nobody has, and looks at all timers and tasks unless that poll
-    /// itself says enough.
+    /// True if a timer or another task's end will wake the task that was polled last. It is asked only while
+    /// tracing, of a task whose waker nobody has, and looks at all timers and tasks unless that poll itself says
+    /// enough.
     pub(crate) fn is_registered(&self, task: TaskId) -> bool {
         self.registered.get()
-            || self.registered_unseen.get()
             || self
                 .wheel
                 .borrow()

@@ -3,16 +3,20 @@
 mod common;
 
 use std::collections::HashSet;
+use std::env;
 use std::future::poll_fn;
+use std::hint::black_box;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
+use std::time::Instant;
 
 use common::{LONG, Log, OnDrop, ms, no_hang, recorded, secs};
 use watchglass::trace::Event;
 use watchglass::{
-    Executor, JoinSet, block_on, join_all, sleep, spawn, spawn_blocking, timeout, yield_now,
+    Executor, JoinSet, block_on, join_all, now, sleep, spawn, spawn_blocking, timeout, yield_now,
 };
 
 fn thread_name() -> String {
@@ -295,4 +299,81 @@ fn thousands_of_closures_all_come_back() {
         })
     });
     assert_eq!(sum, 2000 * 1999 / 2);
+}
+
+/// Keeps a processor busy for so many rounds, which are a few nanoseconds each.
+fn spin(rounds: u32) {
+    (0..rounds).for_each(|round| _ = black_box(round));
+}
+
+/// Each round ends a closure at another moment of what the executor does before it parks.
+fn closures_that_end_at_any_moment(act: impl Fn(&Executor, u32)) {
+    let executor = Executor::builder().virtual_time().build();
+    let start = Instant::now();
+    for round in 0.. {
+        if start.elapsed() > ms(1_500) {
+            break;
+        }
+        act(&executor, round);
+    }
+}
+
+#[test]
+fn a_closure_that_ends_at_any_moment_is_no_stall() {
+    closures_that_end_at_any_moment(|executor, round| {
+        let ended = executor.try_block_on(async {
+            let closure = spawn_blocking(move || spin(round % 4_000));
+            spin(round / 7 % 3_000);
+            closure.await.unwrap();
+        });
+        assert_eq!(ended, Ok(()), "round {round}");
+    });
+}
+
+#[test]
+fn virtual_time_does_not_overtake_a_closure_that_ends_at_any_moment() {
+    closures_that_end_at_any_moment(|executor, round| {
+        executor.block_on(async {
+            let start = now();
+            let timer = spawn(sleep(secs(1)));
+            let closure = spawn_blocking(move || spin(round % 4_000));
+            spin(round / 7 % 3_000);
+            closure.await.unwrap();
+            assert_eq!(now(), start, "round {round}");
+            timer.abort();
+        });
+        executor.run_until_idle();
+    });
+}
+
+/// In a process of its own, where a thread would need more memory than there is.
+#[test]
+fn a_closure_that_no_thread_could_be_started_for_is_not_told_as_run() {
+    const STACK: &str = "RUST_MIN_STACK";
+    if env::var_os(STACK).is_none() {
+        let name = "a_closure_that_no_thread_could_be_started_for_is_not_told_as_run";
+        let mut again = Command::new(env::current_exe().unwrap());
+        again.args(["--exact", name, "--test-threads=1"]);
+        let output = again
+            .env(STACK, (1_u64 << 46).to_string())
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        return assert!(output.status.success(), "{printed}");
+    }
+    let (executor, recording) = recorded(Executor::builder());
+    let refused = executor.block_on(async { spawn_blocking(|| ()).await.unwrap_err() });
+    let says = refused.panic_message().unwrap();
+    assert!(
+        says.starts_with("spawn_blocking: no thread could be started: "),
+        "{says}"
+    );
+    let events = recording.events();
+    let of_closure = |event: &&Event| {
+        matches!(
+            event,
+            Event::BlockingStarted { .. } | Event::BlockingDone { .. }
+        )
+    };
+    assert_eq!(events.iter().find(of_closure), None);
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use common::{ms, recorded};
 use watchglass::trace::{Event, Recording};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, join_all, sleep, spawn, spawn_blocking, spawn_named, yield_now,
+    Executor, JoinHandle, JoinSet, join, join_all, now, sleep, sleep_until, spawn, spawn_blocking,
+    spawn_named, yield_now,
 };
 
 fn findings(recording: &Recording) -> Vec<String> {
@@ -415,4 +416,97 @@ fn the_sums_count_what_is_aborted_and_what_panics() {
     assert!(story.contains("\n4 tasks, 5 polls, "), "{story}");
     let sums = "10.000 s of waiting in 10.000 s: 0.000 s overlapped";
     assert!(story.contains(sums), "{story}");
+}
+
+#[test]
+fn a_set_that_was_polled_in_an_earlier_poll_is_no_forgotten_waker() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let mut set = JoinSet::new();
+        set.spawn(sleep(Duration::from_secs(5)));
+        let mut next = pin!(set.join_next());
+        let mut nap = pin!(sleep(Duration::from_secs(1)));
+        let mut polls = 0;
+        let waits_for_both = poll_fn(|cx| {
+            polls += 1;
+            if polls != 2 && next.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            // The nap is over in the second poll, and the set is not polled.
+            if polls < 3 {
+                assert_eq!(nap.as_mut().poll(cx).is_ready(), polls == 2);
+            }
+            Poll::Pending
+        });
+        waits_for_both.await;
+        let set = |seconds| async move {
+            let mut set = JoinSet::new();
+            set.spawn(sleep(Duration::from_secs(seconds)));
+            set.join_next().await.unwrap().unwrap();
+        };
+        join_all([set(1), set(2)]).await;
+    });
+    assert_eq!(findings(&recording), [""; 0]);
+}
+
+/// What the first long poll says of timers.
+fn late_timers(recording: &Recording) -> (usize, Duration) {
+    let events = recording.events();
+    let long = events.iter().find_map(|event| match event {
+        Event::LongPoll(poll) => Some((poll.timers, poll.late)),
+        _ => None,
+    });
+    long.expect("there is a long poll")
+}
+
+#[test]
+fn a_timer_that_was_due_when_the_poll_armed_it_has_not_waited_for_it() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(10)));
+    executor.block_on(async {
+        let start = now();
+        thread::sleep(ms(30));
+        sleep_until(start).await;
+    });
+    assert_eq!(late_timers(&recording), (0, Duration::ZERO));
+    // One that came due in the poll that armed it has.
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(10)));
+    executor.block_on(join(sleep(ms(10)), async { thread::sleep(ms(30)) }));
+    let (timers, late) = late_timers(&recording);
+    assert!(timers == 1 && late >= ms(15), "{timers} {late:?}");
+    // Virtual time stands still in a poll.
+    let builder = Executor::builder().virtual_time();
+    let (executor, recording) = recorded(builder.long_poll(ms(10)));
+    executor.block_on(async {
+        sleep(ms(10_000)).await;
+        let then = now() - ms(5_000);
+        let sleeps = spawn(sleep_until(then));
+        spawn(async { thread::sleep(ms(30)) }).await.unwrap();
+        sleeps.await.unwrap();
+    });
+    assert_eq!(late_timers(&recording), (0, Duration::ZERO));
+}
+
+#[test]
+fn a_timer_that_was_due_before_a_long_poll_counts_from_its_beginning() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(20)));
+    executor.block_on(async {
+        let slept = spawn(sleep(ms(10)));
+        yield_now().await;
+        // Both are of the same turn, and the timer is due in the first.
+        let blocks = || spawn(async { thread::sleep(ms(30)) });
+        for task in [blocks(), blocks()] {
+            task.await.unwrap();
+        }
+        slept.await.unwrap();
+    });
+    let polls = recording
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::LongPoll(poll) => Some(poll),
+            _ => None,
+        });
+    let polls: Vec<_> = polls.collect();
+    assert!(polls.len() >= 2, "{polls:?}");
+    assert!(polls.iter().all(|poll| poll.late <= poll.took), "{polls:?}");
 }

@@ -346,3 +346,22 @@ fn a_set_in_a_future_of_the_program_s_own_wakes_it() {
     });
     assert_eq!(executor.unfinished_tasks(), 0);
 }
+
+#[test]
+fn an_empty_set_keeps_nothing_of_an_executor() {
+    for detaches in [false, true] {
+        let in_use = Rc::new(());
+        let in_observer = in_use.clone();
+        let observer = move |_: &Record| _ = &in_observer;
+        let executor = Executor::builder().observer(observer).build();
+        let mut set = JoinSet::new();
+        set.insert(executor.spawn(async {}));
+        executor.run_until_idle();
+        match detaches {
+            true => set.detach_all(),
+            false => set.try_join_next().unwrap().unwrap(),
+        }
+        drop(executor);
+        assert_eq!(Rc::strong_count(&in_use), 1);
+    }
+}

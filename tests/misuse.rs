@@ -199,4 +199,8 @@ fn a_combinator_polled_after_it_was_ready_says_so() {
     assert!(raced.as_mut().poll(cx).is_ready());
     let message = "a race is polled only until it is ready";
     assert_panics(message, || raced.as_mut().poll(cx));
+    let mut timed = pin!(timeout(secs(1), pending::<()>()));
+    virtual_executor().block_on(timed.as_mut()).unwrap_err();
+    let message = "a timeout is polled only until it is ready";
+    assert_panics(message, || timed.as_mut().poll(cx));
 }

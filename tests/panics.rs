@@ -184,3 +184,15 @@ fn step_does_not_pass_a_task_s_panic_on() {
     assert_eq!(executor.step(), Step::Idle);
     assert!(task.is_finished());
 }
+
+#[test]
+fn an_executor_and_a_handle_may_be_used_where_a_panic_is_caught() {
+    let executor = Executor::new();
+    let handle = executor.spawn(async { 7 });
+    let caught = catch_unwind(|| executor.block_on(async { panic!("on purpose") }));
+    assert!(caught.is_err());
+    assert_eq!(
+        catch_unwind(|| executor.block_on(handle)).unwrap().unwrap(),
+        7
+    );
+}

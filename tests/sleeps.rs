@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use common::{Log, poll_once, recorded, secs, sentences, virtual_executor};
@@ -415,4 +415,44 @@ fn a_sleep_wakes_whoever_has_polled_it_last_also_if_neither_is_a_task() {
         sleep(secs(2)).await;
     });
     assert_eq!(woken.map(|counter| counter.load(Ordering::Relaxed)), [0, 1]);
+}
+
+#[test]
+fn who_awaits_a_sleep_that_was_reset_to_never_twice_is_woken_in_the_end() {
+    let executor = virtual_executor();
+    let shared = Rc::new(RefCell::new(Box::pin(sleep(Duration::MAX))));
+    let awaited = shared.clone();
+    let task = executor.spawn(poll_fn(move |cx| awaited.borrow_mut().as_mut().poll(cx)));
+    executor.block_on(async {
+        yield_now().await;
+        for seconds in [1 << 40, 1] {
+            shared.borrow_mut().reset(now() + secs(seconds));
+        }
+    });
+    executor.try_block_on(task).unwrap().unwrap();
+}
+
+#[test]
+fn a_sleep_that_is_done_is_ready_everywhere() {
+    let mut slept = Box::pin(sleep(Duration::ZERO));
+    block_on(slept.as_mut());
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(slept.as_mut().poll(cx).is_ready(), "where no executor runs");
+    block_on(slept);
+}
+
+#[test]
+fn a_sleep_that_is_given_up_by_a_reset_is_not_told_as_dropped() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let mut kept = Box::pin(sleep(secs(1)));
+    executor.block_on(async {
+        assert!(poll_once(kept.as_mut()).await.is_pending());
+        kept.reset(now() + secs(1 << 40));
+    });
+    assert!(
+        recording
+            .story()
+            .contains("is cancelled: its sleep is given up")
+    );
+    drop(kept);
 }

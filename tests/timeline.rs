@@ -12,6 +12,7 @@ use std::thread;
 
 use common::{ms, recorded, secs};
 use watchglass::time::Sleep;
+use watchglass::trace::Recording;
 use watchglass::{Builder, Executor, join, now, sleep, spawn_named, yield_now};
 
 /// Runs it, and gives its timeline and its picture.
@@ -134,4 +135,19 @@ fn what_never_ends_is_seen_to_wait_until_the_verdict() {
     let stuck = rows(&timeline, "stuck")[0];
     assert!(stuck.contains("-----"), "{stuck}");
     assert!(picture.contains("class=\"verdict\""), "{picture}");
+}
+
+#[test]
+fn a_recording_of_two_executors_is_drawn_though_its_time_goes_back() {
+    let recording = Recording::new();
+    let executor = Executor::builder().observer(recording.clone()).build();
+    thread::sleep(ms(1));
+    executor.block_on(yield_now());
+    for seconds in [5, 0] {
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.observer(recording.clone()).build();
+        executor.block_on(sleep(secs(seconds)));
+    }
+    assert!(recording.timeline().contains("t#"));
+    assert!(recording.svg().ends_with("</svg>\n"));
 }

@@ -2,16 +2,18 @@
 
 mod common;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use common::{
-    Log, OnDrop, Probe, no_hang, own_waker, recorded, secs, virtual_executor, wake_remotely,
+    Log, OnDrop, Probe, no_hang, own_waker, panic_message, recorded, secs, virtual_executor,
+    wake_remotely,
 };
 use waker_fn::waker_fn;
 use watchglass::trace::{Cause, Effect, Event, Recording};
@@ -266,4 +268,76 @@ fn a_timer_is_the_cause_of_the_wakes_that_it_brings_about_and_of_no_later_ones()
     else {
         panic!("{causes:?}");
     };
+}
+
+#[test]
+fn a_waker_of_a_task_that_ended_in_its_first_poll_wakes_no_later_task() {
+    for panics in [false, true] {
+        let executor = virtual_executor();
+        let kept = Rc::new(RefCell::new(None::<Waker>));
+        let keeps = kept.clone();
+        drop(executor.spawn(poll_fn(move |cx| {
+            keeps.replace(Some(cx.waker().clone()));
+            assert!(!panics, "on purpose");
+            Poll::Ready(())
+        })));
+        executor.run_until_idle();
+        let polls = Rc::new(Cell::new(0));
+        let counts = polls.clone();
+        drop(executor.spawn(poll_fn(move |_| {
+            counts.set(counts.get() + 1);
+            Poll::<()>::Pending
+        })));
+        executor.run_until_idle();
+        kept.take().unwrap().wake();
+        executor.run_until_idle();
+        assert_eq!(polls.get(), 1);
+    }
+}
+
+#[test]
+fn what_the_main_future_has_cloned_wakes_it_also_if_it_woke_itself_in_that_poll() {
+    let executor = virtual_executor();
+    let kept = Rc::new(RefCell::new(None::<Waker>));
+    let wakes = kept.clone();
+    drop(executor.spawn(async move {
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        wakes.take().unwrap().wake();
+    }));
+    let mut polls = 0;
+    let main = poll_fn(|cx| {
+        polls += 1;
+        if polls == 1 {
+            kept.replace(Some(cx.waker().clone()));
+            cx.waker().wake_by_ref();
+        }
+        match polls {
+            1 | 2 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    });
+    executor.try_block_on(main).unwrap();
+}
+
+#[test]
+fn after_a_panic_of_the_main_future_nobody_runs() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let kept = Rc::new(RefCell::new(None::<Waker>));
+    let keeps = kept.clone();
+    let other = executor.spawn(poll_fn(move |cx| {
+        keeps.replace(Some(cx.waker().clone()));
+        Poll::<()>::Pending
+    }));
+    executor.run_until_idle();
+    recording.take();
+    let guard = OnDrop(move || kept.borrow().as_ref().unwrap().wake_by_ref());
+    let panics = poll_fn(move |_| -> Poll<()> {
+        let _guard = &guard;
+        panic!("on purpose")
+    });
+    assert_eq!(panic_message(|| executor.block_on(panics)), "on purpose");
+    let woken = (Cause::Outside, Effect::Queued);
+    assert_eq!(wakes(&recording, other.id()), [woken]);
 }

@@ -21,7 +21,8 @@ use super::{Sleep, sleep};
 ///
 /// # Panics
 ///
-/// If it has to wait where no executor runs on this thread, or on two executors, as a [`Sleep`].
+/// If it has to wait where no executor runs on this thread, or on two executors, as a [`Sleep`]; and if it is
+/// polled again after its time was up.
 ///
 /// # Dropping
 ///
@@ -44,6 +45,7 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout {
         future,
         sleep: sleep(duration),
+        is_over: false,
     }
 }
 
@@ -55,6 +57,8 @@ pin_project! {
         #[pin]
         future: F,
         sleep: Sleep,
+        // The time was up.
+        is_over: bool,
     }
 }
 
@@ -64,10 +68,13 @@ impl<F: Future> Future for Timeout<F> {
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        assert!(!*this.is_over, "a timeout is polled only until it is ready");
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        Pin::new(this.sleep).poll(cx).map(|()| Err(Elapsed))
+        let slept = Pin::new(this.sleep).poll(cx);
+        *this.is_over = slept.is_ready();
+        slept.map(|()| Err(Elapsed))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can happen, in the order of a task's life. The sentences that say it are in `sentences.rs`.
 //!
-//! The log of these events is enough to rebuild the executor's state at any moment: see it as the
-//! executor's own diary, of which every picture is a reading.
+//! The log of these events is enough to rebuild the executor's state at any moment, if no observer acts: see it as
+//! the executor's own diary, of which every picture is a reading.
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -61,7 +61,8 @@ pub enum Event {
         /// The task that is gone.
         task: TaskId,
     },
-    /// Inside a poll, a future that belongs to the executor had to wait.
+    /// Inside a poll, a future that belongs to the executor had to wait; or a closure was handed to a thread, and its
+    /// task waits for it.
     Waits {
         /// The task that runs, unless the future is polled by something that is not a task.
         task: Option<TaskId>,
@@ -81,7 +82,8 @@ pub enum Event {
         /// How long `poll` held the thread: nothing on the virtual clock, which stands still
         /// meanwhile.
         took: Duration,
-        /// How many clones of the task's waker are held now, anywhere. Timers and handles that
+        /// How many clones of the task's waker are held now, anywhere; another thread's wake that is on its way is
+        /// one. Timers and handles that
         /// belong to the executor remember the task by its id and hold none. `None` for
         /// `block_on`'s own future once it has given its waker away: from then on that comes from
         /// `waker_fn`, and its clones cannot be counted.
@@ -136,7 +138,7 @@ pub enum Event {
         /// The time at which the executor came to look, never before the deadline.
         now: Duration,
     },
-    /// A sleep was dropped before its deadline.
+    /// A sleep was given up before its deadline: dropped, or reset to one that never comes.
     TimerCancelled {
         /// The timer, which is gone now.
         timer: TimerId,
@@ -275,9 +277,10 @@ pub enum Cause {
     Task(TaskId),
     /// It used its own waker in its own poll.
     Itself,
-    /// Its waker was used where its executor did not run: on another thread, or on this one between two
-    /// calls or in another executor.
+    /// Another thread used its waker.
     OtherThread,
+    /// It was woken on this thread while its executor did not run: between two calls, or in another executor.
+    NotRunning,
     /// Its executor ran, but none of its tasks: an observer, say, has used its waker.
     Outside,
     /// A task whose handle it awaits has finished.

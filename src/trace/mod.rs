@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Events are sent from where they happen, after the executor's own state has changed, so an
-//! observer sees nothing that is not yet true. Without an observer, a poll and a wake do not look for one, and
+//! observer sees nothing that is not yet true. (But for the park: that is told before, for afterwards is too late.) Without an observer, a poll and a wake do not look for one, and
 //! each of the other places costs one branch that the processor predicts; `scripts/cost-of-events`
 //! counts what they cost together.
 
@@ -75,8 +75,9 @@ use crate::task::TaskId;
 /// assert!(recording.len() > 2);
 /// ```
 ///
-/// An observer may use the executor (spawn a task, wake a waker). What that causes is not told to
-/// it: otherwise it might never come to an end.
+/// An observer may use the executor (spawn a task, wake a waker). What happens while it runs is not told to it: so
+/// the story of the tasks that it spawns has no beginning, and `State` does not know them. What such a task
+/// does later is told; one that is spawned for each task that ends comes to no end.
 ///
 /// # Panics
 ///
@@ -164,6 +165,8 @@ struct Known {
     cause: Option<Cause>,
     /// How many polls in a row it brought about itself.
     polls_by_itself: u32,
+    /// True if it has ever left its id with somebody who is not looked at: a set, a join.
+    is_known_elsewhere: bool,
 }
 
 impl Tracer {
@@ -277,6 +280,16 @@ impl Tracer {
         })
     }
 
+    /// True if the task has left its id where nobody looks, `now` or ever before.
+    pub(crate) fn is_known_elsewhere(&self, task: TaskId, now: bool) -> bool {
+        let note = |known: &mut Known| {
+            known.is_known_elsewhere |= now;
+            known.is_known_elsewhere
+        };
+        let telling = self.0.as_deref();
+        telling.is_some_and(|telling| telling.with_known(task, note))
+    }
+
     /// Of how many tasks something is kept.
     #[cfg(test)]
     pub(crate) fn tasks_known(&self) -> usize {
@@ -298,16 +311,18 @@ impl Known {
             task,
             cause: None,
             polls_by_itself: 0,
+            is_known_elsewhere: false,
         }
     }
 }
 
 impl Drop for Telling {
     /// Whoever lets go of an executor last, a handle perhaps, drops its observer too, and is not to
-    /// suffer from a panic there.
+    /// suffer from a panic there; nor from the observer's last one, which has no caller to go to any more.
     fn drop(&mut self) {
         let nobody: Box<dyn Observer> = Box::new(|_: &Record| ());
         drop_contained(mem::replace(&mut self.observer, nobody));
+        drop_contained(self.panic.take());
     }
 }
 

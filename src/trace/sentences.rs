@@ -231,6 +231,7 @@ impl fmt::Display for Cause {
             Cause::Task(task) => write!(f, "{task} woke it"),
             Cause::Itself => write!(f, "it woke itself"),
             Cause::OtherThread => write!(f, "another thread woke it"),
+            Cause::NotRunning => write!(f, "it was woken while its executor did not run"),
             Cause::Outside => write!(f, "it was woken between two polls"),
             Cause::Joined(task) => write!(f, "{task}, which it awaits, has ended"),
             Cause::Aborted => write!(f, "it was aborted"),

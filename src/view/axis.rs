@@ -26,7 +26,8 @@ impl Axis {
     pub(crate) fn of(records: &[Record], poll_width: f64) -> Self {
         let start = records.first().map_or(Duration::ZERO, |record| record.time);
         let end = records.last().map_or(start, |record| record.time);
-        let duration = end - start;
+        // A recording of several executors has several beginnings.
+        let duration = end.saturating_sub(start);
         // A poll has its width at its end, and half of it is kept free before the next.
         let width = |record: &Record| match record.event {
             Event::PollEnded { .. } | Event::Panicked { .. } => 1.0,

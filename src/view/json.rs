@@ -190,6 +190,7 @@ pub(crate) fn cause(cause: Cause) -> Value {
         Cause::Task(task) => json!({"kind": "Task", "task": id(task)}),
         Cause::Itself => json!({"kind": "Itself"}),
         Cause::OtherThread => json!({"kind": "OtherThread"}),
+        Cause::NotRunning => json!({"kind": "NotRunning"}),
         Cause::Outside => json!({"kind": "Outside"}),
         Cause::Joined(task) => json!({"kind": "Joined", "task": id(task)}),
         Cause::Aborted => json!({"kind": "Aborted"}),

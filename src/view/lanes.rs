@@ -88,7 +88,7 @@ impl Poll {
             Cause::Task(_) => 'w',
             Cause::Joined(_) => 'j',
             Cause::Itself => 's',
-            Cause::OtherThread | Cause::Outside => 'o',
+            Cause::OtherThread | Cause::NotRunning | Cause::Outside => 'o',
             Cause::Aborted => 'a',
         }
     }

@@ -221,7 +221,7 @@ impl<'a> Narrator<'a> {
                 format!("{timer} for {} fires{}", Seconds(*deadline), lateness(late))
             }
             Event::TimerCancelled { timer } => {
-                format!("{timer} is cancelled: its sleep is dropped")
+                format!("{timer} is cancelled: its sleep is given up")
             }
             other => other.to_string(),
         }
@@ -307,6 +307,7 @@ impl<'a> Narrator<'a> {
             Cause::Task(task) => format!("{} woke it", self.name(task)),
             Cause::Itself => "it woke itself".to_owned(),
             Cause::OtherThread => "another thread woke it".to_owned(),
+            Cause::NotRunning => "it was woken while its executor did not run".to_owned(),
             Cause::Outside => "it was woken while no task was running".to_owned(),
             Cause::Joined(task) => format!("{}, which it awaits, has ended", self.name(task)),
             Cause::Aborted => "it was aborted".to_owned(),

@@ -42,7 +42,7 @@ pub(crate) fn text(records: &[Record]) -> String {
 
 const LEGEND: &str = "\
 A letter is a poll and its cause: n new, t its timer fired, w another task woke it, j a task that it
-awaits has ended, s it woke itself, o another thread woke it, a it was aborted (and is dropped).
+awaits has ended, s it woke itself, o it was woken from outside, a it was aborted (and is dropped).
 == it sleeps   ++ its timer is overdue   -- it waits for something else   ~~ its closure runs on a thread
 .. it is in the ready queue   * a wake did nothing   ! cancelled or panicked   :: the thread is parked
 ";

@@ -74,6 +74,7 @@ function why(cause, wake) {
     case "Task": return label(cause.task) + " woke it";
     case "Itself": return "it woke itself";
     case "OtherThread": return "another thread woke it";
+    case "NotRunning": return "it was woken while its executor did not run";
     case "Outside": return "it was woken while no task was running";
     case "Joined": return label(cause.task) + ", which it awaits, has ended";
     case "Aborted": return "it was aborted";

@@ -24,7 +24,7 @@ macro_rules! inbox_scenarios {
 
         fn executor() -> (Arc<Home>, Inbox, Arc<TaskWaker>) {
             $crate::forget_late();
-            let (home, inbox) = Home::new();
+            let (home, inbox) = Home::new(None);
             let waker = TaskWaker::new(home.clone());
             waker.set_task(TASK);
             (home, inbox, waker)
@@ -35,7 +35,7 @@ macro_rules! inbox_scenarios {
             let mut look = home.take_mail();
             loop {
                 for _ in 0..if look { inbox.len() } else { 0 } {
-                    assert_eq!(inbox.receive(), Some(TASK));
+                    assert_eq!(inbox.receive(), Some((TASK, false)));
                     let done = done();
                     $crate::the_poll_is_over();
                     if done {

@@ -109,7 +109,7 @@ macro_rules! join_scenarios {
                 drive: impl FnOnce(&mut Executor),
             ) {
                 $crate::forget_late();
-                let (home, inbox) = Home::new();
+                let (home, inbox) = Home::new(None);
                 context::enter(is_current.then(|| context::Shared {
                     home: home.clone(),
                     polled_child: Default::default(),
