@@ -159,6 +159,7 @@
 //! [join_all.rs]: ../src/watchglass/join_all.rs.html
 //! [blocking.rs]: ../src/watchglass/blocking.rs.html
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod guard;
 pub mod task;
