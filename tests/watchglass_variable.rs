@@ -193,7 +193,7 @@ fn a_walk_goes_forward_and_back_and_jumps() {
     let output = run(
         "one_sleep",
         "virtual,step",
-        "p\n\nb\n\np sleeper\nw\nx\np nobody\n99\np\nq\n",
+        "p\n\nb\n\np sleeper\nw\nx\np nobody\n99\np\nh\nn\nq\n",
     );
     let printed = printed(&output);
     let walk = printed.split_once("Enter: forward").unwrap().1;
@@ -221,11 +221,13 @@ fn a_walk_goes_forward_and_back_and_jumps() {
         walk.contains("nothing has been polled yet"),
         "p, before any poll"
     );
-    let (_, last_step) = walk.rsplit_once("\nstep ").unwrap();
+    let mut last = walk.rsplit("\nstep ");
+    let (by_n, by_p) = (last.next().unwrap(), last.next().unwrap());
     assert!(
-        last_step.contains("program polled (poll 2)"),
-        "p, at the wake in the main task's first poll: {last_step}"
+        by_p.contains("sleeper polled (poll 1)") && by_p.contains("h: this help"),
+        "p, at the wake of the sleeper, and h: {by_p}"
     );
+    assert!(by_n.contains(" polled (poll 2)"), "n: {by_n}");
 }
 
 #[test]

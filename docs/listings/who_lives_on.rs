@@ -19,7 +19,7 @@ async fn ticks(name: &'static str) {
     }
 }
 
-async fn seconds(seconds: u64) {
+async fn and_a_half(seconds: u64) {
     sleep(Duration::from_millis(seconds * 1000 + 500)).await;
 }
 
@@ -27,20 +27,20 @@ fn main() {
     let executor = Executor::builder().virtual_time().build();
     executor.block_on(async {
         println!("a race of 2.5 s:");
-        race(ticks("the loser"), seconds(2)).await;
+        race(ticks("the loser"), and_a_half(2)).await;
         println!("the race is over. 2.5 s later:");
-        seconds(2).await;
+        and_a_half(2).await;
 
         println!("a task, and its handle is dropped after 2.5 s:");
         let handle = spawn(ticks("the task"));
-        seconds(2).await;
+        and_a_half(2).await;
         drop(handle);
         println!("the handle is gone. 2.5 s later:");
-        seconds(2).await;
+        and_a_half(2).await;
 
         println!("a task that is aborted after 1.5 s:");
         let handle = spawn(ticks("the aborted one"));
-        seconds(1).await;
+        and_a_half(1).await;
         handle.abort();
         println!("aborted, and awaited: {}", handle.await.unwrap_err());
         println!("block_on ends");

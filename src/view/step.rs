@@ -12,8 +12,8 @@ use crate::task::TaskId;
 use crate::trace::{Event, Record, Stage, State, TaskState, Wait};
 
 const HELP: &str = "\
-Enter: forward   b: back   a number: that step   q: quit
-p TASK: its next poll   p: the same task's next poll   w: the wake behind this poll";
+Enter: forward   b: back   a number: that step   q: quit   h: this help
+n: the next poll   p TASK: its next poll   p: the same task's next poll   w: the wake behind this poll";
 /// So many printed lines are shown.
 const LINES_LISTED: usize = 4;
 /// More tasks than this are counted and not listed.
@@ -76,7 +76,16 @@ impl Walk<'_> {
             "" => Ok(Go::To(self.at + 1)),
             "b" if self.at == 0 => Err("this is the first step".into()),
             "b" => Ok(Go::To(self.at - 1)),
-            "p" => self.next_poll(rest.trim()).map(Go::To),
+            "h" | "?" => Err(HELP.into()),
+            "n" => self.next_poll(|_| true, "nobody").map(Go::To),
+            "p" => {
+                let task = match rest.trim() {
+                    "" => self.followed()?,
+                    name => self.named(name)?,
+                };
+                let name = self.names.task(task);
+                self.next_poll(|polled| polled == task, &name).map(Go::To)
+            }
             "w" => self.wake().map(Go::To),
             "q" => Ok(Go::Quit),
             number => match number.parse::<usize>() {
@@ -87,19 +96,21 @@ impl Walk<'_> {
         }
     }
 
-    /// Of the task of that name, or without a name of the task that was polled last.
-    fn next_poll(&self, name: &str) -> Result<usize, String> {
-        let task = match name {
-            "" => self.last_poll()?.0,
-            _ => self.named(name)?,
-        };
-        let later = self.records.iter().enumerate().skip(self.at + 1);
-        let is_poll = |record: &Record| matches!(record.event, Event::PollStarted { task: polled, .. } if polled == task);
-        later
-            .filter(|(_, record)| is_poll(record))
-            .map(|(at, _)| at)
-            .next()
-            .ok_or_else(|| format!("{} is not polled after this step", self.names.task(task)))
+    /// The next poll of such a task. `whose` it is, is for the answer that there is none.
+    fn next_poll(&self, is_such: impl Fn(TaskId) -> bool, whose: &str) -> Result<usize, String> {
+        let mut later = self.records.iter().skip(self.at + 1);
+        let is_poll = |record: &Record| matches!(record.event, Event::PollStarted { task, .. } if is_such(task));
+        let ahead = later.position(is_poll);
+        let at = ahead.map(|ahead| self.at + 1 + ahead);
+        at.ok_or_else(|| format!("{whose} is not polled after this step"))
+    }
+
+    /// The task that is woken by this step, or was polled last.
+    fn followed(&self) -> Result<TaskId, String> {
+        match self.records[self.at].event {
+            Event::Woken { task, .. } => Ok(task),
+            _ => self.last_poll().map(|(task, _)| task),
+        }
     }
 
     fn named(&self, name: &str) -> Result<TaskId, String> {

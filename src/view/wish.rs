@@ -28,6 +28,8 @@ pub(crate) struct Wish {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unknown {
     value: String,
+    /// It would be something with a file.
+    needs_file: bool,
 }
 
 impl Wish {
@@ -61,6 +63,7 @@ impl Wish {
             };
             let unknown = || Unknown {
                 value: value.to_owned(),
+                needs_file: ["svg", "html", "chrome", "json"].contains(&kind),
             };
             wish.views.push(view.ok_or_else(unknown)?);
         }
@@ -70,6 +73,14 @@ impl Wish {
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.needs_file {
+            let kind = self.value.trim_end_matches(':');
+            return write!(
+                f,
+                "WATCHGLASS={} says no file: it is {kind}:FILE, as in WATCHGLASS={kind}:target/run.{kind}",
+                self.value
+            );
+        }
         write!(
             f,
             "WATCHGLASS={} asks for nothing that there is. These there are, and several may be \
@@ -106,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_refused_with_the_list_of_right_ones() {
-        for value in ["stroy", "svg", "svg:", "step:x", "virtual:1", "STORY"] {
+        for value in ["stroy", "svgg:x", "step:x", "virtual:1", "STORY"] {
             let message = Wish::read(&format!("story,{value}"))
                 .unwrap_err()
                 .to_string();
@@ -124,6 +135,11 @@ mod tests {
             ] {
                 assert!(message.contains(right), "{message}");
             }
+        }
+        for value in ["svg", "html", "html:", "json"] {
+            let message = Wish::read(value).unwrap_err().to_string();
+            let kind = value.trim_end_matches(':');
+            assert!(message.contains(&format!("it is {kind}:FILE")), "{message}");
         }
     }
 }
