@@ -53,6 +53,15 @@ impl Builder {
     /// does not wait for threads of your own. Virtual time implies a [closed world](Builder::closed_world): where
     /// a thread of your own is to wake a task, build with `closed_world(false)`; or let `spawn_blocking` do what
     /// the thread does, and time waits for it too.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use watchglass::{Executor, sleep};
+    ///
+    /// // An hour takes no time.
+    /// let executor = Executor::builder().virtual_time().build();
+    /// executor.block_on(sleep(Duration::from_secs(3600)));
+    /// ```
     pub fn virtual_time(mut self) -> Self {
         self.virtual_time = true;
         self
@@ -64,6 +73,20 @@ impl Builder {
     ///
     /// Blocking calls of [`spawn_blocking`](crate::spawn_blocking) are not outside. Should a waker be used
     /// from outside all the same, nothing worse happens than that the verdict was wrong.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::task::Poll;
+    /// use watchglass::Executor;
+    ///
+    /// let executor = Executor::builder().closed_world(true).build();
+    /// let mut kept = None;
+    /// let stalled = executor.try_block_on(poll_fn(|cx| {
+    ///     kept = Some(cx.waker().clone());
+    ///     Poll::<()>::Pending
+    /// }));
+    /// assert!(stalled.unwrap_err().tasks()[0].waker_is_held);
+    /// ```
     pub fn closed_world(mut self, closed: bool) -> Self {
         self.closed_world = Some(closed);
         self
@@ -73,6 +96,23 @@ impl Builder {
     /// A program that is right only in one order is found out. A turn is at most 64 polls, and a task is
     /// moved only within it, so nobody waits for ever. What is ready in a turn may depend on real time and
     /// on other threads, and then so does the run.
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    ///
+    /// fn order(seed: u64) -> Vec<u32> {
+    ///     let order = Rc::new(RefCell::new(Vec::new()));
+    ///     let executor = watchglass::Executor::builder().seed(seed).build();
+    ///     for task in 0..9 {
+    ///         let order = order.clone();
+    ///         executor.spawn(async move { order.borrow_mut().push(task) });
+    ///     }
+    ///     executor.run_until_idle();
+    ///     order.take()
+    /// }
+    /// assert_eq!(order(7), order(7));
+    /// ```
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -81,6 +121,17 @@ impl Builder {
     /// Tells `observer` everything that the executor does: a closure `|record: &Record| ..`, a
     /// [`Recording`](crate::trace::Recording), a type of your own, or two of them in a tuple. The last observer
     /// given is the one.
+    ///
+    /// ```
+    /// use watchglass::trace::{Event, Record, Recording};
+    /// use watchglass::{Executor, yield_now};
+    ///
+    /// let recording = Recording::new();
+    /// let prints = |record: &Record| println!("{record}");
+    /// let observer = (recording.clone(), prints);
+    /// Executor::builder().observer(observer).build().block_on(yield_now());
+    /// assert!(matches!(recording.events()[0], Event::Spawned { .. }));
+    /// ```
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
@@ -90,6 +141,18 @@ impl Builder {
     /// [`LongPoll`](crate::trace::Event::LongPoll), with whom it delayed. The default is 100 ms on
     /// the real clock. On the virtual clock, which stands still meanwhile, it is never, so that every
     /// run has the same events. A poll that panics is told as that alone.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use watchglass::Executor;
+    /// use watchglass::trace::{Event, Recording};
+    ///
+    /// let recording = Recording::new();
+    /// let builder = Executor::builder().long_poll(Duration::from_millis(5));
+    /// let executor = builder.observer(recording.clone()).build();
+    /// executor.block_on(async { std::thread::sleep(Duration::from_millis(10)) });
+    /// assert!(recording.events().iter().any(|event| matches!(event, Event::LongPoll(_))));
+    /// ```
     pub fn long_poll(mut self, duration: Duration) -> Self {
         self.long_poll = Some(duration);
         self
@@ -101,6 +164,17 @@ impl Builder {
     /// # Panics
     ///
     /// If `threads` is 0: no closure would ever run.
+    ///
+    /// ```
+    /// use watchglass::{Executor, spawn_blocking};
+    ///
+    /// // One after the other.
+    /// let executor = Executor::builder().blocking_threads(1).build();
+    /// executor.block_on(async {
+    ///     let [first, second] = [spawn_blocking(|| 1), spawn_blocking(|| 2)];
+    ///     assert_eq!(first.await.unwrap() + second.await.unwrap(), 3);
+    /// });
+    /// ```
     #[track_caller]
     pub fn blocking_threads(mut self, threads: usize) -> Self {
         assert!(

@@ -80,6 +80,19 @@ pub struct Executor {
 }
 
 /// What one [`step`](Executor::step) did.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{Executor, Step, sleep};
+///
+/// let executor = Executor::builder().virtual_time().build();
+/// let task = executor.spawn(sleep(Duration::from_secs(1)));
+/// assert_eq!(executor.step(), Step::Polled(task.id()));
+/// assert_eq!(executor.step(), Step::ClockAdvanced(Duration::from_secs(1)));
+/// assert_eq!(executor.step(), Step::TimersFired(1));
+/// assert_eq!(executor.step(), Step::Polled(task.id()));
+/// assert_eq!(executor.step(), Step::Idle);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
@@ -131,6 +144,13 @@ impl Executor {
     ///   [`try_block_on`](Executor::try_block_on) returns that instead.
     /// - Inside of a running executor: `.await` the future there, or hand what blocks to
     ///   [`spawn_blocking`](crate::spawn_blocking).
+    ///
+    /// ```
+    /// let executor = watchglass::Executor::new();
+    /// let name = String::from("the caller's own");
+    /// // The future may borrow: it stays where it is.
+    /// assert_eq!(executor.block_on(async { name.len() }), 16);
+    /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         match self.try_block_on(future) {
@@ -296,6 +316,13 @@ impl Executor {
     /// # Panics
     ///
     /// As [`step`](Executor::step).
+    ///
+    /// ```
+    /// let executor = watchglass::Executor::new();
+    /// let task = executor.spawn(async { 7 });
+    /// executor.run_until_idle();
+    /// assert!(task.is_finished());
+    /// ```
     #[track_caller]
     pub fn run_until_idle(&self) {
         while self.step() != Step::Idle {}
@@ -318,6 +345,17 @@ impl Executor {
 
     /// When the next timer is due, if there is one. It may be earlier than any sleep that is left,
     /// if a sleep was cancelled; never later. A sleep that was not polled yet has no timer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let executor = watchglass::Executor::builder().virtual_time().build();
+    /// let start = executor.now();
+    /// executor.spawn(watchglass::sleep(Duration::from_secs(1)));
+    /// assert_eq!(executor.next_deadline(), None, "it was not polled yet");
+    /// executor.step();
+    /// assert_eq!(executor.next_deadline(), Some(start + Duration::from_secs(1)));
+    /// ```
     pub fn next_deadline(&self) -> Option<Instant> {
         let next_wake_ns = self.shared.wheel.borrow().next_wake()?;
         self.shared.clock.instant_of(next_wake_ns)

@@ -47,6 +47,12 @@ impl Executor {
     /// Puts a future at the back of the ready queue. It is polled when the executor runs:
     /// in [`block_on`](Executor::block_on), [`step`](Executor::step) or
     /// [`run_until_idle`](Executor::run_until_idle). See [`spawn`].
+    ///
+    /// ```
+    /// let executor = watchglass::Executor::new();
+    /// let task = executor.spawn(async { 7 });
+    /// assert_eq!(executor.block_on(task).unwrap(), 7);
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -56,6 +62,13 @@ impl Executor {
     }
 
     /// Like [`spawn`](Executor::spawn), for a task that is to be called `name` in traces and messages.
+    ///
+    /// ```
+    /// let executor = watchglass::Executor::new();
+    /// let waits = executor.spawn_named("waits for ever", std::future::pending::<()>());
+    /// let stalled = executor.try_block_on(waits).unwrap_err();
+    /// assert!(stalled.to_string().contains("`waits for ever`"));
+    /// ```
     #[track_caller]
     pub fn spawn_named<F>(&self, name: impl Into<Name>, future: F) -> JoinHandle<F::Output>
     where
@@ -257,6 +270,14 @@ impl<T> JoinHandle<T> {
     ///
     /// Nothing happens if the task has finished. If it finishes in the poll that calls this, it has
     /// finished.
+    ///
+    /// ```
+    /// watchglass::block_on(async {
+    ///     let task = watchglass::spawn(std::future::pending::<()>());
+    ///     task.abort();
+    ///     assert!(task.await.unwrap_err().is_cancelled());
+    /// });
+    /// ```
     #[doc(alias = "cancel")]
     pub fn abort(&self) {
         self.abort_handle().abort();

@@ -110,6 +110,21 @@ impl<T: 'static> JoinSet<T> {
     /// # Panics
     ///
     /// If the handle has given its output already, or if the set has tasks of another executor.
+    ///
+    /// ```
+    /// use watchglass::{JoinSet, block_on, spawn, spawn_blocking};
+    ///
+    /// block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.insert(spawn(async { 1 }));
+    ///     set.insert(spawn_blocking(|| 2));
+    ///     let mut sum = 0;
+    ///     while let Some(number) = set.join_next().await {
+    ///         sum += number.unwrap();
+    ///     }
+    ///     assert_eq!(sum, 3);
+    /// });
+    /// ```
     #[track_caller]
     pub fn insert(&mut self, handle: JoinHandle<T>) -> TaskId {
         let id = handle.id();
@@ -209,6 +224,16 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// The outcome of a task that has ended, if there is one; `None` also if the set is empty.
+    ///
+    /// ```
+    /// watchglass::block_on(async {
+    ///     let mut set = watchglass::JoinSet::new();
+    ///     set.spawn(async { 7 });
+    ///     assert!(set.try_join_next().is_none(), "it was not polled yet");
+    ///     watchglass::yield_now().await;
+    ///     assert_eq!(set.try_join_next().unwrap().unwrap(), 7);
+    /// });
+    /// ```
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         self.try_join_next_with_id().map(|(_, outcome)| outcome)
     }
@@ -229,6 +254,15 @@ impl<T: 'static> JoinSet<T> {
 impl<T> JoinSet<T> {
     /// [Aborts](JoinHandle::abort) one task, which stays in the set until it is joined. False, and nothing has
     /// happened, if it is not in the set.
+    ///
+    /// ```
+    /// watchglass::block_on(async {
+    ///     let mut set = watchglass::JoinSet::<()>::new();
+    ///     let waits = set.spawn(std::future::pending());
+    ///     assert!(set.abort(waits));
+    ///     assert!(set.join_next().await.unwrap().unwrap_err().is_cancelled());
+    /// });
+    /// ```
     pub fn abort(&self, id: TaskId) -> bool {
         let handle = self.handles.get(&id);
         handle.inspect(|handle| handle.abort()).is_some()
@@ -251,6 +285,18 @@ impl<T> JoinSet<T> {
     }
 
     /// Lets every task go on by itself, as if its handle had been dropped. The set is empty then.
+    ///
+    /// ```
+    /// use watchglass::{Executor, JoinSet, yield_now};
+    ///
+    /// let executor = Executor::new();
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(yield_now());
+    ///     set.detach_all();
+    /// });
+    /// assert_eq!(executor.unfinished_tasks(), 1, "it was not aborted");
+    /// ```
     pub fn detach_all(&mut self) {
         drop(mem::take(&mut self.handles));
         self.forget_executor_if_empty();

@@ -16,6 +16,19 @@ use crate::trace::{At, Circle, Event, OneLine};
 /// was told that nobody outside will use one).
 ///
 /// Its `Display` names each stuck task, where it was spawned and where it waits.
+///
+/// ```
+/// use watchglass::Executor;
+///
+/// let executor = Executor::new();
+/// let waits = async { watchglass::spawn(std::future::pending::<()>()).await };
+/// let stalled = executor.try_block_on(waits).unwrap_err();
+/// let [main, spawned] = stalled.tasks() else {
+///     panic!("{stalled}");
+/// };
+/// assert_eq!(main.waits_for, Some(spawned.id));
+/// assert_eq!((&spawned.name[..], spawned.waits_at), ("Pending", None));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stalled {
     /// Not a `Vec`, which is a word more: every `block_on` hands on a `Result` with this error.

@@ -22,6 +22,18 @@ use pin_project_lite::pin_project;
 ///
 /// It displays as `#3`, or `#3.1` for the second task in slot 3. Ids are ordered by slot, which is not the
 /// order in which tasks were spawned.
+///
+/// ```
+/// watchglass::block_on(async {
+///     let first = watchglass::spawn(async {});
+///     let first_id = first.id();
+///     first.await.unwrap();
+///     // In the same place lives another task, under another id.
+///     let second = watchglass::spawn(async {});
+///     assert_eq!(second.id().slot(), first_id.slot());
+///     assert_eq!((first_id.to_string(), second.id().to_string()), ("#1".into(), "#1.1".into()));
+/// });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId {
     /// The slot in the upper half, the generation in the lower. An id is copied and compared at every
@@ -240,6 +252,18 @@ impl Task for Failed {
 }
 
 /// Why a task has no output: it panicked, or it was cancelled.
+///
+/// ```
+/// watchglass::block_on(async {
+///     let task = watchglass::spawn(async { panic!("on purpose") });
+///     let error = task.await.unwrap_err();
+///     assert_eq!(error.panic_message().unwrap(), "on purpose");
+///     assert_eq!(error.to_string(), "the task panicked: on purpose");
+///     // It goes on in whoever wants it to.
+///     let payload = error.try_into_panic().unwrap();
+///     assert_eq!(payload.downcast_ref(), Some(&"on purpose"));
+/// });
+/// ```
 pub struct JoinError {
     /// The panic's payload, in a box of its own: so a `Result` with this error is hardly larger than the
     /// output that nearly all of them hold, and is handed on in registers if that is small.

@@ -26,6 +26,17 @@ use crate::wheel::Key;
 
 /// The time on the clock of the executor that runs on this thread: virtual time, if it is virtual.
 /// Outside of an executor it is `Instant::now()`.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{Executor, now, sleep};
+///
+/// Executor::builder().virtual_time().build().block_on(async {
+///     let start = now();
+///     sleep(Duration::from_secs(60)).await;
+///     assert_eq!(now() - start, Duration::from_secs(60));
+/// });
+/// ```
 #[doc(alias = "time")]
 pub fn now() -> Instant {
     match Shared::current() {
@@ -65,6 +76,17 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// Like [`sleep`], it gives the others a turn even if `deadline` has passed. With virtual time,
 /// count deadlines from [`now()`].
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{Executor, now, sleep_until};
+///
+/// Executor::builder().virtual_time().build().block_on(async {
+///     let deadline = now() + Duration::from_secs(60);
+///     sleep_until(deadline).await;
+///     assert_eq!(now(), deadline);
+/// });
+/// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
         state: State::Until(deadline),
@@ -84,6 +106,23 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 ///
 /// Polling it before it is done panics where no executor runs on this thread, and on another executor than the
 /// one that it was first polled on, whose wheel its timer is in.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{Executor, now, sleep};
+///
+/// // One timer that is moved again and again: a limit to how long nothing may happen.
+/// Executor::builder().virtual_time().build().block_on(async {
+///     let start = now();
+///     let mut idle = sleep(Duration::from_secs(10));
+///     for _ in 0..3 {
+///         sleep(Duration::from_secs(5)).await;
+///         idle.reset(now() + Duration::from_secs(10));
+///     }
+///     idle.await;
+///     assert_eq!(now() - start, Duration::from_secs(25));
+/// });
+/// ```
 #[must_use = "a sleep does nothing unless you `.await` it"]
 pub struct Sleep {
     state: State,

@@ -47,6 +47,19 @@ pub fn interval(period: Duration) -> Interval {
 /// # Dropping
 ///
 /// Dropping it takes its timer out of the wheel.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{Executor, interval, now};
+///
+/// Executor::builder().virtual_time().build().block_on(async {
+///     let start = now();
+///     let mut ticks = interval(Duration::from_secs(10));
+///     for expected in [0, 10, 20] {
+///         assert_eq!((ticks.tick().await - start).as_secs(), expected);
+///     }
+/// });
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     period: Duration,

@@ -79,6 +79,17 @@ impl<F: Future> Future for Timeout<F> {
 }
 
 /// The error of [`timeout`]: the time was up first.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{Elapsed, Executor, timeout};
+///
+/// let limit = timeout(Duration::from_secs(1), std::future::pending::<()>());
+/// match Executor::builder().virtual_time().build().block_on(limit) {
+///     Ok(()) => unreachable!("it never ends"),
+///     Err(Elapsed) => println!("the time was up"),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 

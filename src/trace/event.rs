@@ -11,6 +11,20 @@ use crate::task::TaskId;
 pub use crate::wheel::Place;
 
 /// One event, with its place in the order of all events and its time.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::trace::Recording;
+/// use watchglass::{Executor, sleep};
+///
+/// let recording = Recording::new();
+/// let builder = Executor::builder().virtual_time();
+/// let executor = builder.observer(recording.clone()).build();
+/// executor.block_on(sleep(Duration::from_secs(2)));
+/// let last = recording.take().pop().unwrap();
+/// assert_eq!(last.to_string(), "2.000 s  #0 is done");
+/// assert_eq!(last.time, Duration::from_secs(2));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// 0 for an executor's first event, then 1, 2, 3: no number is left out.
@@ -266,6 +280,21 @@ pub enum TaskKind {
 }
 
 /// Why a task is polled.
+///
+/// ```
+/// use watchglass::trace::{Cause, Event, Recording};
+/// use watchglass::{Executor, yield_now};
+///
+/// let recording = Recording::new();
+/// let executor = Executor::builder().observer(recording.clone()).build();
+/// executor.block_on(yield_now());
+/// let events = recording.events().into_iter();
+/// let causes = events.filter_map(|event| match event {
+///     Event::PollStarted { why, .. } => Some(why),
+///     _ => None,
+/// });
+/// assert_eq!(causes.collect::<Vec<_>>(), [Cause::Spawned, Cause::Itself]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
