@@ -106,6 +106,12 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
     await resize(width, 900);
     const overflow = await evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
     assert.equal(overflow, 0, `at ${width} pixels nothing sticks out`);
+    await evaluate("go(lastStep)");
+    const isSeen = `(() => {
+      const line = document.getElementById("playhead").getBoundingClientRect();
+      return line.x >= 0 && line.x <= innerWidth;
+    })()`;
+    assert.ok(await evaluate(isSeen), `at ${width} pixels the line in the timeline is seen`);
   }
 
   const svg = JSON.stringify(readFileSync(picture, "utf8"));

@@ -253,6 +253,10 @@ function showPlace() {
   const playhead = document.getElementById("playhead");
   if (!playhead) return;
   for (const end of ["x1", "x2"]) playhead.setAttribute(end, run.places[step]);
+  // On a narrow screen a part of the picture is shown: that of the playhead.
+  const shown = document.getElementById("picture");
+  const x = (run.places[step] / picture.viewBox.baseVal.width) * shown.scrollWidth;
+  if (x < shown.scrollLeft || x > shown.scrollLeft + shown.clientWidth) shown.scrollLeft = x - shown.clientWidth / 2;
 }
 
 function showTasks() {
