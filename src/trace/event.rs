@@ -104,7 +104,8 @@ pub enum Event {
         wakers: Option<usize>,
     },
     /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far
-    /// as can be known, it will never be polled again.
+    /// as can be known, it will never be polled again. It is not told of a task that has ever waited for a
+    /// [`JoinSet`](crate::JoinSet), or in a [`join_all`](crate::join_all()) for what is the executor's own: that may know it still.
     ForgottenWaker {
         /// The forgotten task.
         task: TaskId,
