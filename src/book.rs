@@ -10,6 +10,21 @@
 #![doc = include_str!("book_links.md")]
 #![doc = include_str!("../docs/README.md")]
 
+/// A heading and a program.
+macro_rules! program {
+    ($name:literal, $path:literal) => {
+        concat!(
+            "\n# ",
+            $name,
+            "\n\n~~~text\n",
+            include_str!(concat!("../../", $path)),
+            "\n~~~\n"
+        )
+    };
+}
+
+pub mod programs;
+
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/01-two-programs.md")]

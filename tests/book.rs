@@ -305,6 +305,14 @@ fn every_link_label_also_leads_somewhere_in_the_api_docs() {
     for page in ["src/book_links.md", "src/book_pictures.md"] {
         known.extend(labels(&read(&root().join(page))));
     }
+    // What rustdoc makes of a heading that is a file's name.
+    let programs = read(&root().join("src/book/programs.rs")).replace('.', "");
+    for (label, target) in &known {
+        if let Some(heading) = target.strip_prefix("crate::book::programs#") {
+            let is_there = programs.contains(&format!("program!(\"{heading}\""));
+            assert!(is_there, "[{label}]: src/book/programs.rs has no {heading}");
+        }
+    }
     let mut meanings = BTreeMap::new();
     for chapter in chapters() {
         for (label, target) in labels(&read(&chapter)) {
