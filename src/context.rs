@@ -55,8 +55,8 @@ pub(crate) struct Shared {
     last_held: Cell<usize>,
     /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
     pub(crate) armed_when_due: RefCell<Vec<Key>>,
-    /// Its tasks that await one of another executor, each as often as it does.
-    pub(crate) awaits_elsewhere: RefCell<Vec<TaskId>>,
+    /// Its tasks that await one of another executor, and where, each as often as it does.
+    pub(crate) awaits_elsewhere: RefCell<Vec<(TaskId, &'static Location<'static>)>>,
 }
 
 impl Shared {
@@ -236,6 +236,11 @@ impl Shared {
         if self.queue.with_slot(id, mark) == Some(true) {
             self.queue.wake(id, Cause::Aborted);
         }
+    }
+
+    /// True if the task has ended, however that came.
+    pub(crate) fn is_finished(&self, id: TaskId) -> bool {
+        !self.queue.state(id).is_unfinished()
     }
 
     /// Drops an unfinished task's future and finishes it as cancelled, or as panicked if that drop

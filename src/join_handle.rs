@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::context::Shared;
@@ -202,8 +202,9 @@ impl<T: 'static> JoinHandle<T> {
         );
         let joiner = match Shared::current() {
             Some(current) if !Rc::ptr_eq(&current, shared) => {
-                current.waits(WaitsOn::Elsewhere, Location::caller());
-                AwaitsElsewhere::joiner(current, cx.waker())
+                let at = Location::caller();
+                current.waits(WaitsOn::Elsewhere, at);
+                AwaitsElsewhere::joiner(current, at, cx.waker())
             }
             _ => {
                 shared.waits(WaitsOn::Task(id), Location::caller());
@@ -229,13 +230,13 @@ impl<T: 'static> JoinHandle<T> {
 struct AwaitsElsewhere {
     /// The executor of the task that awaits.
     shared: Rc<Shared>,
-    task: Option<TaskId>,
+    task: Option<(TaskId, &'static Location<'static>)>,
     waiter: Cell<Option<Waiter>>,
 }
 
 impl AwaitsElsewhere {
-    fn joiner(shared: Rc<Shared>, waker: &Waker) -> Joiner {
-        let task = shared.queue.running();
+    fn joiner(shared: Rc<Shared>, at: &'static Location<'static>, waker: &Waker) -> Joiner {
+        let task = shared.queue.running().map(|task| (task, at));
         let waiter = shared.waiter_kept_elsewhere(waker);
         shared.awaits_elsewhere.borrow_mut().extend(task);
         let awaits = AwaitsElsewhere {
@@ -280,7 +281,9 @@ impl<T> JoinHandle<T> {
     /// ```
     #[doc(alias = "cancel")]
     pub fn abort(&self) {
-        self.abort_handle().abort();
+        if let Some(shared) = &self.shared {
+            shared.abort(self.id);
+        }
     }
 
     /// For somebody else who may want to [abort](JoinHandle::abort) the task, while this handle is awaited.
@@ -295,14 +298,15 @@ impl<T> JoinHandle<T> {
     /// ```
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle {
-            shared: self.shared.clone(),
+            shared: self.shared.as_ref().map_or(Weak::new(), Rc::downgrade),
             id: self.id,
         }
     }
 
     /// True if the task has ended: with an output, by a panic, or cancelled.
     pub fn is_finished(&self) -> bool {
-        self.abort_handle().is_finished()
+        let shared = self.shared.as_ref();
+        shared.is_none_or(|shared| shared.is_finished(self.id))
     }
 
     /// The task's id.
@@ -358,28 +362,25 @@ impl<T> fmt::Debug for JoinHandle<T> {
 ///
 /// # Dropping
 ///
-/// Dropping it does nothing to the task.
+/// Dropping it does nothing to the task, and it keeps nothing of an executor that is gone.
 #[derive(Clone)]
 pub struct AbortHandle {
-    /// `None` if the task's outcome had been taken already.
-    shared: Option<Rc<Shared>>,
+    shared: Weak<Shared>,
     id: TaskId,
 }
 
 impl AbortHandle {
     /// As [`JoinHandle::abort`].
     pub fn abort(&self) {
-        if let Some(shared) = &self.shared {
+        if let Some(shared) = self.shared.upgrade() {
             shared.abort(self.id);
         }
     }
 
     /// As [`JoinHandle::is_finished`].
     pub fn is_finished(&self) -> bool {
-        match &self.shared {
-            Some(shared) => !shared.queue.state(self.id).is_unfinished(),
-            None => true,
-        }
+        let shared = self.shared.upgrade();
+        shared.is_none_or(|shared| shared.is_finished(self.id))
     }
 
     /// The task's id.
@@ -387,6 +388,9 @@ impl AbortHandle {
         self.id
     }
 }
+
+impl UnwindSafe for AbortHandle {}
+impl RefUnwindSafe for AbortHandle {}
 
 impl fmt::Debug for AbortHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

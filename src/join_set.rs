@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::mem;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -130,11 +130,11 @@ impl<T: 'static> JoinSet<T> {
         let id = handle.id();
         let executor = handle.executor();
         match &self.executor {
-            Some(other) if !self.is_empty() => assert!(
+            Some(other) => assert!(
                 Rc::ptr_eq(other, executor),
                 "{id} is a task of another executor than those in the JoinSet; use a set for each"
             ),
-            _ => {
+            None => {
                 self.executor = Some(executor.clone());
                 // Of tasks that were detached when they ended: here these ids may be other tasks'.
                 self.ended.ids.take();
@@ -157,7 +157,10 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// The future panics if it has to wait where no executor runs on this thread.
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
-        JoinNext { set: self }
+        JoinNext {
+            set: self,
+            is_waiting: false,
+        }
     }
 
     /// Like [`join_next`](JoinSet::join_next), and says whose outcome it is: an error does not.
@@ -194,7 +197,7 @@ impl<T: 'static> JoinSet<T> {
     /// ```
     #[track_caller]
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        let next = self.poll_join_next_with_id(cx);
+        let next = self.poll_as("JoinSet::poll_join_next", cx);
         next.map(|next| next.map(|(_, outcome)| outcome))
     }
 
@@ -204,13 +207,18 @@ impl<T: 'static> JoinSet<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(TaskId, Result<T, JoinError>)>> {
+        self.poll_as("JoinSet::poll_join_next_with_id", cx)
+    }
+
+    #[track_caller]
+    fn poll_as(&mut self, what: &str, cx: &mut Context<'_>) -> Poll<Option<Next<T>>> {
         if let Some(next) = self.try_join_next_with_id() {
             return Poll::Ready(Some(next));
         }
         if self.is_empty() {
             return Poll::Ready(None);
         }
-        let shared = Shared::expect_current("JoinSet::join_next");
+        let shared = Shared::expect_current(what);
         shared.waits(WaitsOn::AnyTask, Location::caller());
         let waiter = shared.waiter_kept_elsewhere(cx.waker());
         let before = self.ended.waiter.replace(Some((shared, waiter)));
@@ -300,6 +308,14 @@ impl<T> JoinSet<T> {
     pub fn detach_all(&mut self) {
         drop(mem::take(&mut self.handles));
         self.forget_executor_if_empty();
+        // Who has polled the set for the next outcome learns that there is none.
+        match self.ended.waiter.take() {
+            Some((shared, Waiter::Task(id))) if shared.is_current() => {
+                shared.queue.wake_from_here(id);
+            }
+            Some((shared, waiter)) => shared.wake_waiter(waiter, Cause::NotRunning),
+            None => {}
+        }
     }
 
     /// An empty set keeps nothing of an executor that is gone.
@@ -314,6 +330,8 @@ impl<T> JoinSet<T> {
 #[must_use = "this waits only when you `.await` it"]
 pub struct JoinNext<'a, T> {
     set: &'a mut JoinSet<T>,
+    /// True if it is this future on whose behalf somebody is woken.
+    is_waiting: bool,
 }
 
 /// The future of [`JoinSet::join_next_with_id`].
@@ -326,7 +344,8 @@ impl<T: 'static> Future for JoinNext<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.set.poll_join_next(cx)
+        let next = self.poll_next(cx);
+        next.map(|next| next.map(|(_, outcome)| outcome))
     }
 }
 
@@ -335,15 +354,29 @@ impl<T: 'static> Future for JoinNextWithId<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.set.poll_join_next_with_id(cx)
+        self.0.poll_next(cx)
+    }
+}
+
+/// Whose outcome it is, and the outcome.
+type Next<T> = (TaskId, Result<T, JoinError>);
+
+impl<T: 'static> JoinNext<'_, T> {
+    #[track_caller]
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next<T>>> {
+        let next = self.set.poll_as("JoinSet::join_next", cx);
+        self.is_waiting = next.is_pending();
+        next
     }
 }
 
 impl<T> Drop for JoinNext<'_, T> {
     /// Nobody waits any more: the next task that ends wakes nobody.
     fn drop(&mut self) {
-        let waiter = self.set.ended.waiter.take();
-        drop(waiter);
+        if self.is_waiting {
+            let waiter = self.set.ended.waiter.take();
+            drop(waiter);
+        }
     }
 }
 
@@ -358,6 +391,10 @@ impl<T> Drop for JoinSet<T> {
         self.abort_all();
     }
 }
+
+/// What a panic leaves behind is as whole as before: see [`Executor`](crate::Executor).
+impl<T> UnwindSafe for JoinSet<T> {}
+impl<T> RefUnwindSafe for JoinSet<T> {}
 
 impl<T> fmt::Debug for JoinSet<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

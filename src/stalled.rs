@@ -98,7 +98,9 @@ pub(crate) fn verdict(
             spawned_at: slot.spawned_at,
             waits_at: slot.waits_at,
             waits_for: waits_for.get(&id).copied(),
-            waits_elsewhere: elsewhere.contains(&id),
+            waits_elsewhere: slot
+                .waits_at
+                .is_some_and(|at| elsewhere.contains(&(id, at))),
             waker_is_held: match id == main.id {
                 true => main_is_held,
                 false => shared.waker_is_held(id),

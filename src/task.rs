@@ -354,6 +354,12 @@ pub(crate) fn short_name(type_name: &'static str) -> &'static str {
             return short_name(inside);
         }
     }
+    // Of `dyn Future<..> + Send` the first says most.
+    if type_name.starts_with("dyn ")
+        && let Some((first, _)) = type_name.rsplit_once("> + ")
+    {
+        return short_name(&type_name[..first.len() + 1]);
+    }
     let mut depth = 0;
     let mut before = ' ';
     // What stands in brackets has paths of its own.
@@ -410,6 +416,10 @@ mod tests {
                 "f",
             ),
             ("core::pin::Pin<&mut app::f::{{closure}}>", "f"),
+            (
+                "core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future<Output = ()> + core::marker::Send>>",
+                "Future",
+            ),
             ("(app::f, app::g)", "(app::f, app::g)"),
             ("u8", "u8"),
         ] {

@@ -50,9 +50,7 @@ impl Shared {
     #[inline]
     fn tell_armed(&self, key: Key, task: Option<TaskId>, deadline_ns: u64) {
         self.tracer().emit(move || {
-            if deadline_ns <= self.clock.now_ns() {
-                self.armed_when_due.borrow_mut().push(key);
-            }
+            self.note_if_due(key, deadline_ns);
             Event::TimerArmed {
                 timer: timer_id(key),
                 task,
@@ -95,11 +93,21 @@ impl Shared {
     pub(crate) fn reset_timer(&self, key: Key, deadline_ns: u64) {
         let found = self.wheel.borrow_mut().reset(key, deadline_ns);
         debug_assert!(found, "only a timer in the wheel is reset");
-        self.tracer().emit(move || Event::TimerReset {
-            timer: timer_id(key),
-            deadline: Duration::from_nanos(deadline_ns),
-            place: self.place(key),
+        self.tracer().emit(move || {
+            self.note_if_due(key, deadline_ns);
+            Event::TimerReset {
+                timer: timer_id(key),
+                deadline: Duration::from_nanos(deadline_ns),
+                place: self.place(key),
+            }
         });
+    }
+
+    /// Notes a timer that was due when it was armed or moved: whoever did that has delayed nobody.
+    fn note_if_due(&self, key: Key, deadline_ns: u64) {
+        if deadline_ns <= self.clock.now_ns() {
+            self.armed_when_due.borrow_mut().push(key);
+        }
     }
 
     /// Takes a timer out of the wheel, if it is still there, and gives back whom it would wake.

@@ -355,7 +355,7 @@ fn a_closure_that_no_thread_could_be_started_for_is_not_told_as_run() {
         let mut again = Command::new(env::current_exe().unwrap());
         again.args(["--exact", name, "--test-threads=1"]);
         let output = again
-            .env(STACK, (1_u64 << 46).to_string())
+            .env(STACK, (1_u64 << 62).to_string())
             .output()
             .unwrap();
         let printed = String::from_utf8_lossy(&output.stdout);

@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{ms, recorded};
+use common::{ms, poll_once, recorded};
 use watchglass::trace::{Event, Recording};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join, join_all, now, sleep, sleep_until, spawn, spawn_blocking,
@@ -509,4 +509,18 @@ fn a_timer_that_was_due_before_a_long_poll_counts_from_its_beginning() {
     let polls: Vec<_> = polls.collect();
     assert!(polls.len() >= 2, "{polls:?}");
     assert!(polls.iter().all(|poll| poll.late <= poll.took), "{polls:?}");
+}
+
+#[test]
+fn a_timer_that_the_poll_has_moved_to_the_past_has_not_waited_for_it() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(10)));
+    executor.block_on(async {
+        let start = now();
+        let mut slept = Box::pin(sleep(ms(10_000)));
+        assert!(poll_once(slept.as_mut()).await.is_pending());
+        thread::sleep(ms(30));
+        slept.reset(start);
+        slept.await;
+    });
+    assert_eq!(late_timers(&recording), (0, Duration::ZERO));
 }

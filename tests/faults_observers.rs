@@ -185,8 +185,17 @@ fn an_observer_may_panic_when_it_is_told_of_the_end() {
             panic!("on purpose");
         }
     }
-    let builder = Executor::builder().observer(PanicsAtTheEnd);
-    drop(builder.build());
+    struct Ends(Rc<Cell<bool>>);
+    impl Observer for Ends {
+        fn observe(&self, _: &Record) {}
+        fn end(&self) {
+            self.0.set(true);
+        }
+    }
+    let ended = Rc::new(Cell::new(false));
+    let both = (PanicsAtTheEnd, Ends(ended.clone()));
+    drop(Executor::builder().observer(both).build());
+    assert!(ended.get(), "the other one is told all the same");
 }
 
 #[test]

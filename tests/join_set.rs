@@ -3,7 +3,8 @@
 mod common;
 
 use std::cell::RefCell;
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -364,4 +365,42 @@ fn an_empty_set_keeps_nothing_of_an_executor() {
         drop(executor);
         assert_eq!(Rc::strong_count(&in_use), 1);
     }
+}
+
+#[test]
+fn a_join_next_that_was_never_polled_takes_nobody_s_wake() {
+    virtual_executor().block_on(async {
+        let mut set = JoinSet::new();
+        set.spawn(sleep(secs(1)));
+        let mut is_first = true;
+        let next = poll_fn(|cx| {
+            let next = set.poll_join_next(cx);
+            if mem::take(&mut is_first) {
+                assert!(next.is_pending());
+                drop(set.join_next());
+            }
+            next
+        });
+        next.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn who_polls_a_set_that_is_detached_learns_that_it_is_empty_and_keeps_no_executor() {
+    let in_use = Rc::new(());
+    let in_observer = in_use.clone();
+    let builder = Executor::builder().virtual_time();
+    let executor = builder.observer(move |_: &Record| _ = &in_observer).build();
+    let set = Rc::new(RefCell::new(JoinSet::new()));
+    set.borrow_mut().insert(executor.spawn(pending::<()>()));
+    let polled = set.clone();
+    executor.block_on(async {
+        let next = poll_fn(move |cx| polled.borrow_mut().poll_join_next(cx));
+        let waits = spawn(next);
+        yield_now().await;
+        set.borrow_mut().detach_all();
+        assert!(waits.await.unwrap().is_none());
+    });
+    drop(executor);
+    assert_eq!(Rc::strong_count(&in_use), 1);
 }

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::future::pending;
 use std::panic::panic_any;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use common::{recorded, secs, virtual_executor};
 use watchglass::trace::{Event, Record, TaskKind};
@@ -262,4 +263,18 @@ fn an_abort_handle_aborts_what_somebody_else_awaits_and_nothing_later() {
         second.abort();
         next.await.unwrap();
     });
+}
+
+#[test]
+fn an_abort_handle_keeps_nothing_of_an_executor_that_is_gone() {
+    let in_use = Rc::new(());
+    let in_observer = in_use.clone();
+    let observer = move |_: &Record| _ = &in_observer;
+    let executor = Executor::builder().observer(observer).build();
+    let stop = executor.spawn(pending::<()>()).abort_handle();
+    assert!(!stop.is_finished());
+    drop(executor);
+    assert_eq!(Rc::strong_count(&in_use), 1);
+    assert!(stop.is_finished());
+    stop.abort();
 }

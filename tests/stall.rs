@@ -607,15 +607,21 @@ fn to_await_another_executor_s_task_is_a_stall_that_says_so() {
 
 #[test]
 fn who_gave_up_to_await_another_executor_s_task_is_not_said_to() {
-    let other = Executor::new();
-    let task = other.spawn(async {});
-    let executor = Executor::builder().virtual_time().build();
-    let gives_up = async {
-        timeout(secs(1), task).await.unwrap_err();
-        pending::<()>().await;
-    };
-    let stalled = executor.try_block_on(gives_up).unwrap_err();
-    assert!(!stalled.tasks()[0].waits_elsewhere, "{stalled}");
+    for keeps_the_handle in [false, true] {
+        let other = Executor::new();
+        let mut task = other.spawn(async {});
+        let executor = Executor::builder().virtual_time().build();
+        let gives_up = async {
+            timeout(secs(1), &mut task).await.unwrap_err();
+            if !keeps_the_handle {
+                drop(task);
+            }
+            sleep(secs(1)).await;
+            pending::<()>().await;
+        };
+        let stalled = executor.try_block_on(gives_up).unwrap_err();
+        assert!(!stalled.tasks()[0].waits_elsewhere, "{stalled}");
+    }
 }
 
 #[test]

@@ -96,16 +96,17 @@ pub enum Event {
         /// How long `poll` held the thread: nothing on the virtual clock, which stands still
         /// meanwhile.
         took: Duration,
-        /// How many clones of the task's waker are held now, anywhere; another thread's wake that is on its way is
-        /// one. Timers and handles that
+        /// How many clones of the task's waker are held now, anywhere; another thread's wake that is on its way
+        /// is one. Timers and handles that
         /// belong to the executor remember the task by its id and hold none. `None` for
         /// `block_on`'s own future once it has given its waker away: from then on that comes from
         /// `waker_fn`, and its clones cannot be counted.
         wakers: Option<usize>,
     },
     /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far
-    /// as can be known, it will never be polled again. It is not told of a task that has ever waited for a
-    /// [`JoinSet`](crate::JoinSet), or in a [`join_all`](crate::join_all()) for what is the executor's own: that may know it still.
+    /// as can be known, it will never be polled again. It is not told of a task that has ever
+    /// waited where the executor does not look, and may be known there still: for a [`JoinSet`](crate::JoinSet), in a
+    /// [`join_all`](crate::join_all()), for a deadline that never comes, for another executor's task.
     ForgottenWaker {
         /// The forgotten task.
         task: TaskId,

@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Events are sent from where they happen, after the executor's own state has changed, so an
-//! observer sees nothing that is not yet true. (But for the park: that is told before, for afterwards is too late.) Without an observer, a poll and a wake do not look for one, and
-//! each of the other places costs one branch that the processor predicts; `scripts/cost-of-events`
-//! counts what they cost together.
+//! observer sees nothing that is not yet true. (But for the park, which is told before: afterwards is too late.)
+//! Without an observer, a poll and a wake do not look for one, and each of the other places costs one branch that
+//! the processor predicts; `scripts/cost-of-events` counts what they cost together.
 
 mod event;
 mod sentences;
@@ -118,7 +118,7 @@ impl<O: Observer + ?Sized> Observer for Rc<O> {
     }
 }
 
-/// Both are told, the first one first.
+/// Both are told, the first one first. If one of them panics, neither is told anything more, but for the end.
 impl<A: Observer, B: Observer> Observer for (A, B) {
     fn observe(&self, record: &Record) {
         self.0.observe(record);
@@ -131,7 +131,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     }
 
     fn end(&self) {
-        self.0.end();
+        contain(|| self.0.end());
         self.1.end();
     }
 }
@@ -165,7 +165,7 @@ struct Known {
     cause: Option<Cause>,
     /// How many polls in a row it brought about itself.
     polls_by_itself: u32,
-    /// True if it has ever left its id with somebody who is not looked at: a set, a join.
+    /// True if it has ever left its id where nobody looks: see `Shared::waiter_kept_elsewhere`.
     is_known_elsewhere: bool,
 }
 

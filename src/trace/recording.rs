@@ -1,6 +1,7 @@
 //! An observer that keeps every event.
 
 use std::cell::RefCell;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use super::{Event, Observer, Record};
@@ -62,6 +63,9 @@ impl Recording {
         self.len() == 0
     }
 }
+
+impl UnwindSafe for Recording {}
+impl RefUnwindSafe for Recording {}
 
 impl Observer for Recording {
     fn observe(&self, record: &Record) {

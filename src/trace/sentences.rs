@@ -297,11 +297,19 @@ fn is_in_program(file: &str) -> bool {
     // The compiler gives the standard library's files this path, or that of their installed source.
     let path = file.replace('\\', "/");
     let is_std = path.starts_with("/rustc/") || path.contains("/lib/rustlib/src/");
-    // Packages that were fetched lie here.
-    let is_fetched = path.contains("/registry/src/") || path.contains("/git/checkouts/");
+    let is_fetched = ["/registry/src/", "/git/checkouts/"]
+        .iter()
+        .any(|folder| is_in_folder_of_cargo(&path, folder));
     let our_folder = Path::new(file!()).ancestors().nth(2);
     let is_ours = our_folder.is_some_and(|src| Path::new(file).starts_with(src));
     !(is_std || is_fetched || is_ours)
+}
+
+/// True for a file below `FOLDER/NAME-HASH/`: there lie the packages that Cargo has fetched.
+fn is_in_folder_of_cargo(path: &str, folder: &str) -> bool {
+    let below = path.split_once(folder).map(|(_, below)| below);
+    let hash = below.and_then(|below| below.split('/').next()?.rsplit_once('-'));
+    hash.is_some_and(|(_, hash)| hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// ` at FILE:LINE:COLUMN`, or nothing if the place is not in the program's own code.
@@ -357,6 +365,8 @@ mod tests {
             ("app/main.rs", true),
             ("examples/../examples/deadlock.rs", true),
             ("/home/me/registry/app/src/main.rs", true),
+            ("/home/me/app/crates/registry/src/lib.rs", true),
+            ("/home/me/app/crates/registry/src/a-b/lib.rs", true),
             (ours, false),
             ("/rustc/59807616/library/core/src/option.rs", false),
             (
@@ -364,15 +374,15 @@ mod tests {
                 false,
             ),
             (
-                "/home/me/.cargo/registry/src/index-0/futures-util-0.3.34/src/fuse.rs",
+                "/home/me/.cargo/registry/src/index-1949cf8c6b5b557f/futures-util-0.3.34/src/fuse.rs",
                 false,
             ),
             (
-                "/home/me/.cargo/git/checkouts/futures-0/1/src/fuse.rs",
+                "/home/me/.cargo/git/checkouts/futures-1949cf8c6b5b557f/1/src/fuse.rs",
                 false,
             ),
             (
-                r"C:\Users\me\.cargo\registry\src\index-0\futures-util-0.3.34\src\fuse.rs",
+                r"C:\Users\me\.cargo\registry\src\index-1949cf8c6b5b557f\futures-util-0.3.34\src\fuse.rs",
                 false,
             ),
         ] {

@@ -25,9 +25,8 @@ impl Axis {
 
     pub(crate) fn of(records: &[Record], poll_width: f64) -> Self {
         let start = records.first().map_or(Duration::ZERO, |record| record.time);
-        let end = records.last().map_or(start, |record| record.time);
-        // A recording of several executors has several beginnings.
-        let duration = end.saturating_sub(start);
+        let end = records.iter().map(|record| record.time).max();
+        let duration = end.map_or(Duration::ZERO, |end| end - start);
         // A poll has its width at its end, and half of it is kept free before the next.
         let width = |record: &Record| match record.event {
             Event::PollEnded { .. } | Event::Panicked { .. } => 1.0,
@@ -51,10 +50,12 @@ impl Axis {
             duration,
             clock_share,
         };
-        let mut polls = 0.0;
+        let (mut polls, mut clock) = (0.0, 0.0_f64);
         for record in records {
             polls += width(record) * unit;
-            axis.positions.push(axis.clock(record.time) + polls);
+            // In a recording of several executors time goes back, and the drawing does not.
+            clock = clock.max(axis.clock(record.time));
+            axis.positions.push(clock + polls);
         }
         axis
     }

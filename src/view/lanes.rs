@@ -276,8 +276,10 @@ impl Drawing<'_> {
         if let Some((_, due, label)) = self
             .overdue
             .take_if(|(timer, ..)| by == Cause::Timer(*timer))
-            && let Some((_, Waiting::Timer, _)) = self.open.get(&task)
+            && let Some(&(from, Waiting::Timer, _)) = self.open.get(&task)
         {
+            // It may have been due when it was armed.
+            let due = due.max(from);
             self.closes(task, due);
             self.open.insert(task, (due, Waiting::Overdue, label));
         }

@@ -17,7 +17,8 @@ const RIGHT: f64 = 34.0;
 const TOP: f64 = 34.0;
 const LANE: f64 = 40.0;
 const TIMER_ROW: f64 = 24.0;
-const LEGEND: f64 = 52.0;
+/// The room for a mark of the legend, before its text.
+const MARK: f64 = 20.0;
 /// The height of a line of findings, and how many findings are shown.
 const LINE: f64 = 18.0;
 const FINDINGS: usize = 6;
@@ -76,7 +77,7 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
         picture.bottom += LANE + TIMER_ROW * lane.timers.len() as f64;
     }
     let lines = wrapped(found);
-    let height = picture.bottom + LEGEND + LINE * lines.len() as f64;
+    let height = picture.bottom + legend_height(lanes) + LINE * lines.len() as f64;
     let sums = Sums::of(records).told(&names).to_string();
     let summary = sums.trim_end().replace('\n', "; ");
     picture.add(&format!(
@@ -94,7 +95,7 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
     picture.add_arrows(lanes);
     picture.add_verdicts(lanes);
     picture.add_legend(lanes);
-    picture.add_findings(&lines);
+    picture.add_findings(&lines, legend_height(lanes));
     picture.add(more);
     picture.add("</svg>\n");
     picture.svg
@@ -312,70 +313,52 @@ impl Picture {
 
     /// What the marks mean that are in the picture, and the letters.
     fn add_legend(&mut self, lanes: &Lanes) {
-        let y = self.bottom + 12.0;
-        let mut x = MARGIN;
-        let all = &lanes.lanes;
-        let any_poll = |long| {
-            all.iter()
-                .any(|l| l.polls.iter().any(|poll| poll.long == long))
-        };
-        let any_wait = |kind| all.iter().any(|l| l.bars().any(|bar| bar.kind == kind));
-        let any_cross = all.iter().any(Lane::ends_badly);
-        let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
-        for (class, text, is_there) in [
-            ("poll", "poll", any_poll(false)),
-            ("long", "long poll", any_poll(true)),
-            ("timer", "sleeps", any_wait(Waiting::Timer)),
-            ("overdue", "overdue", any_wait(Waiting::Overdue)),
-            ("other", "waits", any_wait(Waiting::Other)),
-            ("closure", "closure on a thread", any_wait(Waiting::Closure)),
-            ("queued", "ready", any_wait(Waiting::Queued)),
-            ("arrow", "wakes", !lanes.arrows.is_empty()),
-            ("useless", "wake that did nothing", any_useless),
-            ("cross", "cancelled or panicked", any_cross),
-            ("idle", "nothing is ready", !lanes.idle.is_empty()),
-            ("verdict", "the end: a stall", !lanes.verdicts.is_empty()),
-        ] {
-            if !is_there {
-                continue;
+        for (line, entries) in (0..).zip(legend(lanes)) {
+            let y = self.bottom + 12.0 + LINE * f64::from(line);
+            let mut x = MARGIN;
+            for (class, text) in entries {
+                let mark = match class {
+                    "arrow" => format!("<path class=\"arrow\" d=\"M{x} {:.1}h14\"/>", y + 6.0),
+                    "useless" => ring(x + 7.0, y + 6.0, ""),
+                    "verdict" => format!(
+                        "<line class=\"verdict\" x1=\"{0:.1}\" y1=\"{y}\" x2=\"{0:.1}\" y2=\"{1}\"/>",
+                        x + 7.0,
+                        y + 12.0
+                    ),
+                    "cross" => {
+                        format!("<text x=\"{:.1}\" y=\"{:.1}\">✕</text>", x + 4.0, y + 10.0)
+                    }
+                    _ => format!(
+                        "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"14\" height=\"12\"/>"
+                    ),
+                };
+                let entry = format!(
+                    "{mark}<text class=\"faint\" x=\"{:.1}\" y=\"{:.1}\">{text}</text>\n",
+                    x + MARK,
+                    y + 10.0
+                );
+                self.add(&entry);
+                x += entry_width(text);
             }
-            let mark = match class {
-                "arrow" => format!("<path class=\"arrow\" d=\"M{x} {:.1}h14\"/>", y + 6.0),
-                "useless" => ring(x + 7.0, y + 6.0, ""),
-                "verdict" => format!(
-                    "<line class=\"verdict\" x1=\"{0:.1}\" y1=\"{y}\" x2=\"{0:.1}\" y2=\"{1}\"/>",
-                    x + 7.0,
-                    y + 12.0
-                ),
-                "cross" => format!("<text x=\"{:.1}\" y=\"{:.1}\">✕</text>", x + 4.0, y + 10.0),
-                _ => format!(
-                    "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"14\" height=\"12\"/>"
-                ),
-            };
-            let text_x = x + 20.0;
-            let entry = format!(
-                "{mark}<text class=\"faint\" x=\"{text_x:.1}\" y=\"{:.1}\">{text}</text>\n",
-                y + 10.0
-            );
-            self.add(&entry);
-            x = text_x + text.len() as f64 * LETTER + 18.0;
         }
-        let polls = || all.iter().flat_map(|lane| &lane.polls);
-        let is_there = |letter| polls().any(|poll| poll.letter() == letter);
+        let is_there = |letter| {
+            let mut polls = lanes.lanes.iter().flat_map(|lane| &lane.polls);
+            polls.any(|poll| poll.letter() == letter)
+        };
         let letters = LETTERS.into_iter().filter(|(letter, _)| is_there(*letter));
         let letters: Vec<String> = letters
             .map(|(letter, why)| format!("{letter} {why}"))
             .collect();
         let line = format!(
             "<text class=\"faint\" x=\"{MARGIN}\" y=\"{:.1}\">polled because: {}</text>\n",
-            y + 28.0,
+            self.bottom + legend_height(lanes) - 24.0,
             letters.join(", ")
         );
         self.add(&line);
     }
 
-    fn add_findings(&mut self, lines: &[String]) {
-        let mut y = self.bottom + LEGEND + 8.0;
+    fn add_findings(&mut self, lines: &[String], below: f64) {
+        let mut y = self.bottom + below + 8.0;
         for line in lines {
             let text = format!(
                 "<text class=\"bad\" x=\"{MARGIN}\" y=\"{y:.1}\">{}</text>\n",
@@ -385,6 +368,57 @@ impl Picture {
             y += LINE;
         }
     }
+}
+
+/// The marks that are in the picture, each with its meaning, in lines that fit.
+fn legend(lanes: &Lanes) -> Vec<Vec<(&'static str, &'static str)>> {
+    let all = &lanes.lanes;
+    let any_poll = |long| {
+        all.iter()
+            .any(|l| l.polls.iter().any(|poll| poll.long == long))
+    };
+    let any_wait = |kind| all.iter().any(|l| l.bars().any(|bar| bar.kind == kind));
+    let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
+    let mut lines = vec![Vec::new()];
+    let mut room = WIDTH - 2.0 * MARGIN;
+    for (class, text, is_there) in [
+        ("poll", "poll", any_poll(false)),
+        ("long", "long poll", any_poll(true)),
+        ("timer", "sleeps", any_wait(Waiting::Timer)),
+        ("overdue", "overdue", any_wait(Waiting::Overdue)),
+        ("other", "waits", any_wait(Waiting::Other)),
+        ("closure", "closure on a thread", any_wait(Waiting::Closure)),
+        ("queued", "ready", any_wait(Waiting::Queued)),
+        ("arrow", "wakes", !lanes.arrows.is_empty()),
+        ("useless", "wake that did nothing", any_useless),
+        (
+            "cross",
+            "cancelled or panicked",
+            all.iter().any(Lane::ends_badly),
+        ),
+        ("idle", "nothing is ready", !lanes.idle.is_empty()),
+        ("verdict", "the end: a stall", !lanes.verdicts.is_empty()),
+    ] {
+        if !is_there {
+            continue;
+        }
+        if entry_width(text) > room {
+            lines.push(Vec::new());
+            room = WIDTH - 2.0 * MARGIN;
+        }
+        room -= entry_width(text);
+        lines.last_mut().expect("there is one").push((class, text));
+    }
+    lines
+}
+
+fn entry_width(text: &str) -> f64 {
+    MARK + text.len() as f64 * LETTER + 18.0
+}
+
+/// With a line for the letters.
+fn legend_height(lanes: &Lanes) -> f64 {
+    34.0 + LINE * legend(lanes).len() as f64
 }
 
 /// The mark of a wake that did nothing.
@@ -403,7 +437,7 @@ fn wrapped(found: &[Finding]) -> Vec<String> {
         lines.push(String::new());
         for word in finding.says.split_whitespace() {
             let line = lines.last_mut().expect("there is one");
-            if (line.chars().count() + word.chars().count() + 1) as f64 * LETTER > WIDTH - 16.0 {
+            if (line.chars().count() + word.chars().count() + 1) as f64 * LETTER > WIDTH - 40.0 {
                 lines.push(format!("    {word}"));
             } else {
                 if !line.trim().is_empty() {

@@ -75,9 +75,10 @@ impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.needs_file {
             let kind = self.value.trim_end_matches(':');
+            let extension = if kind == "chrome" { "json" } else { kind };
             return write!(
                 f,
-                "WATCHGLASS={} says no file: it is {kind}:FILE, as in WATCHGLASS={kind}:target/run.{kind}",
+                "WATCHGLASS={} says no file: it is {kind}:FILE, as in WATCHGLASS={kind}:target/run.{extension}",
                 self.value
             );
         }

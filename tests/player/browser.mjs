@@ -53,7 +53,7 @@ export async function withPage(browser, page, hash, test) {
     await loaded;
     const openedMs = performance.now() - started;
     const evaluate = async (expression) => {
-      const { result, exceptionDetails } = await send("Runtime.evaluate", { expression, returnByValue: true });
+      const { result, exceptionDetails } = await send("Runtime.evaluate", { expression, returnByValue: true, awaitPromise: true });
       if (exceptionDetails) throw new Error(exceptionDetails.exception.description);
       return result.value;
     };

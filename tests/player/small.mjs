@@ -59,8 +59,7 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
   await press("n");
   const cameFrom = await step();
   await press("w");
-  await evaluate("history.back(); new Promise((done) => setTimeout(done, 50))");
-  await evaluate("0");
+  await evaluate("new Promise((done) => { addEventListener('hashchange', done, { once: true }); history.back(); }).then(() => 0)");
   assert.equal(await step(), cameFrom, "Back leads to where one came from");
   const woken = await evaluate(`(() => {
     const all = [...Array(count).keys()];

@@ -152,7 +152,7 @@ let polled = null;
 
 // Somewhere else: the browser's Back leads back here.
 function jump(to) {
-  if (to === null || to === undefined) return;
+  if (to === null || to === undefined || to === step) return;
   history.pushState(null, "", "#step=" + to);
   go(to);
 }
@@ -195,7 +195,8 @@ function goIfAny(to) {
 // The task whose next poll is asked for: the one that is woken here, or the one that was polled last.
 function followed() {
   const now = count > 0 ? record(step) : {};
-  return now.event === "Woken" ? now.task : polled && polled.task;
+  const isWoken = now.event === "Woken" && now.effect !== "Finished";
+  return isWoken ? now.task : polled && polled.task;
 }
 
 // ---- showing
@@ -309,12 +310,20 @@ function stateOf(task) {
   }
   if (task.queued) text += ", in the ready queue";
   if (task.aborted && !isOver(task)) text += ", aborted";
-  if (task.wakers === 0 && task.stage === "waiting" && !task.queued && waitsOf(task).length === 0) {
+  if (task.stage === "waiting" && isForgotten(task)) {
     text += "; nobody holds its waker";
   } else if (task.wakers && !isOver(task)) {
     text += "; " + task.wakers + (task.wakers === 1 ? " clone" : " clones") + " of its waker held";
   }
   return text;
+}
+
+// True if the executor has said so.
+function isForgotten(task) {
+  return run.findings.some((finding) => {
+    const found = finding.step <= step && record(finding.step);
+    return found && found.event === "ForgottenWaker" && found.task === task.id;
+  });
 }
 
 function showReady() {
@@ -489,6 +498,7 @@ on("forward", "click", () => go(step + 1));
 on("last", "click", () => go(lastStep));
 on("wake", "click", () => jump(wakeOfPoll()));
 on("poll", "click", () => goIfAny(nextPoll(null)));
+on("timeline", "toggle", showPlace);
 on("number", "change", (event) => go(Number(event.target.value)));
 on("scrubber", "input", (event) => go(Number(event.target.value)));
 on("file", "change", (event) => {
@@ -504,7 +514,10 @@ const keys = {
   End: () => go(lastStep),
   n: () => goIfAny(nextPoll(null)),
   w: () => jump(wakeOfPoll()),
-  p: () => goIfAny(followed() && nextPoll(followed())),
+  p: () => {
+    const task = followed();
+    goIfAny(task && nextPoll(task));
+  },
 };
 
 document.addEventListener("keydown", (event) => {
