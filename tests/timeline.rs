@@ -196,6 +196,7 @@ fn a_legend_stays_in_the_picture() {
     let legend = picture
         .lines()
         .filter(|line| line.contains("class=\"faint\" x="));
+    let mut ys = Vec::new();
     for line in legend {
         let (_, x) = line.rsplit_once("class=\"faint\" x=\"").unwrap();
         let x: f64 = x.split('"').next().unwrap().parse().unwrap();
@@ -207,6 +208,12 @@ fn a_legend_stays_in_the_picture() {
             .next()
             .unwrap();
         assert!(x + text.chars().count() as f64 * 7.25 < 1000.0, "{line}");
+        let (_, y) = line.rsplit_once(" y=\"").unwrap();
+        ys.push(y.split('"').next().unwrap().parse::<f64>().unwrap() as i32);
     }
+    ys.sort_unstable();
+    ys.dedup();
+    let is_below = |pair: &[i32]| pair[1] - pair[0] >= 14;
+    assert!(ys.len() >= 3 && ys.windows(2).all(is_below), "{ys:?}");
     assert!(picture.contains(">the end: a stall<"), "{picture}");
 }

@@ -351,7 +351,7 @@ impl Picture {
             .collect();
         let line = format!(
             "<text class=\"faint\" x=\"{MARGIN}\" y=\"{:.1}\">polled because: {}</text>\n",
-            self.bottom + legend_height(lanes) - 24.0,
+            self.bottom + legend_height(lanes) - 12.0,
             letters.join(", ")
         );
         self.add(&line);
