@@ -658,21 +658,27 @@ fn a_stall_says_whose_wakers_it_was_promised_that_nobody_uses() {
     });
     let text = stalled.unwrap_err().to_string();
     assert!(!text.contains("Wakers of"), "{text}");
-    let mut waker = None;
-    let keeps_its_waker = poll_fn(|cx| {
-        waker = Some(cx.waker().clone());
-        Poll::<()>::Pending
-    });
-    let stalled = executor.try_block_on(keeps_its_waker).unwrap_err();
-    sender.send(waker.unwrap()).unwrap();
+    let kept = Log::new();
+    let keeps_its_waker = || {
+        let keeps = kept.clone();
+        poll_fn(move |cx| {
+            keeps.push(cx.waker().clone());
+            Poll::<()>::Pending
+        })
+    };
+    drop(executor.spawn(keeps_its_waker()));
+    let stalled = executor.try_block_on(keeps_its_waker()).unwrap_err();
+    kept.take()
+        .into_iter()
+        .for_each(|waker| sender.send(waker).unwrap());
     thread.join().unwrap().unwrap();
     let text = stalled.to_string();
-    let says = "\nWakers of #0.1 are held. The executor was promised that nobody outside uses them: if another \
+    let says = "\nWakers of #0.1, #2 are held. The executor was promised that nobody outside uses them: if another \
         thread does, build it with `.closed_world(false)`";
     assert!(text.ends_with(says), "{text}");
     let held = stalled
         .tasks()
         .iter()
         .map(|task| (task.id.slot(), task.waker_is_held));
-    assert_eq!(held.collect::<Vec<_>>(), [(0, true), (1, false)]);
+    assert_eq!(held.collect::<Vec<_>>(), [(0, true), (1, false), (2, true)]);
 }
