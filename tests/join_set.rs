@@ -325,7 +325,7 @@ impl Future for Sum {
     type Output = u64;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
-        while let Some(next) = ready!(self.0.poll_join_next(cx)) {
+        while let Some((_, next)) = ready!(self.0.poll_join_next_with_id(cx)) {
             self.1 += next.unwrap();
         }
         Poll::Ready(self.1)
@@ -403,4 +403,36 @@ fn who_polls_a_set_that_is_detached_learns_that_it_is_empty_and_keeps_no_executo
     });
     drop(executor);
     assert_eq!(Rc::strong_count(&in_use), 1);
+}
+
+#[test]
+fn who_polls_a_set_that_is_detached_is_told_by_whom() {
+    for by_a_task in [true, false] {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        let set = Rc::new(RefCell::new(JoinSet::new()));
+        set.borrow_mut().insert(executor.spawn(pending::<()>()));
+        let polled = set.clone();
+        let next = poll_fn(move |cx| polled.borrow_mut().poll_join_next(cx));
+        let waits = executor.spawn(next);
+        executor.run_until_idle();
+        recording.take();
+        let detaches = move || set.borrow_mut().detach_all();
+        let by = match by_a_task {
+            true => {
+                let task = executor.spawn(async move { detaches() });
+                executor.run_until_idle();
+                Cause::Task(task.id())
+            }
+            false => {
+                detaches();
+                Cause::NotRunning
+            }
+        };
+        let events = recording.events().into_iter();
+        let woken = events.filter_map(|event| match event {
+            Event::Woken { task, by, .. } if task == waits.id() => Some(by),
+            _ => None,
+        });
+        assert_eq!(woken.collect::<Vec<_>>(), [by]);
+    }
 }

@@ -624,6 +624,22 @@ fn who_gave_up_to_await_another_executor_s_task_is_not_said_to() {
 }
 
 #[test]
+fn who_awaits_one_of_its_own_where_it_has_awaited_another_executor_s_is_not_said_to() {
+    async fn awaits(task: JoinHandle<()>) {
+        task.await.unwrap();
+    }
+    let (executor, other) = (Executor::builder().virtual_time().build(), Executor::new());
+    let elsewhere = other.spawn(async {});
+    let stalled = executor.try_block_on(async {
+        timeout(secs(1), awaits(elsewhere)).await.unwrap_err();
+        awaits(spawn(pending())).await;
+    });
+    let stalled = stalled.unwrap_err();
+    assert!(!stalled.tasks()[0].waits_elsewhere, "{stalled}");
+    assert!(stalled.tasks()[0].waits_for.is_some(), "{stalled}");
+}
+
+#[test]
 fn who_awaits_another_executor_s_task_is_woken_when_that_has_run() {
     let [executor, other] = [Executor::new(), Executor::new()];
     let task = other.spawn(async { 7 });
