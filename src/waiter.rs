@@ -32,19 +32,6 @@ impl Waiter {
             Waiter::Child(..) | Waiter::Waker(_) => None,
         }
     }
-
-    /// True if this wakes the task, or a future of a `join_all` in it.
-    pub(crate) fn is_inside(&self, task: TaskId) -> bool {
-        match self {
-            Waiter::Task(id) => *id == task,
-            Waiter::Child(woken, _) => {
-                let list = woken.list();
-                let parent = list.parent.inside.as_ref();
-                parent.is_some_and(|parent| parent.is_inside(task))
-            }
-            Waiter::Waker(_) => false,
-        }
-    }
 }
 
 /// Who is told that a task has ended.

@@ -123,8 +123,8 @@ impl Shared {
                 .wheel
                 .borrow()
                 .iter()
-                .any(|(.., waiter)| waiter.is_inside(task))
-            || self.queue.any_joiner(|waiter| waiter.is_inside(task))
+                .any(|(.., waiter)| waiter.task() == Some(task))
+            || self.queue.any_joiner(|waiter| waiter.task() == Some(task))
     }
 
     /// Which task awaits which, by its handle.

@@ -297,3 +297,27 @@ fn a_wake_between_two_calls_is_no_wake_by_another_thread() {
     assert_eq!(causes, [here, elsewhere, here]);
     drop(task);
 }
+
+#[test]
+fn observers_in_pairs_and_in_an_rc_are_told_all_the_same() {
+    #[derive(Default)]
+    struct Counts(Cell<usize>, Cell<bool>);
+    impl Observer for Counts {
+        fn observe(&self, _: &Record) {
+            self.0.set(self.0.get() + 1);
+        }
+        fn end(&self) {
+            self.1.set(true);
+        }
+    }
+    let counts: [Rc<Counts>; 3] = Default::default();
+    let [first, second, third] = counts.clone();
+    let recording = Recording::new();
+    let observer = ((first, (second, recording.clone())), third);
+    let executor = Executor::builder().observer(observer).build();
+    executor.block_on(sleep(Duration::ZERO));
+    drop(executor);
+    for counts in counts {
+        assert_eq!((counts.0.get(), counts.1.get()), (recording.len(), true));
+    }
+}
