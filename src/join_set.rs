@@ -225,10 +225,12 @@ impl<T: 'static> JoinSet<T> {
         drop(before);
         // The observer and the waker, who were told, are the user's code: they may have dropped the
         // executor whose tasks these are, and so ended one while nobody was noted to be woken.
-        match self.try_join_next_with_id() {
-            Some(next) => Poll::Ready(Some(next)),
-            None => Poll::Pending,
-        }
+        let Some(next) = self.try_join_next_with_id() else {
+            return Poll::Pending;
+        };
+        let waiter = self.ended.waiter.take();
+        drop(waiter);
+        Poll::Ready(Some(next))
     }
 
     /// The outcome of a task that has ended, if there is one; `None` also if the set is empty.

@@ -211,7 +211,10 @@ fn a_task_that_ends_while_the_set_begins_to_wait_is_not_missed() {
     let mut set = JoinSet::new();
     set.insert(of_the_tasks.spawn(pending::<()>()));
     let of_the_tasks = RefCell::new(Some(of_the_tasks));
+    let in_use = Rc::new(());
+    let in_observer = in_use.clone();
     let observer = move |record: &Record| {
+        let _in_use = &in_observer;
         let on = WaitsOn::AnyTask;
         if matches!(&record.event, Event::Waits { on: found, .. } if *found == on) {
             drop(of_the_tasks.take());
@@ -223,6 +226,13 @@ fn a_task_that_ends_while_the_set_begins_to_wait_is_not_missed() {
         .build();
     let outcome = executor.block_on(set.join_next()).unwrap();
     assert!(outcome.unwrap_err().is_cancelled());
+    drop(executor);
+    assert_eq!(
+        Rc::strong_count(&in_use),
+        1,
+        "nor is anybody noted to be woken"
+    );
+    drop(set);
 }
 
 #[test]
