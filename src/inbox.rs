@@ -34,8 +34,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Weak};
-use std::thread::ThreadId;
-use std::thread::{self, Thread};
+use std::thread::{self, Thread, ThreadId};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -257,6 +256,7 @@ impl TaskWaker {
     pub(crate) fn send(self: &Arc<Self>) {
         if !self.sent.swap(true, Ordering::AcqRel) {
             if let Some(executor) = self.home.observed_on {
+                // By its full path: the checkers have no ids for theirs, and observe nothing.
                 let is_from_here = std::thread::current().id() == executor;
                 self.is_from_here.store(is_from_here, Ordering::Relaxed);
             }

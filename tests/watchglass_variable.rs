@@ -193,7 +193,7 @@ fn a_walk_goes_forward_and_back_and_jumps() {
     let output = run(
         "one_sleep",
         "virtual,step",
-        "p\n\nb\n\np sleeper\nw\nx\np nobody\n99\np\nh\nn\nq\n",
+        "p\n\nb\n\np sleeper\nw\nx\np nobody\n99\np\nh\nn\nn\nn\nq\n",
     );
     let printed = printed(&output);
     let walk = printed.split_once("Enter: forward").unwrap().1;
@@ -222,12 +222,16 @@ fn a_walk_goes_forward_and_back_and_jumps() {
         "p, before any poll"
     );
     let mut last = walk.rsplit("\nstep ");
-    let (by_n, by_p) = (last.next().unwrap(), last.next().unwrap());
+    let [by_n_again, by_n, by_p] = std::array::from_fn(|_| last.next().unwrap());
     assert!(
         by_p.contains("sleeper polled (poll 1)") && by_p.contains("h: this help"),
         "p, at the wake of the sleeper, and h: {by_p}"
     );
-    assert!(by_n.contains(" polled (poll 2)"), "n: {by_n}");
+    assert!(by_n.contains("sleeper polled (poll 2)"), "n: {by_n}");
+    assert!(
+        by_n_again.contains("nobody is polled after this step"),
+        "{by_n_again}"
+    );
 }
 
 #[test]

@@ -288,7 +288,8 @@ impl fmt::Display for UnparkCause {
 ///
 /// A leaf is told who polls it. That is the `.await`, unless code stands in between which does not
 /// pass the place on: the standard library's, for a future behind a reference or in a box, that of another
-/// crate's combinator, or our own, for a future that is the whole task. Such a place says nothing to whoever wrote the program.
+/// crate's combinator, or our own, for a future that is the whole task. Such a place says nothing to whoever
+/// wrote the program.
 pub(crate) fn in_program(at: &'static Location<'static>) -> Option<&'static Location<'static>> {
     is_in_program(at.file()).then_some(at)
 }

@@ -9,7 +9,7 @@ use super::names::{Names, Seconds};
 use super::narrator::{Narrator, comma_at, lies};
 use super::sources::Sources;
 use crate::task::TaskId;
-use crate::trace::{Event, Record, Stage, State, TaskState, Wait};
+use crate::trace::{Effect, Event, Record, Stage, State, TaskState, Wait};
 
 const HELP: &str = "\
 Enter: forward   b: back   a number: that step   q: quit   h: this help
@@ -77,14 +77,19 @@ impl Walk<'_> {
             "b" if self.at == 0 => Err("this is the first step".into()),
             "b" => Ok(Go::To(self.at - 1)),
             "h" | "?" => Err(HELP.into()),
-            "n" => self.next_poll(|_| true, "nobody").map(Go::To),
+            "n" => {
+                let next = self.next_poll(|_| true).map(Go::To);
+                next.ok_or_else(|| "nobody is polled after this step".into())
+            }
             "p" => {
                 let task = match rest.trim() {
                     "" => self.followed()?,
                     name => self.named(name)?,
                 };
-                let name = self.names.task(task);
-                self.next_poll(|polled| polled == task, &name).map(Go::To)
+                let next = self.next_poll(|polled| polled == task).map(Go::To);
+                next.ok_or_else(|| {
+                    format!("{} is not polled after this step", self.names.task(task))
+                })
             }
             "w" => self.wake().map(Go::To),
             "q" => Ok(Go::Quit),
@@ -96,19 +101,20 @@ impl Walk<'_> {
         }
     }
 
-    /// The next poll of such a task. `whose` it is, is for the answer that there is none.
-    fn next_poll(&self, is_such: impl Fn(TaskId) -> bool, whose: &str) -> Result<usize, String> {
+    /// The next poll of such a task.
+    fn next_poll(&self, is_such: impl Fn(TaskId) -> bool) -> Option<usize> {
         let mut later = self.records.iter().skip(self.at + 1);
-        let is_poll = |record: &Record| matches!(record.event, Event::PollStarted { task, .. } if is_such(task));
-        let ahead = later.position(is_poll);
-        let at = ahead.map(|ahead| self.at + 1 + ahead);
-        at.ok_or_else(|| format!("{whose} is not polled after this step"))
+        let is_poll = |record: &Record| match record.event {
+            Event::PollStarted { task, .. } => is_such(task),
+            _ => false,
+        };
+        Some(self.at + 1 + later.position(is_poll)?)
     }
 
     /// The task that is woken by this step, or was polled last.
     fn followed(&self) -> Result<TaskId, String> {
         match self.records[self.at].event {
-            Event::Woken { task, .. } => Ok(task),
+            Event::Woken { task, effect, .. } if effect != Effect::Finished => Ok(task),
             _ => self.last_poll().map(|(task, _)| task),
         }
     }

@@ -28,15 +28,17 @@ const LETTER: f64 = 7.25;
 /// Colours by what they mean. Text on a bar has at least 4.5:1 to it, in both schemes.
 const STYLE: &str = "\
 svg{--ground:#fff;--ink:#1b1f24;--faint:#57606a;--line:#d0d7de;--idle:#e7ebef;--poll:#0550ae;\
---long:#a40e26;--timer:#b6e3ff;--overdue:#ffc1bc;--other:#e3d7ff;--closure:#c6efc9;--queued:#ffdf9e;--arrow:#8250df}\
+--long:#a40e26;--timer:#b6e3ff;--overdue:#ffc1bc;--other:#e3d7ff;--closure:#c6efc9;\
+--queued:#ffdf9e;--arrow:#8250df}\
 @media(prefers-color-scheme:dark){svg{--ground:#0d1117;--ink:#e6edf3;--faint:#9198a1;\
---line:#3d444d;--idle:#1b2129;--poll:#79c0ff;--long:#ff7b72;--timer:#0c3a66;--overdue:#6e1914;--other:#3c2a6b;\
---closure:#12471f;--queued:#5f4500;--arrow:#d2a8ff}}\
+--line:#3d444d;--idle:#1b2129;--poll:#79c0ff;--long:#ff7b72;--timer:#0c3a66;\
+--overdue:#6e1914;--other:#3c2a6b;--closure:#12471f;--queued:#5f4500;--arrow:#d2a8ff}}\
 text{white-space:pre;font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}\
 .faint{fill:var(--faint)}.name{font-weight:600}\
 .timer{fill:var(--timer)}.overdue{fill:var(--overdue)}.other{fill:var(--other)}.closure{fill:var(--closure)}\
 .queued{fill:var(--queued)}.poll{fill:var(--poll)}.long{fill:var(--long)}\
-.bad{fill:var(--long)}.verdict{stroke:var(--long);stroke-width:2}.why{fill:var(--ground);font-weight:600}.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\
+.bad{fill:var(--long)}.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\
+.verdict{stroke:var(--long);stroke-width:2}.why{fill:var(--ground);font-weight:600}\
 .arrow{stroke:var(--arrow);stroke-width:1.5;fill:none}.head{fill:var(--arrow)}";
 
 pub(crate) fn picture(records: &[Record]) -> String {

@@ -17,8 +17,9 @@ type Fault = (&'static str, &'static str, &'static str);
 const INBOX_IMPORTS: [(&str, &str); 3] = [
     ("use std::sync::atomic::", "use super::atomic::"),
     (
-        "use std::thread::{self, Thread};",
-        "use super::thread::{self, Thread};",
+        "use std::thread::{self, Thread, ThreadId};",
+        "use std::thread::ThreadId;
+        use super::thread::{self, Thread};",
     ),
     ("use crossbeam_channel::", "use super::channel::"),
 ];
