@@ -60,6 +60,7 @@ mod chrome;
 mod findings;
 mod json;
 mod lanes;
+mod legend;
 mod names;
 mod narrator;
 mod player;

@@ -3,27 +3,26 @@
 use std::fmt::Write;
 
 use super::findings::{self, Finding};
-use super::lanes::{Bar, LETTERS, Lane, Lanes, Poll, Waiting};
+use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
+use super::legend::Legend;
 use super::names::{Names, Seconds};
 use super::sums::Sums;
 use crate::trace::Record;
 
 /// All lengths are in units of the picture, which is scaled to wherever it is shown.
-const WIDTH: f64 = 1000.0;
+pub(super) const WIDTH: f64 = 1000.0;
 /// Where names and the legend begin.
-const MARGIN: f64 = 8.0;
+pub(super) const MARGIN: f64 = 8.0;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 34.0;
 const TOP: f64 = 34.0;
 const LANE: f64 = 40.0;
 const TIMER_ROW: f64 = 24.0;
-/// The room for a mark of the legend, before its text.
-const MARK: f64 = 20.0;
 /// The height of a line of findings, and how many findings are shown.
-const LINE: f64 = 18.0;
+pub(super) const LINE: f64 = 18.0;
 const FINDINGS: usize = 6;
 /// About the width of a letter at 12 units.
-const LETTER: f64 = 7.25;
+pub(super) const LETTER: f64 = 7.25;
 
 /// Colours by what they mean. Text on a bar has at least 4.5:1 to it, in both schemes.
 const STYLE: &str = "\
@@ -78,8 +77,9 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
         picture.tops.push(picture.bottom);
         picture.bottom += LANE + TIMER_ROW * lane.timers.len() as f64;
     }
+    let legend = Legend::of(lanes);
     let lines = wrapped(found);
-    let height = picture.bottom + legend_height(lanes) + LINE * lines.len() as f64;
+    let height = picture.bottom + legend.height() + LINE * lines.len() as f64;
     let sums = Sums::of(records).told(&names).to_string();
     let summary = sums.trim_end().replace('\n', "; ");
     picture.add(&format!(
@@ -96,8 +96,8 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
     }
     picture.add_arrows(lanes);
     picture.add_verdicts(lanes);
-    picture.add_legend(lanes);
-    picture.add_findings(&lines, legend_height(lanes));
+    picture.add(&legend.svg(picture.bottom));
+    picture.add_findings(&lines, picture.bottom + legend.height());
     picture.add(more);
     picture.add("</svg>\n");
     picture.svg
@@ -313,54 +313,8 @@ impl Picture {
         }
     }
 
-    /// What the marks mean that are in the picture, and the letters.
-    fn add_legend(&mut self, lanes: &Lanes) {
-        for (line, entries) in (0..).zip(legend(lanes)) {
-            let y = self.bottom + 12.0 + LINE * f64::from(line);
-            let mut x = MARGIN;
-            for (class, text) in entries {
-                let mark = match class {
-                    "arrow" => format!("<path class=\"arrow\" d=\"M{x} {:.1}h14\"/>", y + 6.0),
-                    "useless" => ring(x + 7.0, y + 6.0, ""),
-                    "verdict" => format!(
-                        "<line class=\"verdict\" x1=\"{0:.1}\" y1=\"{y}\" x2=\"{0:.1}\" y2=\"{1}\"/>",
-                        x + 7.0,
-                        y + 12.0
-                    ),
-                    "cross" => {
-                        format!("<text x=\"{:.1}\" y=\"{:.1}\">✕</text>", x + 4.0, y + 10.0)
-                    }
-                    _ => format!(
-                        "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"14\" height=\"12\"/>"
-                    ),
-                };
-                let entry = format!(
-                    "{mark}<text class=\"faint\" x=\"{:.1}\" y=\"{:.1}\">{text}</text>\n",
-                    x + MARK,
-                    y + 10.0
-                );
-                self.add(&entry);
-                x += entry_width(text);
-            }
-        }
-        let is_there = |letter| {
-            let mut polls = lanes.lanes.iter().flat_map(|lane| &lane.polls);
-            polls.any(|poll| poll.letter() == letter)
-        };
-        let letters = LETTERS.into_iter().filter(|(letter, _)| is_there(*letter));
-        let letters: Vec<String> = letters
-            .map(|(letter, why)| format!("{letter} {why}"))
-            .collect();
-        let line = format!(
-            "<text class=\"faint\" x=\"{MARGIN}\" y=\"{:.1}\">polled because: {}</text>\n",
-            self.bottom + legend_height(lanes) - 12.0,
-            letters.join(", ")
-        );
-        self.add(&line);
-    }
-
-    fn add_findings(&mut self, lines: &[String], below: f64) {
-        let mut y = self.bottom + below + 8.0;
+    fn add_findings(&mut self, lines: &[String], top: f64) {
+        let mut y = top + 8.0;
         for line in lines {
             let text = format!(
                 "<text class=\"bad\" x=\"{MARGIN}\" y=\"{y:.1}\">{}</text>\n",
@@ -372,59 +326,8 @@ impl Picture {
     }
 }
 
-/// The marks that are in the picture, each with its meaning, in lines that fit.
-fn legend(lanes: &Lanes) -> Vec<Vec<(&'static str, &'static str)>> {
-    let all = &lanes.lanes;
-    let any_poll = |long| {
-        all.iter()
-            .any(|l| l.polls.iter().any(|poll| poll.long == long))
-    };
-    let any_wait = |kind| all.iter().any(|l| l.bars().any(|bar| bar.kind == kind));
-    let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
-    let mut lines = vec![Vec::new()];
-    let mut room = WIDTH - 2.0 * MARGIN;
-    for (class, text, is_there) in [
-        ("poll", "poll", any_poll(false)),
-        ("long", "long poll", any_poll(true)),
-        ("timer", "sleeps", any_wait(Waiting::Timer)),
-        ("overdue", "overdue", any_wait(Waiting::Overdue)),
-        ("other", "waits", any_wait(Waiting::Other)),
-        ("closure", "closure on a thread", any_wait(Waiting::Closure)),
-        ("queued", "ready", any_wait(Waiting::Queued)),
-        ("arrow", "wakes", !lanes.arrows.is_empty()),
-        ("useless", "wake that did nothing", any_useless),
-        (
-            "cross",
-            "cancelled or panicked",
-            all.iter().any(Lane::ends_badly),
-        ),
-        ("idle", "nothing is ready", !lanes.idle.is_empty()),
-        ("verdict", "the end: a stall", !lanes.verdicts.is_empty()),
-    ] {
-        if !is_there {
-            continue;
-        }
-        if entry_width(text) > room {
-            lines.push(Vec::new());
-            room = WIDTH - 2.0 * MARGIN;
-        }
-        room -= entry_width(text);
-        lines.last_mut().expect("there is one").push((class, text));
-    }
-    lines
-}
-
-fn entry_width(text: &str) -> f64 {
-    MARK + text.len() as f64 * LETTER + 18.0
-}
-
-/// With a line for the letters.
-fn legend_height(lanes: &Lanes) -> f64 {
-    34.0 + LINE * legend(lanes).len() as f64
-}
-
 /// The mark of a wake that did nothing.
-fn ring(x: f64, y: f64, told: &str) -> String {
+pub(super) fn ring(x: f64, y: f64, told: &str) -> String {
     format!(
         "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"var(--ground)\" stroke=\"var(--arrow)\" \
          stroke-width=\"1.5\"><title>{}</title></circle>",

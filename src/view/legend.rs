@@ -1,0 +1,103 @@
+//! What the marks of a picture mean: of those that are in it, and no others.
+
+use super::lanes::{LETTERS, Lane, Lanes, Waiting};
+use super::svg::{LETTER, LINE, MARGIN, WIDTH, ring};
+
+/// The room for a mark, before its text.
+const MARK: f64 = 20.0;
+
+pub(super) struct Legend {
+    /// A class of the picture and its meaning, in as many lines as they need.
+    lines: Vec<Vec<(&'static str, &'static str)>>,
+    /// Why polls happened.
+    letters: String,
+}
+
+impl Legend {
+    pub(super) fn of(lanes: &Lanes) -> Self {
+        let all = &lanes.lanes;
+        let polls = || all.iter().flat_map(|lane| &lane.polls);
+        let any_poll = |long| polls().any(|poll| poll.long == long);
+        let any_wait = |kind| all.iter().flat_map(Lane::bars).any(|bar| bar.kind == kind);
+        let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
+        let any_bad_end = all.iter().any(Lane::ends_badly);
+        let mut lines = vec![Vec::new()];
+        let mut room = WIDTH - 2.0 * MARGIN;
+        for (class, text, is_there) in [
+            ("poll", "poll", any_poll(false)),
+            ("long", "long poll", any_poll(true)),
+            ("timer", "sleeps", any_wait(Waiting::Timer)),
+            ("overdue", "overdue", any_wait(Waiting::Overdue)),
+            ("other", "waits", any_wait(Waiting::Other)),
+            ("closure", "closure on a thread", any_wait(Waiting::Closure)),
+            ("queued", "ready", any_wait(Waiting::Queued)),
+            ("arrow", "wakes", !lanes.arrows.is_empty()),
+            ("useless", "wake that did nothing", any_useless),
+            ("cross", "cancelled or panicked", any_bad_end),
+            ("idle", "nothing is ready", !lanes.idle.is_empty()),
+            ("verdict", "the end: a stall", !lanes.verdicts.is_empty()),
+        ] {
+            if !is_there {
+                continue;
+            }
+            if width(text) > room {
+                lines.push(Vec::new());
+                room = WIDTH - 2.0 * MARGIN;
+            }
+            room -= width(text);
+            lines.last_mut().expect("there is one").push((class, text));
+        }
+        let is_there = |letter| polls().any(|poll| poll.letter() == letter);
+        let letters = LETTERS.into_iter().filter(|(letter, _)| is_there(*letter));
+        let letters = letters.map(|(letter, why)| format!("{letter} {why}"));
+        Legend {
+            lines,
+            letters: letters.collect::<Vec<String>>().join(", "),
+        }
+    }
+
+    /// With a line for the letters.
+    pub(super) fn height(&self) -> f64 {
+        34.0 + LINE * self.lines.len() as f64
+    }
+
+    pub(super) fn svg(&self, top: f64) -> String {
+        let mut svg = String::new();
+        for (line, entries) in (0..).zip(&self.lines) {
+            let y = top + 12.0 + LINE * f64::from(line);
+            let mut x = MARGIN;
+            for (class, text) in entries {
+                let (text_x, text_y) = (x + MARK, y + 10.0);
+                svg += &mark(class, x, y);
+                svg += &format!(
+                    "<text class=\"faint\" x=\"{text_x:.1}\" y=\"{text_y:.1}\">{text}</text>\n"
+                );
+                x += width(text);
+            }
+        }
+        svg += &format!(
+            "<text class=\"faint\" x=\"{MARGIN}\" y=\"{:.1}\">polled because: {}</text>\n",
+            top + self.height() - 12.0,
+            self.letters
+        );
+        svg
+    }
+}
+
+fn mark(class: &str, x: f64, y: f64) -> String {
+    let (middle, bottom) = (x + 7.0, y + 12.0);
+    match class {
+        "arrow" => format!("<path class=\"arrow\" d=\"M{x} {:.1}h14\"/>", y + 6.0),
+        "useless" => ring(middle, y + 6.0, ""),
+        "verdict" => format!(
+            "<line class=\"verdict\" x1=\"{middle:.1}\" y1=\"{y}\" x2=\"{middle:.1}\" y2=\"{bottom}\"/>"
+        ),
+        "cross" => format!("<text x=\"{:.1}\" y=\"{:.1}\">✕</text>", x + 4.0, y + 10.0),
+        _ => format!("<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"14\" height=\"12\"/>"),
+    }
+}
+
+/// Of a mark with its text.
+fn width(text: &str) -> f64 {
+    MARK + text.len() as f64 * LETTER + 18.0
+}
