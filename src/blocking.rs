@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use crate::context::Shared;
 use crate::held_waker::HeldWaker;
 use crate::join_handle::JoinHandle;
-use crate::task::{boxed_and_named, short_name};
+use crate::name::short_name;
+use crate::task::boxed_and_named;
 use crate::trace::{Event, WaitsOn};
 
 /// Runs a closure on another thread, and gives a handle on its result. The executor's thread goes on

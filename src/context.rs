@@ -21,12 +21,11 @@ use crate::clock::Clock;
 use crate::guard::drop_contained;
 use crate::held_waker::HeldWaker;
 use crate::inbox::{Home, Inbox, TaskWaker};
+use crate::name::{Name, short_name};
 use crate::pool::Pool;
 use crate::queue::{AfterEnd, Queue};
 use crate::slots::{NextPoll, Slot, State};
-use crate::task::{
-    BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, Name, TaskId, boxed, move_in, short_name,
-};
+use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
 use crate::trace::{Cause, Event, TaskKind, Tracer};
 use crate::waiter::{Joiner, PolledChild, Waiter};
 use crate::wheel::{Key, Wheel};

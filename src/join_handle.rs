@@ -1,19 +1,20 @@
 //! The handle on a task: awaiting it gives the task's output, dropping it lets the task go on alone.
 
-use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use crate::context::Shared;
+use crate::elsewhere::AwaitsElsewhere;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
-use crate::task::{BoxedTask, JoinError, Name, TaskId, boxed_and_named};
-use crate::trace::{Cause, WaitsOn};
-use crate::waiter::{Joiner, Waiter};
+use crate::name::Name;
+use crate::task::{BoxedTask, JoinError, TaskId, boxed_and_named};
+use crate::trace::WaitsOn;
+use crate::waiter::Joiner;
 
 /// Spawns a future on the executor that runs on this thread: it goes to the back of the ready
 /// queue, and is polled for the first time when its turn comes, not before.
@@ -222,45 +223,6 @@ impl<T: 'static> JoinHandle<T> {
     #[cold]
     fn take_late(&mut self) -> Result<T, JoinError> {
         self.take().expect("a task that has ended has an outcome")
-    }
-}
-
-/// A task that awaits one of another executor. Only the thread's own code can bring that about, and not while
-/// this executor runs: so it keeps no waker, which would look as if somebody outside might wake it.
-struct AwaitsElsewhere {
-    /// The executor of the task that awaits.
-    shared: Rc<Shared>,
-    task: Option<(TaskId, &'static Location<'static>)>,
-    waiter: Cell<Option<Waiter>>,
-}
-
-impl AwaitsElsewhere {
-    fn joiner(shared: Rc<Shared>, at: &'static Location<'static>, waker: &Waker) -> Joiner {
-        let task = shared.queue.running().map(|task| (task, at));
-        let waiter = shared.waiter_kept_elsewhere(waker);
-        shared.awaits_elsewhere.borrow_mut().extend(task);
-        let awaits = AwaitsElsewhere {
-            shared,
-            task,
-            waiter: Cell::new(Some(waiter)),
-        };
-        // An id of the other executor would be that of another task here.
-        Joiner::Told(Rc::new(move |_| awaits.wake()))
-    }
-
-    fn wake(&self) {
-        if let Some(waiter) = self.waiter.take() {
-            self.shared.wake_waiter(waiter, Cause::NotRunning);
-        }
-    }
-}
-
-impl Drop for AwaitsElsewhere {
-    fn drop(&mut self) {
-        let mut all = self.shared.awaits_elsewhere.borrow_mut();
-        if let Some(at) = all.iter().position(|&task| Some(task) == self.task) {
-            all.swap_remove(at);
-        }
     }
 }
 

@@ -70,6 +70,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | [guard.rs] | keeps a panic of the user's code from going where it does not belong |
+//! | [name.rs] | what a task is called |
 //! | [task.rs] | what a task is: its id, and the box that it lives in |
 //! | [clock.rs] | real time, or a virtual time that jumps |
 //! | [free.rs] | which places of a table are free, to be used again |
@@ -89,6 +90,7 @@
 //! | [current.rs] | the executor that runs on this thread |
 //! | [waker.rs] | what a wake does: to the queue from here, to the inbox from elsewhere |
 //! | [waiting.rs] | a future waits: whom to wake for it, and the wake |
+//! | [elsewhere.rs] | a task awaits one of another executor |
 //! | [timers.rs] | what becomes of a timer: armed, moved, cancelled, fired |
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
@@ -124,6 +126,7 @@
 //! wake a task. Nothing is global: each thread may have its executor, or several one after another.
 //!
 //! [guard.rs]: ../src/watchglass/guard.rs.html
+//! [name.rs]: ../src/watchglass/name.rs.html
 //! [task.rs]: ../src/watchglass/task.rs.html
 //! [clock.rs]: ../src/watchglass/clock.rs.html
 //! [free.rs]: ../src/watchglass/free.rs.html
@@ -143,6 +146,7 @@
 //! [current.rs]: ../src/watchglass/current.rs.html
 //! [waker.rs]: ../src/watchglass/waker.rs.html
 //! [waiting.rs]: ../src/watchglass/waiting.rs.html
+//! [elsewhere.rs]: ../src/watchglass/elsewhere.rs.html
 //! [timers.rs]: ../src/watchglass/timers.rs.html
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
@@ -162,6 +166,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod guard;
+mod name;
 pub mod task;
 mod clock;
 mod free;
@@ -182,6 +187,7 @@ mod context;
 mod current;
 mod waker;
 mod waiting;
+mod elsewhere;
 mod timers;
 mod diagnosis;
 mod main_task;

@@ -19,7 +19,8 @@ use waker_fn::waker_fn;
 use crate::context::Shared;
 use crate::held_waker::HeldWaker;
 use crate::inbox::TaskWaker;
-use crate::task::{TaskId, message_of, short_name};
+use crate::name::short_name;
+use crate::task::{TaskId, message_of};
 use crate::trace::Event;
 
 pub(crate) struct MainTask<'a> {

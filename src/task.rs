@@ -15,6 +15,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::name::{Name, short_name};
+
 /// Names one task of one executor, for as long as anyone asks.
 ///
 /// An id is a slot in the executor's table and the slot's *generation*: how many tasks have lived
@@ -120,9 +122,6 @@ pub(crate) enum Left {
     Box,
     Nothing,
 }
-
-/// A task's name: the last part of its future's type, or what it was given.
-pub(crate) type Name = Cow<'static, str>;
 
 pub(crate) type BoxedTask = Pin<Box<dyn Task>>;
 
@@ -338,48 +337,6 @@ impl fmt::Debug for JoinError {
 
 impl std::error::Error for JoinError {}
 
-/// The last part of a type's path: `task_async` of `app::task_async::{{closure}}`, which is what
-/// the compiler calls the future of `async fn task_async` in the crate `app`, and `run` of
-/// `<app::Server<u8> as app::Run>::run::{{closure}}`.
-///
-/// A box or a reference says nothing: what is in it counts.
-pub(crate) fn short_name(type_name: &'static str) -> &'static str {
-    for (before, after) in [
-        ("core::pin::Pin<", ">"),
-        ("alloc::boxed::Box<", ">"),
-        ("&mut ", ""),
-    ] {
-        let inside = type_name.strip_prefix(before);
-        if let Some(inside) = inside.and_then(|inside| inside.strip_suffix(after)) {
-            return short_name(inside);
-        }
-    }
-    // Of `dyn Future<..> + Send` the first says most.
-    if type_name.starts_with("dyn ")
-        && let Some((first, _)) = type_name.rsplit_once("> + ")
-    {
-        return short_name(&type_name[..first.len() + 1]);
-    }
-    let mut depth = 0;
-    let mut before = ' ';
-    // What stands in brackets has paths of its own.
-    let parts = type_name.split(|c: char| {
-        match c {
-            '<' | '(' | '[' => depth += 1,
-            '>' if before == '-' => {}
-            '>' | ')' | ']' => depth -= 1,
-            _ => {}
-        }
-        before = c;
-        c == ':' && depth == 0
-    });
-    parts
-        .filter_map(|part| part.split(['<', '(', '[']).next())
-        .filter(|name| !name.is_empty() && !name.starts_with('{'))
-        .last()
-        .unwrap_or(type_name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,30 +357,5 @@ mod tests {
     fn an_error_is_one_word_and_an_outcome_two() {
         assert_eq!(size_of::<JoinError>(), 8);
         assert_eq!(size_of::<Result<u64, JoinError>>(), 16);
-    }
-
-    #[test]
-    fn names_are_the_last_part_of_the_type() {
-        for (type_name, name) in [
-            ("app::task_async::{{closure}}", "task_async"),
-            ("app::main::{{closure}}::{{closure}}", "main"),
-            ("watchglass::time::Timeout<app::f::{{closure}}>", "Timeout"),
-            ("<app::Server<u8> as app::Run>::run::{{closure}}", "run"),
-            ("app::Server<fn(u8) -> app::T>::run::{{closure}}", "run"),
-            ("&mut app::f<app::g::{{closure}}>::{{closure}}", "f"),
-            (
-                "core::pin::Pin<alloc::boxed::Box<app::f::{{closure}}>>",
-                "f",
-            ),
-            ("core::pin::Pin<&mut app::f::{{closure}}>", "f"),
-            (
-                "core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future<Output = ()> + core::marker::Send>>",
-                "Future",
-            ),
-            ("(app::f, app::g)", "(app::f, app::g)"),
-            ("u8", "u8"),
-        ] {
-            assert_eq!(short_name(type_name), name);
-        }
     }
 }

@@ -1,0 +1,55 @@
+//! A task awaits one of another executor on the same thread.
+
+use std::cell::Cell;
+use std::panic::Location;
+use std::rc::Rc;
+use std::task::Waker;
+
+use crate::context::Shared;
+use crate::task::TaskId;
+use crate::trace::Cause;
+use crate::waiter::{Joiner, Waiter};
+
+/// What is left with the task that is awaited. Only the thread's own code can bring its end about, and not while the
+/// executor of the one that awaits runs: so no waker is kept, which would look as if somebody outside might wake
+/// that one, and the verdict finds it in `awaits_elsewhere`.
+pub(crate) struct AwaitsElsewhere {
+    /// The executor of the task that awaits.
+    shared: Rc<Shared>,
+    task: Option<(TaskId, &'static Location<'static>)>,
+    waiter: Cell<Option<Waiter>>,
+}
+
+impl AwaitsElsewhere {
+    pub(crate) fn joiner(
+        shared: Rc<Shared>,
+        at: &'static Location<'static>,
+        waker: &Waker,
+    ) -> Joiner {
+        let task = shared.queue.running().map(|task| (task, at));
+        let waiter = shared.waiter_kept_elsewhere(waker);
+        shared.awaits_elsewhere.borrow_mut().extend(task);
+        let awaits = AwaitsElsewhere {
+            shared,
+            task,
+            waiter: Cell::new(Some(waiter)),
+        };
+        // An id of the other executor would be that of another task here.
+        Joiner::Told(Rc::new(move |_| awaits.wake()))
+    }
+
+    fn wake(&self) {
+        if let Some(waiter) = self.waiter.take() {
+            self.shared.wake_waiter(waiter, Cause::NotRunning);
+        }
+    }
+}
+
+impl Drop for AwaitsElsewhere {
+    fn drop(&mut self) {
+        let mut all = self.shared.awaits_elsewhere.borrow_mut();
+        if let Some(at) = all.iter().position(|&task| Some(task) == self.task) {
+            all.swap_remove(at);
+        }
+    }
+}
