@@ -78,6 +78,7 @@
 //! | [trace/mod.rs] | what happened, told to an observer |
 //! | [trace/event.rs] | every event |
 //! | [trace/sentences.rs] | the sentence that each event is printed as |
+//! | [trace/observer.rs] | who is told |
 //! | [trace/recording.rs] | an observer that keeps every event |
 //! | [waiter.rs] | who is told that a timer has fired, or a task has ended |
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
@@ -134,6 +135,7 @@
 //! [trace/mod.rs]: ../src/watchglass/trace/mod.rs.html
 //! [trace/event.rs]: ../src/watchglass/trace/event.rs.html
 //! [trace/sentences.rs]: ../src/watchglass/trace/sentences.rs.html
+//! [trace/observer.rs]: ../src/watchglass/trace/observer.rs.html
 //! [trace/recording.rs]: ../src/watchglass/trace/recording.rs.html
 //! [waiter.rs]: ../src/watchglass/waiter.rs.html
 //! [slots.rs]: ../src/watchglass/slots.rs.html

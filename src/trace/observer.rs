@@ -1,0 +1,106 @@
+//! Who is told what happens: one trait, and what implements it.
+
+use std::rc::Rc;
+
+use super::Record;
+use crate::guard::contain;
+
+/// Is told everything that one executor does, on its thread, as it happens.
+///
+/// Every `Fn(&Record)` is an observer:
+///
+/// ```
+/// let executor = watchglass::Executor::builder()
+///     .observer(|record: &watchglass::trace::Record| println!("{record}"))
+///     .build();
+/// executor.block_on(watchglass::yield_now());
+/// ```
+///
+/// (The type of the argument is to be written: without it, the compiler takes the closure for one that accepts
+/// a single lifetime.) A closure is an `Fn`: what it changes is in a `Cell` or a `RefCell`. Two observers in a
+/// tuple are one, and so is an `Rc` of one, for whoever wants to look at it afterwards:
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use watchglass::trace::{Event, Observer, Record, Recording};
+///
+/// #[derive(Default)]
+/// struct Polls(Cell<u32>);
+///
+/// impl Observer for Polls {
+///     fn observe(&self, record: &Record) {
+///         if matches!(record.event, Event::PollEnded { .. }) {
+///             self.0.set(self.0.get() + 1);
+///         }
+///     }
+/// }
+///
+/// let (polls, recording) = (Rc::new(Polls::default()), Recording::new());
+/// let observer = (polls.clone(), recording.clone());
+/// let executor = watchglass::Executor::builder().observer(observer).build();
+/// executor.block_on(watchglass::yield_now());
+/// assert_eq!(polls.0.get(), 2);
+/// assert!(recording.len() > 2);
+/// ```
+///
+/// An observer may use the executor (spawn a task, wake a waker). What happens while it runs is not told to it: so
+/// the story of the tasks that it spawns has no beginning, and `State` does not know them. What such a task
+/// does later is told; one that is spawned for each task that ends comes to no end.
+///
+/// # Panics
+///
+/// An observer that panics is told nothing more. The executor finishes what it was doing; then the
+/// panic goes to the caller of `block_on`, `step` or `run_until_idle`.
+pub trait Observer {
+    /// Takes note of one event.
+    fn observe(&self, record: &Record);
+
+    /// Like [`observe`](Observer::observe), but the record is given away. The executor calls this one; an
+    /// observer that keeps records overrides it and so need not clone them.
+    fn observe_owned(&self, record: Record) {
+        self.observe(&record);
+    }
+
+    /// The executor has been dropped, with every task in it: nothing more will be told.
+    fn end(&self) {}
+}
+
+impl<F: Fn(&Record)> Observer for F {
+    fn observe(&self, record: &Record) {
+        self(record);
+    }
+}
+
+/// For whoever keeps it, to ask it afterwards.
+impl<O: Observer + ?Sized> Observer for Rc<O> {
+    fn observe(&self, record: &Record) {
+        (**self).observe(record);
+    }
+
+    fn observe_owned(&self, record: Record) {
+        (**self).observe_owned(record);
+    }
+
+    fn end(&self) {
+        (**self).end();
+    }
+}
+
+/// Both are told, the first one first. If one of them panics, neither is told anything more, but for the end.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&self, record: &Record) {
+        self.0.observe(record);
+        self.1.observe(record);
+    }
+
+    fn observe_owned(&self, record: Record) {
+        self.0.observe(&record);
+        self.1.observe_owned(record);
+    }
+
+    fn end(&self) {
+        contain(|| self.0.end());
+        self.1.end();
+    }
+}
