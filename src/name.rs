@@ -25,7 +25,7 @@ pub(crate) fn short_name(type_name: &'static str) -> &'static str {
     if type_name.starts_with("dyn ")
         && let Some((first, _)) = type_name.rsplit_once("> + ")
     {
-        return short_name(&type_name[..first.len() + 1]);
+        return short_name(first);
     }
     let mut depth = 0;
     let mut before = ' ';
