@@ -519,6 +519,15 @@ impl Children {
     }
 }
 
+/// A `join_all` that is gone wakes nobody, whoever still knows one of its futures.
+struct Forgets(Rc<Children>);
+
+impl Drop for Forgets {
+    fn drop(&mut self) {
+        self.0.parent.take();
+    }
+}
+
 enum MaybeDone<T> {
     Running(Boxed<T>),
     Done(Option<T>),
@@ -663,7 +672,9 @@ impl Runtime for Model {
         let children = Rc::new(Children::default());
         children.woken.replace((0..all.len()).collect());
         children.queued.replace(vec![true; all.len()]);
+        let forgets = Forgets(children);
         Box::pin(poll_fn(move |cx| {
+            let Forgets(children) = &forgets;
             let outer = waiter();
             children.parent.replace(None);
             for index in children.woken.take() {
