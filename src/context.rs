@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Looks};
 use crate::guard::drop_contained;
 use crate::held_waker::HeldWaker;
 use crate::inbox::{Home, Inbox, TaskWaker};
@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     pub(crate) pool: Pool,
     pub(crate) wheel: RefCell<Wheel<Waiter>>,
+    pub(crate) looks: Looks,
     /// By slot, the wakers of the tasks that have one of their own. Most have none.
     wakers: RefCell<Vec<Option<HeldWaker>>>,
     /// The waker of the poll that runs now, to be compared and never followed.
@@ -73,6 +74,7 @@ impl Shared {
             queue,
             pool,
             wheel: RefCell::new(Wheel::new()),
+            looks: Looks::default(),
             wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
             polled_child: PolledChild::default(),

@@ -32,7 +32,8 @@ use crate::stalled::Stalled;
 use crate::task::{BoxedTask, JoinError, TaskId};
 use crate::trace::Event;
 
-/// How many polls a turn has at most. Then the inbox and the timers are looked at again.
+/// How many polls a turn has at most. Then the inbox and the timers are looked at again (but see
+/// [`Looks`](crate::clock::Looks)).
 const MAX_POLLS_A_TURN: usize = 64;
 
 /// Runs futures on the thread that made it.
@@ -410,8 +411,11 @@ impl Executor {
         if self.shared.home.take_mail() {
             self.shared.take_inbox();
         }
-        let fired = self.shared.fire_timers();
-        let ready = self.shared.queue.len();
+        let mut ready = self.shared.queue.len();
+        let fired = self.shared.fire_timers(ready > 0);
+        if fired > 0 {
+            ready = self.shared.queue.len();
+        }
         self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
         fired
     }
