@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     /// True if it has left it where `is_registered` does not look.
     pub(crate) registered_unseen: Cell<bool>,
     last_held: Cell<usize>,
+    /// True if another thread has ended the last wait soon: see `mail_comes_soon` in `rest.rs`.
+    pub(crate) answers_come_soon: Cell<bool>,
     /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
     pub(crate) armed_when_due: RefCell<Vec<Key>>,
     /// Its tasks that await one of another executor, and where, each as often as it does.
@@ -81,6 +83,7 @@ impl Shared {
             registered: Cell::new(false),
             registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
+            answers_come_soon: Cell::new(false),
             armed_when_due: RefCell::new(Vec::new()),
             awaits_elsewhere: RefCell::new(Vec::new()),
         })

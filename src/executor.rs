@@ -62,6 +62,13 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// 128 bytes: the next one of the same type needs no box of its own. The futures themselves are dropped
 /// when they end.
 ///
+/// # Waiting
+///
+/// While nothing is ready the thread is parked. Only after a wait that another thread has ended within 50 us, it
+/// first gives way to other threads ([`yield_now`](std::thread::yield_now)) for up to 25 us, for that thread may
+/// answer as soon again. One that wakes this executor every 25 us or more often keeps it from sleeping at all.
+/// Where somebody observes, every wait is a park.
+///
 /// # Dropping
 ///
 /// Dropping an executor drops every future in it, on this thread, and those that are spawned by

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Log, OnDrop, ms, no_hang, recorded, secs};
-use watchglass::trace::{Event, UnparkCause};
+use watchglass::trace::{Event, Record, UnparkCause};
 use watchglass::{Builder, Executor, block_on, join_all, sleep, spawn, timeout, yield_now};
 
 /// One thread's way to one task: the task has seen as many wakes as there were, or it will be polled.
@@ -99,6 +99,13 @@ fn no_wake_is_lost_in_a_million() {
 
 #[test]
 fn no_wake_is_lost_when_every_one_meets_a_parked_executor() {
+    // One that is observed parks each time.
+    let observed = || Executor::builder().observer(|_: &Record| {});
+    no_hang(move || wake_and_wait(observed(), 1, 1, 5000));
+}
+
+#[test]
+fn no_wake_is_lost_when_every_one_meets_an_executor_that_gives_way_or_is_parked() {
     no_hang(|| wake_and_wait(Executor::builder(), 1, 1, 5000));
 }
 

@@ -11,6 +11,7 @@ pub enum Workload {
     FanIn,
     RemoteWake,
     RemoteFlood,
+    RemotePaced,
     SleepCancel,
     SleepFire,
     SleepLate,
@@ -22,7 +23,7 @@ pub enum Workload {
 
 impl Workload {
     /// In the order of the report.
-    pub const ALL: [Workload; 15] = [
+    pub const ALL: [Workload; 16] = [
         Workload::SpawnJoin,
         Workload::SpawnOneByOne,
         Workload::YieldOne,
@@ -31,6 +32,7 @@ impl Workload {
         Workload::FanIn,
         Workload::RemoteWake,
         Workload::RemoteFlood,
+        Workload::RemotePaced,
         Workload::SleepCancel,
         Workload::SleepFire,
         Workload::SleepLate,
@@ -50,6 +52,7 @@ impl Workload {
             Workload::FanIn => "fan_in",
             Workload::RemoteWake => "remote_wake",
             Workload::RemoteFlood => "remote_flood",
+            Workload::RemotePaced => "remote_paced",
             Workload::SleepCancel => "sleep_cancel",
             Workload::SleepFire => "sleep_fire",
             Workload::SleepLate => "sleep_late",
@@ -70,6 +73,7 @@ impl Workload {
             Workload::FanIn => "join_all of 10,000 futures that yield ten times each",
             Workload::RemoteWake => "a round trip with another thread, 10,000 times",
             Workload::RemoteFlood => "another thread wakes a thousand tasks, 200 times",
+            Workload::RemotePaced => "another thread wakes a task every 20 us, 10,000 times",
             Workload::SleepCancel => "100,000 long sleeps armed and dropped",
             Workload::SleepFire => "100,000 tasks sleep to random instants within 200 ms",
             Workload::SleepLate => "how late a lone sleep of 0.3 to 2.3 ms completes",
@@ -88,6 +92,7 @@ impl Workload {
             Workload::PingPong | Workload::RemoteWake => "ns a round trip",
             Workload::FanIn => "ns a poll",
             Workload::RemoteFlood => "ns a wake",
+            Workload::RemotePaced => "ns of processor time a wake",
             Workload::SleepCancel => "ns a timer",
             Workload::SleepFire => "ns of processor time a timer",
             Workload::SleepLate => "us late",

@@ -76,7 +76,9 @@ fn with_everything<R: Handles + Threads + Timers>() -> Entrant {
 
 fn enter<R: Handles + Threads + Timers>(workload: Workload) -> Option<Sampler> {
     let sampler = match workload {
-        Workload::RemoteWake | Workload::RemoteFlood if !R::BUILT_IN => return None,
+        Workload::RemoteWake | Workload::RemoteFlood | Workload::RemotePaced if !R::BUILT_IN => {
+            return None;
+        }
         Workload::SpawnJoin => on::<R>(workloads::spawn_join),
         Workload::SpawnOneByOne => on::<R>(workloads::spawn_one_by_one),
         Workload::YieldOne => on::<R>(workloads::yield_one),
@@ -85,6 +87,7 @@ fn enter<R: Handles + Threads + Timers>(workload: Workload) -> Option<Sampler> {
         Workload::FanIn => on::<R>(workloads::fan_in),
         Workload::RemoteWake => on::<R>(workloads::remote_wake),
         Workload::RemoteFlood => on::<R>(workloads::remote_flood),
+        Workload::RemotePaced => on::<R>(workloads::remote_paced),
         Workload::SleepCancel => on::<R>(workloads::sleep_cancel),
         Workload::SleepFire => on::<R>(workloads::sleep_fire),
         Workload::SleepLate => on::<R>(workloads::sleep_late),

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::hint::black_box;
+use std::hint::{black_box, spin_loop};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -225,6 +225,49 @@ pub fn remote_flood<R: Threads>(runtime: &mut R) -> Sample {
     per_operation(elapsed, wakes)
 }
 
+/// The other thread wakes when its time has come, and not when it is asked: so what a runtime gains by
+/// waiting without sleeping is not seen here, and what it pays for that is.
+pub fn remote_paced<R: Threads>(runtime: &mut R) -> Sample {
+    const WAKES: u64 = 10_000;
+    const PACE: Duration = Duration::from_micros(20);
+    let waits = Arc::new(AtomicU64::new(0));
+    let flag = Arc::new(Flag::default());
+    let other = {
+        let (waits, flag) = (Arc::clone(&waits), Arc::clone(&flag));
+        thread::spawn(move || {
+            let mut wakes = 0;
+            for i in 1..=WAKES {
+                while waits.load(Ordering::Acquire) < i {
+                    spin_loop();
+                }
+                let since = Instant::now();
+                while since.elapsed() < PACE {
+                    spin_loop();
+                }
+                wakes += u64::from(flag.raise(i));
+            }
+            wakes
+        })
+    };
+    let spawner = runtime.spawner();
+    let done = Latch::new(1);
+    let cpu_before = processor_time(ClockId::ThreadCPUTime);
+    runtime.block_on(async {
+        let end = Rc::clone(&done);
+        R::spawn_detached(&spawner, async move {
+            for i in 1..=WAKES {
+                flag.wait(i, || waits.store(i, Ordering::Release)).await;
+            }
+            end.count_down();
+        });
+        done.reached().await;
+    });
+    let cpu = processor_time(ClockId::ThreadCPUTime) - cpu_before;
+    let wakes = other.join().expect("the other thread does not panic");
+    assert_eq!(wakes, WAKES, "every flag wakes its task");
+    per_operation(cpu, WAKES)
+}
+
 fn reach(counter: &AtomicU64, number: u64, thread: &Thread) {
     counter.store(number, Ordering::Release);
     thread.unpark();
@@ -265,7 +308,8 @@ pub fn sleep_fire<R: Timers>(runtime: &mut R) -> Sample {
     const WITHIN_NS: u64 = 200_000_000;
     let spawner = runtime.spawner();
     let mut random = Random::new();
-    let cpu_before = processor_time();
+    // Of the whole process: some runtimes keep their timers on another thread.
+    let cpu_before = processor_time(ClockId::ProcessCPUTime);
     let first = Instant::now() + HEAD_START;
     let mut last = first;
     runtime.block_on(async {
@@ -281,14 +325,13 @@ pub fn sleep_fire<R: Timers>(runtime: &mut R) -> Sample {
         }
         done.reached().await;
     });
-    let cpu = processor_time() - cpu_before;
+    let cpu = processor_time(ClockId::ProcessCPUTime) - cpu_before;
     assert!(Instant::now() >= last, "the last timer does not fire early");
     per_operation(cpu, TIMERS)
 }
 
-/// Of the whole process: some runtimes keep their timers on another thread.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+fn processor_time(of: ClockId) -> Duration {
+    let time = clock_gettime(of);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
