@@ -667,7 +667,7 @@ fn who_awaits_a_task_of_an_executor_that_is_dropped_meanwhile_is_woken() {
 #[test]
 fn a_stall_says_whose_wakers_it_was_promised_that_nobody_uses() {
     let (sender, receiver) = mpsc::channel::<Waker>();
-    let thread = thread::spawn(move || receiver.recv().map(|waker| waker.wake()));
+    let thread = thread::spawn(move || receiver.into_iter().for_each(Waker::wake));
     let executor = Executor::builder().virtual_time().build();
     let stalled = executor.try_block_on(async {
         spawn(pending::<()>()).await.unwrap();
@@ -687,7 +687,8 @@ fn a_stall_says_whose_wakers_it_was_promised_that_nobody_uses() {
     kept.take()
         .into_iter()
         .for_each(|waker| sender.send(waker).unwrap());
-    thread.join().unwrap().unwrap();
+    drop(sender);
+    thread.join().unwrap();
     let text = stalled.to_string();
     let says = "\nWakers of #0.1, #2 are held. The executor was promised that nobody outside uses them: if another \
         thread does, build it with `.closed_world(false)`";
