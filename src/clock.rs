@@ -99,41 +99,6 @@ fn saturating_ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// When the real clock was looked at for the timers, which need not be at every turn.
-///
-/// To read it takes 25 ns. A turn of 64 polls that do nearly nothing takes less than a microsecond. So while the
-/// executor is busy and its turns are that short, three looks of four are left out: a timer fires three short
-/// turns later. A turn that takes longer ends that.
-#[derive(Default)]
-pub(crate) struct Looks {
-    last_ns: Cell<u64>,
-    /// How many were left out since the last, and how many may be.
-    left_out: Cell<u64>,
-    may_be_left_out: Cell<u64>,
-}
-
-impl Looks {
-    const SHORT_TURN_NS: u64 = 2_000;
-
-    /// True if a busy executor goes on without a look at this turn.
-    pub(crate) fn is_left_out(&self) -> bool {
-        let left_out = self.left_out.get();
-        let is_left_out = left_out < self.may_be_left_out.get();
-        if is_left_out {
-            self.left_out.set(left_out + 1);
-        }
-        is_left_out
-    }
-
-    /// It was looked at.
-    pub(crate) fn note(&self, now_ns: u64) {
-        let turns = self.left_out.replace(0) + 1;
-        let took_ns = now_ns.saturating_sub(self.last_ns.replace(now_ns));
-        let are_short = took_ns < turns * Looks::SHORT_TURN_NS;
-        self.may_be_left_out.set(if are_short { 3 } else { 0 });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,27 +141,5 @@ mod tests {
         let clock = Clock::virtual_time();
         clock.advance_to(7);
         assert_eq!(clock.elapsed_at(read), Duration::from_nanos(7));
-    }
-
-    #[test]
-    fn three_looks_of_four_are_left_out_while_turns_are_short() {
-        let looks = Looks::default();
-        let now_ns = Cell::new(0);
-        let looked = |turns: &[u64]| -> Vec<u8> {
-            let turn = |&took_ns: &u64| {
-                now_ns.set(now_ns.get() + took_ns);
-                let is_left_out = looks.is_left_out();
-                if !is_left_out {
-                    looks.note(now_ns.get());
-                }
-                u8::from(!is_left_out)
-            };
-            turns.iter().map(turn).collect()
-        };
-        let short = Looks::SHORT_TURN_NS - 1;
-        assert_eq!(looked(&[short; 9]), [1, 0, 0, 0, 1, 0, 0, 0, 1]);
-        let long = Looks::SHORT_TURN_NS;
-        assert_eq!(looked(&[long; 6]), [0, 0, 0, 1, 1, 1]);
-        assert_eq!(looked(&[short; 5]), [1, 0, 0, 0, 1]);
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::clock::{Clock, Looks};
+use crate::clock::Clock;
 use crate::guard::drop_contained;
 use crate::held_waker::HeldWaker;
 use crate::inbox::{Home, Inbox, TaskWaker};
@@ -41,7 +41,6 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     pub(crate) pool: Pool,
     pub(crate) wheel: RefCell<Wheel<Waiter>>,
-    pub(crate) looks: Looks,
     /// By slot, the wakers of the tasks that have one of their own. Most have none.
     wakers: RefCell<Vec<Option<HeldWaker>>>,
     /// The waker of the poll that runs now, to be compared and never followed.
@@ -53,7 +52,7 @@ pub(crate) struct Shared {
     /// True if it has left it where `is_registered` does not look.
     pub(crate) registered_unseen: Cell<bool>,
     last_held: Cell<usize>,
-    /// True if another thread has ended the last wait soon: see `mail_comes_soon` in `rest.rs`.
+    /// True if another thread has ended the last wait soon: see `mail_comes_soon` in `spin.rs`.
     pub(crate) answers_come_soon: Cell<bool>,
     /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
     pub(crate) armed_when_due: RefCell<Vec<Key>>,
@@ -76,7 +75,6 @@ impl Shared {
             queue,
             pool,
             wheel: RefCell::new(Wheel::new()),
-            looks: Looks::default(),
             wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
             polled_child: PolledChild::default(),

@@ -55,38 +55,6 @@ fn while_the_real_clock_stands_still_everything_but_the_timers_goes_on() {
 }
 
 #[test]
-fn a_busy_executor_whose_turns_are_short_fires_a_due_timer_three_turns_later() {
-    let (executor, _) = executor(Clock::that_stands_still(), pool(), None);
-    let turns_until_it_fires = || {
-        executor.block_on(async {
-            let sleeper = spawn(sleep(Duration::ZERO));
-            for turns in 0.. {
-                if sleeper.is_finished() {
-                    return turns;
-                }
-                yield_now().await;
-            }
-            unreachable!()
-        })
-    };
-    // At first it is not known that turns are short.
-    let turns: [u32; 3] = std::array::from_fn(|_| turns_until_it_fires());
-    assert_eq!(turns, [3, 3 + 3, 3 + 3]);
-    // Where nobody is ready, no look is left out.
-    let sleeper = executor.spawn(sleep(Duration::ZERO));
-    let steps = std::array::from_fn(|_| executor.step());
-    assert_eq!(
-        steps,
-        [
-            Step::Polled(sleeper.id()),
-            Step::TimersFired(1),
-            Step::Polled(sleeper.id()),
-            Step::Idle
-        ]
-    );
-}
-
-#[test]
 fn tasks_go_on_when_the_generations_of_their_slots_are_used_up() {
     let (executor, shared) = executor(Clock::virtual_time(), pool(), None);
     shared.queue.set_last_generation(3);

@@ -96,6 +96,7 @@
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
 //! | [stalled.rs] | the verdict that nothing can ever happen again |
+//! | [spin.rs] | a short wait without sleep, where another thread is likely to answer |
 //! | [rest.rs] | when nothing is ready: time moves, or the verdict falls, or the thread parks |
 //! | [executor.rs] | the loop that polls what is ready |
 //! | [builder.rs] | the choices that an executor offers |
@@ -153,6 +154,7 @@
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
 //! [stalled.rs]: ../src/watchglass/stalled.rs.html
+//! [spin.rs]: ../src/watchglass/spin.rs.html
 //! [rest.rs]: ../src/watchglass/rest.rs.html
 //! [executor.rs]: ../src/watchglass/executor.rs.html
 //! [builder.rs]: ../src/watchglass/builder.rs.html
@@ -194,6 +196,7 @@ mod timers;
 mod diagnosis;
 mod main_task;
 mod stalled;
+mod spin;
 mod rest;
 mod executor;
 mod builder;

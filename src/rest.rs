@@ -8,13 +8,12 @@
 //!                         can anything happen? ── no ──▶ the verdict: Stalled
 //!                                  │ yes
 //!                                  ▼
-//!                         does another thread answer soon, as it did last time? ── yes ──▶ go on
+//!                         does another thread answer at once, as it did last time? ── yes ──▶ go on
 //!                                  │ no
 //!                                  ▼
 //!                         park until the next deadline, or until another thread wakes a task
 //! ```
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
@@ -22,14 +21,6 @@ use crate::inbox::ParkEnd;
 use crate::main_task::MainTask;
 use crate::stalled::{Stalled, Watched, verdict};
 use crate::trace::{Cause, Event, UnparkCause};
-
-/// For so long the thread waits for another one without a park, if that is likely to answer. To sleep and to be
-/// woken takes the two some ten microseconds of processor time, and longer until the sleeper runs.
-const SHORT_WAIT: Duration = Duration::from_micros(25);
-
-/// So much time lies between two looks at the inbox's flag. Whoever looks takes its cache line from the
-/// threads that raise it; and of letters that come one after the other, some gather.
-const BETWEEN_LOOKS: Duration = Duration::from_micros(2);
 
 impl Shared {
     /// Moves virtual time on; or finds that nothing can ever happen again; or parks.
@@ -72,14 +63,17 @@ impl Shared {
     /// thread sends a wake, or until fewer closures than `jobs` are out. Where there is no deadline,
     /// also until the last of a waker is dropped that was held elsewhere.
     fn park(&self, main: &mut MainTask<'_>, jobs: usize, closed_world: bool) {
+        let waits_since = Instant::now();
+        if self.mail_comes_soon() {
+            return;
+        }
         let next_wake = || self.wheel.borrow().next_wake();
         let next_wake_ns = next_wake();
         let deadline_ns = next_wake_ns.filter(|_| !self.clock.is_virtual());
         let timeout = deadline_ns.map(|deadline_ns| {
             Duration::from_nanos(deadline_ns.saturating_sub(self.clock.now_ns()))
         });
-        let waits_since = Instant::now();
-        if timeout == Some(Duration::ZERO) || self.mail_comes_soon(waits_since, timeout) {
+        if timeout == Some(Duration::ZERO) {
             return;
         }
         self.tracer().emit(move || Event::Parked {
@@ -99,10 +93,7 @@ impl Shared {
         let ended = self.inbox.park(&self.home, timeout, || {
             self.home.blocking_jobs() != jobs || nobody_is_left || is_gone() || meddled()
         });
-        // To be woken takes about as long as a short wait.
-        let was_short = waits_since.elapsed() < 2 * SHORT_WAIT;
-        self.answers_come_soon
-            .set(was_short && ended != ParkEnd::TimedOutOrSpurious);
+        self.note_wait(waits_since, ended);
         if let Some(watched) = watched {
             watched.end(self, main);
         }
@@ -125,32 +116,6 @@ impl Shared {
         });
     }
 
-    /// True if another thread has answered while this one waited for a moment without parking. It waits so
-    /// only if the last wait was ended soon by another thread; never past the deadline; and never where
-    /// somebody observes, who is to see every park.
-    fn mail_comes_soon(&self, waits_since: Instant, timeout: Option<Duration>) -> bool {
-        let has_time = timeout.is_none_or(|timeout| timeout > SHORT_WAIT);
-        if !self.answers_come_soon.get() || !has_time || self.tracer().has_observer() {
-            return false;
-        }
-        let mut next_look = BETWEEN_LOOKS;
-        loop {
-            // The thread that is to answer may be waiting for a processor.
-            thread::yield_now();
-            let waited = waits_since.elapsed();
-            if waited < next_look {
-                continue;
-            }
-            if self.home.has_mail() {
-                return true;
-            }
-            if waited > SHORT_WAIT {
-                return false;
-            }
-            next_look = waited + BETWEEN_LOOKS;
-        }
-    }
-
     /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
     /// threads must not be able to keep the executor here.
     #[cold]
@@ -171,74 +136,29 @@ impl Shared {
 mod tests {
     use std::panic::Location;
     use std::rc::Rc;
+    use std::thread;
 
     use super::*;
     use crate::clock::Clock;
     use crate::inbox::TaskWaker;
     use crate::pool::Pool;
     use crate::queue::Queue;
-    use crate::trace::{Observer, Record, Tracer};
-    use crate::waiter::Waiter;
+    use crate::trace::Tracer;
 
-    fn shared(observer: Option<Box<dyn Observer>>) -> Rc<Shared> {
+    #[test]
+    fn a_wait_that_another_thread_has_ended_is_noted() {
         let clock = Rc::new(Clock::real());
-        let tracer = Tracer::new(clock.clone(), observer, None);
+        let tracer = Tracer::new(clock.clone(), None, None);
         let pool = Pool::new(1, Duration::ZERO);
-        Shared::new(clock, Queue::new(None, tracer), pool)
-    }
-
-    /// Another thread sends a letter, now.
-    fn wake_from_elsewhere(shared: &Shared) {
-        let waker = TaskWaker::new(shared.home.clone());
-        thread::spawn(move || waker.send()).join().unwrap();
-    }
-
-    #[test]
-    fn an_answer_is_waited_for_without_a_park_only_if_the_last_came_soon() {
-        let shared = shared(None);
-        let comes_soon = |timeout| shared.mail_comes_soon(Instant::now(), timeout);
-        wake_from_elsewhere(&shared);
-        assert!(!comes_soon(None));
-        shared.answers_come_soon.set(true);
-        assert!(!comes_soon(Some(SHORT_WAIT)), "no time for it");
-        assert!(comes_soon(Some(SHORT_WAIT * 2)));
-        assert!(comes_soon(None));
-    }
-
-    #[test]
-    fn an_answer_that_does_not_come_is_not_waited_for_long() {
-        let shared = shared(None);
-        shared.answers_come_soon.set(true);
-        let began = Instant::now();
-        assert!(!shared.mail_comes_soon(began, None));
-        assert!(began.elapsed() > SHORT_WAIT);
-    }
-
-    #[test]
-    fn an_observer_sees_every_park() {
-        let shared = shared(Some(Box::new(|_: &Record| {})));
-        shared.answers_come_soon.set(true);
-        wake_from_elsewhere(&shared);
-        assert!(!shared.mail_comes_soon(Instant::now(), None));
-    }
-
-    #[test]
-    fn a_park_tells_whether_answers_come_soon() {
-        let shared = shared(None);
+        let shared = Shared::new(clock, Queue::new(None, tracer), pool);
         let mut main = MainTask::start(&shared, "main", Location::caller());
         // The thread may lose its processor in the middle, and then the wait was long.
-        let was_short = (0..1000).any(|_| {
-            wake_from_elsewhere(&shared);
+        let is_noted = (0..1000).any(|_| {
+            let waker = TaskWaker::new(shared.home.clone());
+            thread::spawn(move || waker.send()).join().unwrap();
             shared.park(&mut main, 0, false);
             shared.answers_come_soon.get()
         });
-        assert!(was_short);
-        // This one nobody has answered, however short it was.
-        shared.answers_come_soon.set(false);
-        let in_a_minute_ns = shared.clock.now_ns() + 60_000_000_000;
-        shared.arm(in_a_minute_ns, Waiter::Task(main.id));
-        thread::current().unpark();
-        shared.park(&mut main, 0, false);
-        assert!(!shared.answers_come_soon.get());
+        assert!(is_noted);
     }
 }

@@ -128,22 +128,19 @@ impl Shared {
     }
 
     /// Wakes those whose deadline has passed: in the order of their deadlines, and for equal ones, and those that
-    /// had passed before, in the order in which they were armed. Says how many. Where the executor `is_busy`,
-    /// tasks being ready, it may be left out: see [`Looks`](crate::clock::Looks).
+    /// had passed before, in the order in which they were armed. Says how many; `None` if there are no timers.
     #[inline(always)]
-    pub(crate) fn fire_timers(&self, is_busy: bool) -> usize {
+    pub(crate) fn fire_timers(&self) -> Option<usize> {
         let no_timers = self.wheel.borrow().is_empty();
-        if no_timers || (is_busy && self.looks.is_left_out()) {
-            return 0;
+        if no_timers {
+            None
+        } else {
+            Some(self.fire_due())
         }
-        self.fire_due()
     }
 
     fn fire_due(&self) -> usize {
         let now_ns = self.clock.now_ns();
-        if !self.clock.is_virtual() {
-            self.looks.note(now_ns);
-        }
         let mut fired = 0;
         while fired < MAX_TIMERS_A_TURN {
             if self.tracer().is_on() {

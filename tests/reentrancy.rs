@@ -19,8 +19,8 @@ use waker_fn::waker_fn;
 use watchglass::time::Sleep;
 use watchglass::trace::{Event, Observer, Record, UnparkCause};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, join_all, now, sleep, spawn, spawn_blocking, spawn_named,
-    timeout, yield_now,
+    Builder, Executor, JoinHandle, JoinSet, join_all, now, sleep, spawn, spawn_blocking,
+    spawn_named, timeout, yield_now,
 };
 
 thread_local! {
@@ -481,4 +481,47 @@ fn what_an_observer_spawns_at_the_very_end_is_cancelled_too() {
     let observer = SpawnsAtTheEnd(Rc::clone(&kept));
     drop(Executor::builder().observer(observer).build());
     assert!(kept.take().expect("it was spawned").is_finished());
+}
+
+/// Runs a task that waits until an observer, who is told of a cascade in which no timer fires, wakes it;
+/// and says when it ran.
+fn woken_at_a_cascade(builder: Builder) -> Duration {
+    let wakers: Rc<RefCell<Vec<Waker>>> = Rc::default();
+    let observer = {
+        let wakers = wakers.clone();
+        move |record: &Record| {
+            if matches!(record.event, Event::Cascaded { .. }) {
+                wakers.take().into_iter().for_each(Waker::wake);
+            }
+        }
+    };
+    let executor = builder.observer(observer).build();
+    let start = executor.now();
+    executor.block_on(async {
+        let woken = spawn(async move {
+            let own = own_waker().await;
+            wakers.borrow_mut().push(own);
+            poll_fn(|_| match wakers.borrow().is_empty() {
+                true => Poll::Ready(now()),
+                false => Poll::Pending,
+            })
+            .await
+        });
+        // In the same place of the wheel. What is cancelled leaves its deadline behind, as that of the place.
+        let later = spawn(sleep(Duration::from_millis(200)));
+        let mut earlier = Box::pin(sleep(Duration::from_millis(190)));
+        assert!(poll_once(earlier.as_mut()).await.is_pending());
+        yield_now().await;
+        drop(earlier);
+        let ran = woken.await.unwrap();
+        later.await.unwrap();
+        ran - start
+    })
+}
+
+#[test]
+fn who_is_woken_by_an_observer_of_a_cascade_is_polled_before_time_moves_on() {
+    let ran = woken_at_a_cascade(Executor::builder().virtual_time());
+    assert!(ran < Duration::from_millis(200), "{ran:?}");
+    woken_at_a_cascade(Executor::builder());
 }

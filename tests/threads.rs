@@ -105,7 +105,7 @@ fn no_wake_is_lost_when_every_one_meets_a_parked_executor() {
 }
 
 #[test]
-fn no_wake_is_lost_when_every_one_meets_an_executor_that_gives_way_or_is_parked() {
+fn no_wake_is_lost_when_every_one_meets_an_executor_that_looks_for_it_or_parks() {
     no_hang(|| wake_and_wait(Executor::builder(), 1, 1, 5000));
 }
 

@@ -73,7 +73,9 @@ impl Workload {
             Workload::FanIn => "join_all of 10,000 futures that yield ten times each",
             Workload::RemoteWake => "a round trip with another thread, 10,000 times",
             Workload::RemoteFlood => "another thread wakes a thousand tasks, 200 times",
-            Workload::RemotePaced => "another thread wakes a task every 20 us, 10,000 times",
+            Workload::RemotePaced => {
+                "another thread wakes a task 20 us after it was asked, 10,000 times"
+            }
             Workload::SleepCancel => "100,000 long sleeps armed and dropped",
             Workload::SleepFire => "100,000 tasks sleep to random instants within 200 ms",
             Workload::SleepLate => "how late a lone sleep of 0.3 to 2.3 ms completes",

@@ -225,8 +225,8 @@ pub fn remote_flood<R: Threads>(runtime: &mut R) -> Sample {
     per_operation(elapsed, wakes)
 }
 
-/// The other thread wakes when its time has come, and not when it is asked: so what a runtime gains by
-/// waiting without sleeping is not seen here, and what it pays for that is.
+/// The other thread takes its time: so what a runtime pays for waiting without sleep is seen here, and not what
+/// it gains by that.
 pub fn remote_paced<R: Threads>(runtime: &mut R) -> Sample {
     const WAKES: u64 = 10_000;
     const PACE: Duration = Duration::from_micros(20);
