@@ -117,11 +117,18 @@ impl Queue {
     /// Puts the task at the back of the queue, unless it is in the queue or has finished.
     #[inline]
     pub(crate) fn wake(&self, id: TaskId, by: Cause) {
-        let before = self.push(id);
-        if self.tracer.is_on() {
-            // The tracer calls the user's code: nothing is borrowed by now.
-            self.tracer.woken(id, by, effect_of_wake(before));
+        if self.tracer.has_observer() {
+            return self.wake_and_tell(id, by);
         }
+        self.push(id);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_and_tell(&self, id: TaskId, by: Cause) {
+        let before = self.push(id);
+        // The tracer calls the user's code: nothing is borrowed by now.
+        self.tracer.woken(id, by, effect_of_wake(before));
     }
 
     /// [`wake`](Queue::wake), for whoever knows that nobody is told.

@@ -14,7 +14,6 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::context::Shared;
-use crate::task::TaskId;
 use crate::trace::{Cause, Event, Place, TimerId};
 use crate::waiter::Waiter;
 use crate::wheel::Key;
@@ -27,14 +26,11 @@ impl Shared {
     #[inline]
     pub(crate) fn arm_for(&self, waker: &Waker, deadline_ns: u64) -> Key {
         match self.task_polled_with(waker) {
-            Some(id) => {
+            Some(id) if !self.tracer().has_observer() => {
                 let mut wheel = self.wheel.borrow_mut();
-                let key = wheel.insert_with(deadline_ns, || Waiter::Task(id));
-                drop(wheel);
-                self.tell_armed(key, Some(id), deadline_ns);
-                key
+                wheel.insert_with(deadline_ns, || Waiter::Task(id))
             }
-            None => self.arm(deadline_ns, self.waiter(waker)),
+            _ => self.arm(deadline_ns, self.waiter(waker)),
         }
     }
 
@@ -43,12 +39,6 @@ impl Shared {
     pub(crate) fn arm(&self, deadline_ns: u64, waiter: Waiter) -> Key {
         let task = waiter.task();
         let key = self.wheel.borrow_mut().insert(deadline_ns, waiter);
-        self.tell_armed(key, task, deadline_ns);
-        key
-    }
-
-    #[inline]
-    fn tell_armed(&self, key: Key, task: Option<TaskId>, deadline_ns: u64) {
         self.tracer().emit(move || {
             self.note_if_due(key, deadline_ns);
             Event::TimerArmed {
@@ -58,6 +48,7 @@ impl Shared {
                 place: self.place(key),
             }
         });
+        key
     }
 
     /// Whoever polls with `waker` is woken when the timer fires, and nobody else.
@@ -113,6 +104,15 @@ impl Shared {
     /// Takes a timer out of the wheel, if it is still there, and gives back whom it would wake.
     #[inline(always)]
     pub(crate) fn cancel_timer(&self, key: Key) -> Option<Waiter> {
+        match self.tracer().has_observer() {
+            false => self.wheel.borrow_mut().cancel(key),
+            true => self.cancel_timer_and_tell(key),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn cancel_timer_and_tell(&self, key: Key) -> Option<Waiter> {
         let waiter = self.wheel.borrow_mut().cancel(key);
         if waiter.is_some() {
             self.unregistered();

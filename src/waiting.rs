@@ -78,8 +78,11 @@ impl Shared {
     #[inline]
     pub(crate) fn waits(&self, on: WaitsOn, at: &'static Location<'static>) {
         self.queue.waits_at.set(Some(at));
-        let task = self.queue.running();
-        self.tracer().emit(move || Event::Waits { task, on, at });
+        // Asked here, so that nothing is made ready where nobody is told.
+        if self.tracer().has_observer() {
+            let task = self.queue.running();
+            self.tracer().emit(move || Event::Waits { task, on, at });
+        }
     }
 
     #[inline]
