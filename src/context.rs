@@ -25,6 +25,7 @@ use crate::name::{Name, short_name};
 use crate::pool::Pool;
 use crate::queue::{AfterEnd, Queue};
 use crate::slots::{NextPoll, Slot, State};
+use crate::spin::Spin;
 use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
 use crate::trace::{Cause, Event, TaskKind, Tracer};
 use crate::waiter::{Joiner, PolledChild, Waiter};
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     /// nothing to tell, and need not look.
     pub(crate) unobserved_home: *const Home,
     pub(crate) inbox: Inbox,
+    pub(crate) spin: Spin,
     pub(crate) pool: Pool,
     pub(crate) wheel: RefCell<Wheel<Waiter>>,
     /// By slot, the wakers of the tasks that have one of their own. Most have none.
@@ -52,8 +54,6 @@ pub(crate) struct Shared {
     /// True if it has left it where `is_registered` does not look.
     pub(crate) registered_unseen: Cell<bool>,
     last_held: Cell<usize>,
-    /// True if another thread has ended the last wait soon: see `mail_comes_soon` in `spin.rs`.
-    pub(crate) answers_come_soon: Cell<bool>,
     /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
     pub(crate) armed_when_due: RefCell<Vec<Key>>,
     /// Its tasks that await one of another executor, and where, each as often as it does.
@@ -72,6 +72,7 @@ impl Shared {
             },
             home,
             inbox,
+            spin: Spin::new(),
             queue,
             pool,
             wheel: RefCell::new(Wheel::new()),
@@ -81,7 +82,6 @@ impl Shared {
             registered: Cell::new(false),
             registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
-            answers_come_soon: Cell::new(false),
             armed_when_due: RefCell::new(Vec::new()),
             awaits_elsewhere: RefCell::new(Vec::new()),
         })

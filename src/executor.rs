@@ -63,10 +63,11 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///
 /// # Waiting
 ///
-/// While nothing is ready the thread is parked. Only after a wait that another thread has ended within 48 us, it
-/// first spins for up to 24 us, for that thread may answer as soon again. So a thread that wakes this executor
-/// every 24 us or more often keeps it from sleeping at all. It does not spin where there is a single processor, nor
-/// where a deadline is as near as that; nor where somebody observes, who sees every wait as a park.
+/// While nothing is ready the thread is parked. Only where another thread has ended such a wait within 48 us, the
+/// next one first spins for up to 24 us, for the answer may come as soon again; after a spin in vain, it takes
+/// twice as many short waits to spin once more. So a thread that wakes this executor every 24 us or more often
+/// keeps it from sleeping at all. It never spins where a deadline is as near as that, nor where somebody
+/// observes, who sees every wait as a park.
 ///
 /// # Dropping
 ///

@@ -14,10 +14,10 @@
 //! executor clears the flag with a swap that reads what that thread's swap wrote.
 //!
 //! *Between the inbox and a busy executor.* Every turn asks only whether `mail` is raised, one plain
-//! load (as does a thread that looks for an answer before it parks, in `spin.rs`). It is raised after the letter was put in, and taken down, by a swap again, before the
-//! letters are taken out: so one that was not taken out raises it once more. It is raised by a swap
-//! too. A store would hide what the thread that raised it before had written, and the executor might
-//! take the flag down without seeing that thread's letter.
+//! load (and so does `spin.rs`, before a park). It is raised after the letter was put in, and taken
+//! down, by a swap again, before the letters are taken out: so one that was not taken out raises it
+//! once more. It is raised by a swap too. A store would hide what the thread that raised it before had
+//! written, and the executor might take the flag down without seeing that thread's letter.
 //!
 //! *Between the inbox and the park.* The executor says "I am parked", then looks at the inbox once
 //! more, then parks. A waker puts its letter in the inbox, then asks whether the executor is

@@ -84,6 +84,7 @@
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
 //! | [inbox.rs] | how other threads reach the executor, and why no wake is lost; the park |
+//! | [spin.rs] | a short wait without sleep, where another thread is likely to answer |
 //! | [held_waker.rs] | a waker, as whoever polls with it holds it |
 //! | [pool.rs] | the threads that run what blocks |
 //! | [slack.rs] | how late the operating system may wake the thread |
@@ -96,7 +97,6 @@
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
 //! | [stalled.rs] | the verdict that nothing can ever happen again |
-//! | [spin.rs] | a short wait without sleep, where another thread is likely to answer |
 //! | [rest.rs] | when nothing is ready: time moves, or the verdict falls, or the thread parks |
 //! | [executor.rs] | the loop that polls what is ready |
 //! | [builder.rs] | the choices that an executor offers |
@@ -142,6 +142,7 @@
 //! [slots.rs]: ../src/watchglass/slots.rs.html
 //! [queue.rs]: ../src/watchglass/queue.rs.html
 //! [inbox.rs]: ../src/watchglass/inbox.rs.html
+//! [spin.rs]: ../src/watchglass/spin.rs.html
 //! [held_waker.rs]: ../src/watchglass/held_waker.rs.html
 //! [pool.rs]: ../src/watchglass/pool.rs.html
 //! [slack.rs]: ../src/watchglass/slack.rs.html
@@ -154,7 +155,6 @@
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
 //! [stalled.rs]: ../src/watchglass/stalled.rs.html
-//! [spin.rs]: ../src/watchglass/spin.rs.html
 //! [rest.rs]: ../src/watchglass/rest.rs.html
 //! [executor.rs]: ../src/watchglass/executor.rs.html
 //! [builder.rs]: ../src/watchglass/builder.rs.html
@@ -180,6 +180,7 @@ mod waiter;
 mod slots;
 mod queue;
 mod inbox;
+mod spin;
 mod held_waker;
 mod pool;
 #[cfg_attr(
@@ -196,7 +197,6 @@ mod timers;
 mod diagnosis;
 mod main_task;
 mod stalled;
-mod spin;
 mod rest;
 mod executor;
 mod builder;

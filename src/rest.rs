@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use crate::context::Shared;
 use crate::inbox::ParkEnd;
 use crate::main_task::MainTask;
+use crate::spin::SPIN;
 use crate::stalled::{Stalled, Watched, verdict};
 use crate::trace::{Cause, Event, UnparkCause};
 
@@ -61,10 +62,10 @@ impl Shared {
 
     /// Gives the thread back to the operating system until the next deadline, or until another
     /// thread sends a wake, or until fewer closures than `jobs` are out. Where there is no deadline,
-    /// also until the last of a waker is dropped that was held elsewhere.
+    /// also until the last of a waker is dropped that was held elsewhere. (Or spins, and a wake comes meanwhile.)
     fn park(&self, main: &mut MainTask<'_>, jobs: usize, closed_world: bool) {
         let waits_since = Instant::now();
-        if self.mail_comes_soon() {
+        if self.may_spin() && self.spin.finds_mail(&self.home) {
             return;
         }
         let next_wake = || self.wheel.borrow().next_wake();
@@ -93,7 +94,7 @@ impl Shared {
         let ended = self.inbox.park(&self.home, timeout, || {
             self.home.blocking_jobs() != jobs || nobody_is_left || is_gone() || meddled()
         });
-        self.note_wait(waits_since, ended);
+        self.spin.note_park(&self.home, waits_since, ended);
         if let Some(watched) = watched {
             watched.end(self, main);
         }
@@ -116,6 +117,14 @@ impl Shared {
         });
     }
 
+    /// Not where a deadline is near, and not where somebody observes, who is to see every wait as a park.
+    fn may_spin(&self) -> bool {
+        let next_wake_ns = self.wheel.borrow().next_wake();
+        let is_near = |ns| self.clock.ns_after(SPIN).is_none_or(|end| ns <= end);
+        let is_held_up = !self.clock.is_virtual() && next_wake_ns.is_some_and(is_near);
+        !is_held_up && !self.tracer().has_observer()
+    }
+
     /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
     /// threads must not be able to keep the executor here.
     #[cold]
@@ -136,6 +145,7 @@ impl Shared {
 mod tests {
     use std::panic::Location;
     use std::rc::Rc;
+    use std::task::Waker;
     use std::thread;
 
     use super::*;
@@ -143,22 +153,65 @@ mod tests {
     use crate::inbox::TaskWaker;
     use crate::pool::Pool;
     use crate::queue::Queue;
-    use crate::trace::Tracer;
+    use crate::trace::{Observer, Record, Tracer};
+    use crate::waiter::{ForeignWaker, Waiter};
+
+    fn shared(clock: Clock, observer: Option<Box<dyn Observer>>) -> Rc<Shared> {
+        let clock = Rc::new(clock);
+        let tracer = Tracer::new(clock.clone(), observer, None);
+        let pool = Pool::new(1, Duration::ZERO);
+        Shared::new(clock, Queue::new(None, tracer), pool)
+    }
+
+    /// Another thread has sent a letter.
+    fn wake_from_elsewhere(shared: &Shared) {
+        let waker = TaskWaker::new(shared.home.clone());
+        thread::spawn(move || waker.send()).join().unwrap();
+    }
 
     #[test]
-    fn a_wait_that_another_thread_has_ended_is_noted() {
-        let clock = Rc::new(Clock::real());
-        let tracer = Tracer::new(clock.clone(), None, None);
-        let pool = Pool::new(1, Duration::ZERO);
-        let shared = Shared::new(clock, Queue::new(None, tracer), pool);
+    fn nobody_spins_where_a_deadline_is_near() {
+        let arm_in = |shared: &Shared, duration| {
+            let deadline_ns = shared.clock.ns_after(duration).unwrap();
+            let waiter = Waiter::Waker(ForeignWaker::clone_of(Waker::noop()));
+            shared.arm(deadline_ns, waiter);
+        };
+        let real = shared(Clock::real(), None);
+        assert!(real.may_spin());
+        arm_in(&real, Duration::from_secs(60));
+        assert!(real.may_spin());
+        arm_in(&real, SPIN);
+        assert!(!real.may_spin());
+        // Virtual time stands still meanwhile.
+        let virtual_time = shared(Clock::virtual_time(), None);
+        arm_in(&virtual_time, SPIN);
+        assert!(virtual_time.may_spin());
+    }
+
+    #[test]
+    fn an_observer_sees_every_wait_as_a_park() {
+        let observed = shared(Clock::real(), Some(Box::new(|_: &Record| {})));
+        assert!(!observed.may_spin());
+    }
+
+    #[test]
+    fn after_a_wait_that_another_thread_has_ended_soon_the_next_one_spins() {
+        let shared = shared(Clock::real(), None);
         let mut main = MainTask::start(&shared, "main", Location::caller());
-        // The thread may lose its processor in the middle, and then the wait was long.
-        let is_noted = (0..1000).any(|_| {
-            let waker = TaskWaker::new(shared.home.clone());
-            thread::spawn(move || waker.send()).join().unwrap();
+        let mut park_with_mail = || {
+            wake_from_elsewhere(&shared);
             shared.park(&mut main, 0, false);
-            shared.answers_come_soon.get()
+            shared.take_inbox();
+        };
+        // The thread may lose its processor in the middle, and then the wait was long.
+        let spins = (0..1000).any(|_| {
+            park_with_mail();
+            shared.spin.finds_mail(&shared.home)
         });
-        assert!(is_noted);
+        assert!(spins);
+        // What was found is for the next turn to take.
+        wake_from_elsewhere(&shared);
+        shared.park(&mut main, 0, false);
+        assert!(!shared.inbox.is_empty());
     }
 }

@@ -3,66 +3,89 @@
 //! A park is two calls of the operating system, one to sleep and one, by the other thread, to wake; and until the
 //! sleeper runs, tens of microseconds may go by. If the answer comes within these, it is cheaper to wait awake. So
 //! who was answered soon spins for a moment the next time, as an adaptive mutex does, and then parks.
+//!
+//! ```text
+//!    parked, and answered soon ──▶ spins ──▶ answered meanwhile ──▶ spins the next time too
+//!                 ▲                  │
+//!                 │                  └─────▶ in vain, and so parks
+//!                 │                                    │
+//!                 └── twice as often as before this ───┘
+//! ```
 
+use std::cell::Cell;
 use std::hint;
-use std::sync::LazyLock;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::context::Shared;
-use crate::inbox::ParkEnd;
+use crate::inbox::{Home, ParkEnd};
 
-/// How often the executor looks for an answer before it parks, if another thread is likely to give one.
+/// How often a spin looks for an answer.
 const LOOKS: u32 = 12;
 
 /// So much time lies between two looks at the inbox's flag. Whoever looks takes its cache line from the
 /// threads that raise it; and of letters that come one after the other, some gather.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(2);
 
-/// So long the executor waits without a park. To sleep and to be woken takes about as much processor time, and
-/// longer until the thread runs.
-const SHORT_WAIT: Duration = BETWEEN_LOOKS.saturating_mul(LOOKS);
+/// So long a spin lasts. To sleep and to be woken takes about as much processor time, and longer until the thread
+/// runs.
+pub(crate) const SPIN: Duration = BETWEEN_LOOKS.saturating_mul(LOOKS);
 
-/// On one processor, whoever does not sleep keeps the other thread from answering.
-static HAS_PROCESSORS: LazyLock<bool> =
-    LazyLock::new(|| thread::available_parallelism().is_ok_and(|count| count.get() > 1));
+/// How many parks in a row must have been short before one more spin, if all before were in vain. So who can
+/// never be answered while it spins, for want of a processor, say, hardly does.
+const MAX_SHORT_PARKS: u32 = 256;
 
-impl Shared {
-    /// True if another thread has answered while this one looked for it, for a short time, and did not park. It
-    /// does so only if another thread has answered soon after the last wait began; never where a deadline is
-    /// near; and never where somebody observes, who is to see every park.
-    pub(crate) fn mail_comes_soon(&self) -> bool {
-        self.answers_come_soon.get()
-            && *HAS_PROCESSORS
-            && !self.tracer().has_observer()
-            && !self.has_deadline_within(SHORT_WAIT)
-            && (0..LOOKS).any(|_| {
-                pause();
-                self.home.has_mail()
-            })
+/// Whether it is worth it to spin.
+pub(crate) struct Spin {
+    /// How many parks in a row another thread has ended soon.
+    short_parks: Cell<u32>,
+    /// How many there must have been.
+    needed: Cell<u32>,
+}
+
+impl Spin {
+    pub(crate) fn new() -> Self {
+        Spin {
+            short_parks: Cell::new(0),
+            needed: Cell::new(1),
+        }
     }
 
-    fn has_deadline_within(&self, duration: Duration) -> bool {
-        let next_wake_ns = self.wheel.borrow().next_wake();
-        !self.clock.is_virtual()
-            && next_wake_ns
-                .is_some_and(|ns| self.clock.ns_after(duration).is_none_or(|end| ns <= end))
+    /// Spins, if that is worth it. True if another thread has sent a letter meanwhile.
+    pub(crate) fn finds_mail(&self, home: &Home) -> bool {
+        if self.short_parks.get() < self.needed.get() {
+            return false;
+        }
+        let found = (0..LOOKS).any(|_| {
+            pause();
+            home.has_mail()
+        });
+        let needed = self.needed.get();
+        match found {
+            true => self.needed.set(1.max(needed / 2)),
+            false => {
+                self.short_parks.set(0);
+                self.needed.set(MAX_SHORT_PARKS.min(2 * needed));
+            }
+        }
+        found
     }
 
-    /// Notes how a wait has ended in a park, and so whether the next is likely to be short.
-    pub(crate) fn note_wait(&self, since: Instant, ended: ParkEnd) {
-        let has_answered = match ended {
+    /// Notes how a wait ended that began at `since` and went on to a park.
+    pub(crate) fn note_park(&self, home: &Home, since: Instant, ended: ParkEnd) {
+        let is_answered = match ended {
             ParkEnd::Woken => true,
-            ParkEnd::NotParked => self.home.has_mail(),
+            ParkEnd::NotParked => home.has_mail(),
             ParkEnd::TimedOutOrSpurious => false,
         };
-        // To be woken takes as long again.
-        let was_short = since.elapsed() < 2 * SHORT_WAIT;
-        self.answers_come_soon.set(has_answered && was_short);
+        // To be woken takes as long again as a spin.
+        let was_short = is_answered && since.elapsed() < 2 * SPIN;
+        let before = self.short_parks.get();
+        let short_parks = before.saturating_add(1);
+        self.short_parks
+            .set(if was_short { short_parks } else { 0 });
     }
 }
 
-/// Lets the time between two looks go by; or, where the clock stands still, a hundred turns.
+/// Lets the time between two looks go by; or a hundred pauses, should the clock stand still.
 fn pause() {
     let since = Instant::now();
     for _ in 0..100 {
@@ -75,92 +98,66 @@ fn pause() {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-    use std::task::Waker;
+    use std::sync::Arc;
+    use std::thread;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::inbox::TaskWaker;
-    use crate::pool::Pool;
-    use crate::queue::Queue;
-    use crate::trace::{Observer, Record, Tracer};
-    use crate::waiter::{ForeignWaker, Waiter};
-    use crate::wheel::Key;
+    use crate::inbox::{Inbox, TaskWaker};
 
-    fn shared(clock: Clock, observer: Option<Box<dyn Observer>>) -> Rc<Shared> {
-        let clock = Rc::new(clock);
-        let tracer = Tracer::new(clock.clone(), observer, None);
-        let pool = Pool::new(1, Duration::ZERO);
-        Shared::new(clock, Queue::new(None, tracer), pool)
-    }
-
-    /// Another thread has sent a letter.
-    fn wake_from_elsewhere(shared: &Shared) {
-        let waker = TaskWaker::new(shared.home.clone());
+    fn home_with_mail() -> (Arc<Home>, Inbox) {
+        let (home, inbox) = Home::new(None);
+        let waker = TaskWaker::new(home.clone());
         thread::spawn(move || waker.send()).join().unwrap();
-    }
-
-    fn arm_in(shared: &Shared, duration: Duration) -> Key {
-        let deadline_ns = shared.clock.ns_after(duration).unwrap();
-        shared.arm(
-            deadline_ns,
-            Waiter::Waker(ForeignWaker::clone_of(Waker::noop())),
-        )
+        (home, inbox)
     }
 
     #[test]
-    fn an_answer_is_looked_for_without_a_park_only_if_the_last_came_soon() {
-        let shared = shared(Clock::real(), None);
-        wake_from_elsewhere(&shared);
-        assert!(!shared.mail_comes_soon());
-        shared.answers_come_soon.set(true);
-        assert_eq!(shared.mail_comes_soon(), *HAS_PROCESSORS);
-        let soon = arm_in(&shared, Duration::ZERO);
-        assert!(!shared.mail_comes_soon(), "a deadline is near");
-        shared.cancel_timer(soon);
-        arm_in(&shared, Duration::from_secs(60));
-        assert_eq!(shared.mail_comes_soon(), *HAS_PROCESSORS);
+    fn an_answer_is_looked_for_after_a_short_park() {
+        let (spin, (home, _inbox)) = (Spin::new(), home_with_mail());
+        assert!(!spin.finds_mail(&home));
+        spin.needed.set(3);
+        spin.short_parks.set(2);
+        assert!(!spin.finds_mail(&home));
+        spin.short_parks.set(3);
+        for needed in [1, 1] {
+            assert!(spin.finds_mail(&home));
+            assert_eq!(spin.needed.get(), needed);
+        }
+        spin.needed.set(2);
+        assert!(spin.finds_mail(&home));
+        assert_eq!((spin.needed.get(), spin.short_parks.get()), (1, 3));
     }
 
     #[test]
-    fn no_deadline_comes_while_virtual_time_stands_still() {
-        let shared = shared(Clock::virtual_time(), None);
-        arm_in(&shared, Duration::ZERO);
-        wake_from_elsewhere(&shared);
-        shared.answers_come_soon.set(true);
-        assert_eq!(shared.mail_comes_soon(), *HAS_PROCESSORS);
+    fn after_each_spin_in_vain_twice_as_many_short_parks_are_needed() {
+        let (spin, (home, _inbox)) = (Spin::new(), Home::new(None));
+        let mut needed = Vec::new();
+        for _ in 0..10 {
+            spin.short_parks.set(spin.needed.get());
+            assert!(!spin.finds_mail(&home));
+            assert_eq!(spin.short_parks.get(), 0);
+            needed.push(spin.needed.get());
+        }
+        assert_eq!(needed, [2, 4, 8, 16, 32, 64, 128, 256, 256, 256]);
     }
 
     #[test]
-    fn an_answer_that_does_not_come_is_not_looked_for_long() {
-        let shared = shared(Clock::real(), None);
-        shared.answers_come_soon.set(true);
-        assert!(!shared.mail_comes_soon());
-    }
-
-    #[test]
-    fn an_observer_sees_every_park() {
-        let shared = shared(Clock::real(), Some(Box::new(|_: &Record| {})));
-        shared.answers_come_soon.set(true);
-        wake_from_elsewhere(&shared);
-        assert!(!shared.mail_comes_soon());
-    }
-
-    #[test]
-    fn answers_come_soon_if_another_thread_has_ended_a_short_wait() {
-        let shared = shared(Clock::real(), None);
-        let soon = |ended| {
-            shared.note_wait(Instant::now(), ended);
-            shared.answers_come_soon.get()
-        };
+    fn a_park_is_short_if_another_thread_has_ended_it_soon() {
+        let (spin, (home, _inbox)) = (Spin::new(), Home::new(None));
         // The thread may lose its processor in the middle, and then the wait was long.
-        let is_noted = |ended| (0..1000).any(|_| soon(ended));
-        assert!(is_noted(ParkEnd::Woken));
-        shared.note_wait(Instant::now() - 2 * SHORT_WAIT, ParkEnd::Woken);
-        assert!(!shared.answers_come_soon.get(), "it was long");
-        assert!(!is_noted(ParkEnd::TimedOutOrSpurious));
-        assert!(!is_noted(ParkEnd::NotParked), "for another reason");
-        wake_from_elsewhere(&shared);
-        assert!(is_noted(ParkEnd::NotParked));
+        let counts = |home: &Home, ended| {
+            (0..1000).any(|_| {
+                let before = spin.short_parks.get();
+                spin.note_park(home, Instant::now(), ended);
+                spin.short_parks.get() == before + 1
+            })
+        };
+        assert!(counts(&home, ParkEnd::Woken));
+        spin.note_park(&home, Instant::now() - 2 * SPIN, ParkEnd::Woken);
+        assert_eq!(spin.short_parks.get(), 0, "it was long");
+        assert!(!counts(&home, ParkEnd::TimedOutOrSpurious));
+        assert!(!counts(&home, ParkEnd::NotParked), "for another reason");
+        let (home, _inbox) = home_with_mail();
+        assert!(counts(&home, ParkEnd::NotParked));
     }
 }

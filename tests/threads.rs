@@ -99,13 +99,13 @@ fn no_wake_is_lost_in_a_million() {
 
 #[test]
 fn no_wake_is_lost_when_every_one_meets_a_parked_executor() {
-    // One that is observed parks each time.
+    // One that is observed never spins before it parks.
     let observed = || Executor::builder().observer(|_: &Record| {});
     no_hang(move || wake_and_wait(observed(), 1, 1, 5000));
 }
 
 #[test]
-fn no_wake_is_lost_when_every_one_meets_an_executor_that_looks_for_it_or_parks() {
+fn no_wake_is_lost_when_every_one_meets_an_executor_that_spins_or_parks() {
     no_hang(|| wake_and_wait(Executor::builder(), 1, 1, 5000));
 }
 
