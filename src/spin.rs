@@ -29,15 +29,15 @@ const BETWEEN_LOOKS: Duration = Duration::from_micros(2);
 /// runs.
 pub(crate) const SPIN: Duration = BETWEEN_LOOKS.saturating_mul(LOOKS);
 
-/// How many parks in a row must have been short before one more spin, if all before were in vain. So who can
+/// How many more parks must have been short than long before one more spin, if all before were in vain. So who can
 /// never be answered while it spins, for want of a processor, say, hardly does.
 const MAX_SHORT_PARKS: u32 = 256;
 
 /// Whether it is worth it to spin.
 pub(crate) struct Spin {
-    /// How many parks in a row another thread has ended soon.
+    /// How many more parks were short, ended soon by another thread, than not, since the last spin in vain.
     short_parks: Cell<u32>,
-    /// How many there must have been.
+    /// How many it takes to spin.
     needed: Cell<u32>,
 }
 
@@ -78,10 +78,11 @@ impl Spin {
         };
         // To be woken takes as long again as a spin.
         let was_short = is_answered && since.elapsed() < 2 * SPIN;
-        let before = self.short_parks.get();
-        let short_parks = before.saturating_add(1);
-        self.short_parks
-            .set(if was_short { short_parks } else { 0 });
+        let short_parks = self.short_parks.get();
+        self.short_parks.set(match was_short {
+            true => short_parks.saturating_add(1),
+            false => short_parks.saturating_sub(1),
+        });
     }
 }
 
@@ -153,8 +154,11 @@ mod tests {
             })
         };
         assert!(counts(&home, ParkEnd::Woken));
-        spin.note_park(&home, Instant::now() - 2 * SPIN, ParkEnd::Woken);
-        assert_eq!(spin.short_parks.get(), 0, "it was long");
+        spin.short_parks.set(2);
+        for left in [1, 0, 0] {
+            spin.note_park(&home, Instant::now() - 2 * SPIN, ParkEnd::Woken);
+            assert_eq!(spin.short_parks.get(), left, "it was long");
+        }
         assert!(!counts(&home, ParkEnd::TimedOutOrSpurious));
         assert!(!counts(&home, ParkEnd::NotParked), "for another reason");
         let (home, _inbox) = home_with_mail();
