@@ -124,9 +124,13 @@ mod tests {
             assert!(spin.finds_mail(&home));
             assert_eq!(spin.needed.get(), needed);
         }
-        spin.needed.set(2);
-        assert!(spin.finds_mail(&home));
-        assert_eq!((spin.needed.get(), spin.short_parks.get()), (1, 3));
+        spin.short_parks.set(8);
+        spin.needed.set(8);
+        for needed in [4, 2, 1] {
+            assert!(spin.finds_mail(&home));
+            assert_eq!(spin.needed.get(), needed);
+        }
+        assert_eq!(spin.short_parks.get(), 8);
     }
 
     #[test]
