@@ -168,4 +168,12 @@ mod tests {
         let (home, _inbox) = home_with_mail();
         assert!(counts(&home, ParkEnd::NotParked));
     }
+
+    #[test]
+    fn time_goes_by_between_two_looks() {
+        let since = Instant::now();
+        (0..1000).for_each(|_| pause());
+        // 2 ms, but for a machine that goes through its hundred turns sooner.
+        assert!(since.elapsed() >= Duration::from_micros(500));
+    }
 }
