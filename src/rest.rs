@@ -8,7 +8,7 @@
 //!                         can anything happen? ── no ──▶ the verdict: Stalled
 //!                                  │ yes
 //!                                  ▼
-//!                         does another thread answer at once, as it did last time? ── yes ──▶ go on
+//!                         spin, if it is worth it: does another thread answer? ── yes ──▶ go on
 //!                                  │ no
 //!                                  ▼
 //!                         park until the next deadline, or until another thread wakes a task
@@ -34,7 +34,7 @@ impl Shared {
         }
         let stalled = verdict(self, main, closed_world);
         if stalled.is_none() {
-            self.park(main, jobs, closed_world);
+            self.wait(main, jobs, closed_world);
         }
         stalled
     }
@@ -60,10 +60,10 @@ impl Shared {
         Some(to - from)
     }
 
-    /// Gives the thread back to the operating system until the next deadline, or until another
-    /// thread sends a wake, or until fewer closures than `jobs` are out. Where there is no deadline,
-    /// also until the last of a waker is dropped that was held elsewhere. (Or spins, and a wake comes meanwhile.)
-    fn park(&self, main: &mut MainTask<'_>, jobs: usize, closed_world: bool) {
+    /// Waits until the next deadline, or until another thread sends a wake, or until fewer closures than `jobs`
+    /// are out. Where there is no deadline, also until the last of a waker is dropped that was held elsewhere.
+    /// At first it may be awake; then the thread is given back to the operating system.
+    fn wait(&self, main: &mut MainTask<'_>, jobs: usize, closed_world: bool) {
         let waits_since = Instant::now();
         if self.may_spin() && self.spin.finds_mail(&self.home) {
             return;
@@ -117,12 +117,13 @@ impl Shared {
         });
     }
 
-    /// Not where a deadline is near, and not where somebody observes, who is to see every wait as a park.
+    /// Not where a deadline is near (virtual time, while it stands still, brings none nearer), and not where
+    /// somebody observes, who is to see every wait as a park.
     fn may_spin(&self) -> bool {
         let next_wake_ns = self.wheel.borrow().next_wake();
         let is_near = |ns| self.clock.ns_after(SPIN).is_none_or(|end| ns <= end);
-        let is_held_up = !self.clock.is_virtual() && next_wake_ns.is_some_and(is_near);
-        !is_held_up && !self.tracer().has_observer()
+        let deadline_is_near = !self.clock.is_virtual() && next_wake_ns.is_some_and(is_near);
+        !deadline_is_near && !self.tracer().has_observer()
     }
 
     /// Moves what has arrived by now to the ready queue, but nothing that arrives meanwhile: other
@@ -198,20 +199,20 @@ mod tests {
     fn after_a_wait_that_another_thread_has_ended_soon_the_next_one_spins() {
         let shared = shared(Clock::real(), None);
         let mut main = MainTask::start(&shared, "main", Location::caller());
-        let mut park_with_mail = || {
+        let mut wait_with_mail = || {
             wake_from_elsewhere(&shared);
-            shared.park(&mut main, 0, false);
+            shared.wait(&mut main, 0, false);
             shared.take_inbox();
         };
         // The thread may lose its processor in the middle, and then the wait was long.
         let spins = (0..1000).any(|_| {
-            park_with_mail();
+            wait_with_mail();
             shared.spin.finds_mail(&shared.home)
         });
         assert!(spins);
         // What was found is for the next turn to take.
         wake_from_elsewhere(&shared);
-        shared.park(&mut main, 0, false);
+        shared.wait(&mut main, 0, false);
         assert!(!shared.inbox.is_empty());
     }
 }
