@@ -57,6 +57,7 @@
 
 mod axis;
 mod chrome;
+mod drawing;
 mod findings;
 mod json;
 mod lanes;

@@ -1,0 +1,379 @@
+//! How the lanes of a timeline are drawn, record by record, from left to right.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::axis::Axis;
+use super::findings::is_useless_wake;
+use super::lanes::{Arrow, Bar, Lane, Lanes, Poll, Waiting};
+use super::names::{Names, Seconds};
+use super::narrator::Narrator;
+use crate::task::TaskId;
+use crate::trace::{Cause, Event, Record, Stage, TimerId, TimerState, Wait, WaitsOn};
+
+/// More timers of one task at once than this are not drawn.
+const TIMER_ROWS: usize = 8;
+/// A timer that was overdue for less of the width than this is drawn as if it had fired in time.
+const OVERDUE_WIDTH: f64 = 0.01;
+
+impl Lanes {
+    /// `poll_width` is what each poll has at least, as long as all polls together leave most of the
+    /// width to the clock.
+    pub(crate) fn of(records: &[Record], poll_width: f64) -> Self {
+        let names = Names::of(records);
+        let axis = Axis::of(records, poll_width);
+        let mut drawing = Drawing {
+            records,
+            axis: &axis,
+            narrator: Narrator::new(&names),
+            lanes: Vec::new(),
+            lane_of: HashMap::new(),
+            open: HashMap::new(),
+            armed: HashMap::new(),
+            taken: Vec::new(),
+            overdue: None,
+            arrows: Vec::new(),
+            idle: Vec::new(),
+            verdicts: Vec::new(),
+            idle_since: None,
+            unparked: 0.0,
+        };
+        for (record, &x) in records.iter().zip(&axis.positions) {
+            drawing.add(record, x);
+        }
+        drawing.close();
+        Lanes {
+            lanes: drawing.lanes,
+            arrows: drawing.arrows,
+            idle: drawing.idle,
+            verdicts: drawing.verdicts,
+            ticks: axis.ticks(records),
+            duration: axis.duration,
+            positions: axis.positions,
+        }
+    }
+}
+
+/// The lanes while they are drawn, from left to right.
+struct Drawing<'a> {
+    records: &'a [Record],
+    axis: &'a Axis,
+    narrator: Narrator<'a>,
+    lanes: Vec<Lane>,
+    lane_of: HashMap<TaskId, usize>,
+    /// The bar that goes on in each lane.
+    open: HashMap<TaskId, (f64, Waiting, String)>,
+    /// The lane and the row of each timer in the wheel, and its bar.
+    armed: HashMap<TimerId, (usize, usize, Bar)>,
+    /// Which rows of timers are taken at the moment, for each lane.
+    taken: Vec<[bool; TIMER_ROWS]>,
+    /// The timer that has just fired, if it was overdue: since where, and in words.
+    overdue: Option<(TimerId, f64, String)>,
+    arrows: Vec<Arrow>,
+    idle: Vec<(f64, f64)>,
+    verdicts: Vec<f64>,
+    idle_since: Option<f64>,
+    /// Where the thread was last unparked.
+    unparked: f64,
+}
+
+impl Drawing<'_> {
+    fn add(&mut self, record: &Record, x: f64) {
+        // What a timer was asked for is known until it fires.
+        let told = self.narrator.tell(record);
+        if let Event::ClockAdvanced { .. } = record.event {
+            self.idle.push((self.idle_since.unwrap_or(x), x));
+        }
+        self.idle_since = Some(x);
+        match &record.event {
+            Event::Spawned { task, .. } => self.spawned(*task, x),
+            Event::Woken { task, .. } if is_useless_wake(&record.event) => {
+                if let Some(lane) = self.lane(*task) {
+                    lane.useless_wakes.push((x, told));
+                }
+            }
+            Event::Woken { task, by, .. } => self.woken(*task, *by, x),
+            Event::PollStarted { task, why } => self.poll_started(*task, *why, told, record, x),
+            Event::PollEnded { task, ready, .. } => {
+                self.ends_poll(*task, x);
+                if !ready {
+                    self.opens_wait(*task, x);
+                }
+            }
+            Event::LongPoll(poll) => {
+                if let Some(poll) = self.lane(poll.task).and_then(|lane| lane.polls.last_mut()) {
+                    poll.long = true;
+                }
+            }
+            Event::BlockingStarted { task } => {
+                let label = "a closure on another thread".to_owned();
+                self.open.insert(*task, (x, Waiting::Closure, label));
+            }
+            Event::Unparked { .. } => {
+                if let Some(parked) = self.idle.last_mut() {
+                    parked.1 = x;
+                }
+                self.unparked = x;
+            }
+            Event::Parked { .. } => self.idle.push((x, x)),
+            Event::TimerArmed {
+                timer,
+                task,
+                deadline,
+                ..
+            } => self.armed(*timer, *task, *deadline, x),
+            Event::TimerFired {
+                timer,
+                deadline,
+                now,
+            } => {
+                self.fired(*timer, *deadline, *now, x);
+                self.disarmed(*timer, x);
+            }
+            Event::TimerCancelled { timer } => self.disarmed(*timer, x),
+            Event::TimerReset {
+                timer, deadline, ..
+            } => self.reset(*timer, *deadline, x),
+            Event::TimerHandedOver { timer, task } => self.handed_over(*timer, *task, x),
+            Event::Stalled { .. } => self.verdicts.push(x),
+            Event::Completed { task } => self.ended(*task, Stage::Done, x),
+            Event::Cancelled { task } => self.ended(*task, Stage::Cancelled, x),
+            Event::Panicked { task, .. } => self.ended(*task, Stage::Panicked, x),
+            _ => {}
+        }
+    }
+
+    fn lane(&mut self, task: TaskId) -> Option<&mut Lane> {
+        self.lane_of.get(&task).map(|&at| &mut self.lanes[at])
+    }
+
+    fn spawned(&mut self, task: TaskId, x: f64) {
+        self.lane_of.insert(task, self.lanes.len());
+        self.taken.push([false; TIMER_ROWS]);
+        self.lanes.push(Lane {
+            label: self.narrator.name(task),
+            spawned: x,
+            polls: Vec::new(),
+            waits: Vec::new(),
+            timers: Vec::new(),
+            useless_wakes: Vec::new(),
+            end: None,
+        });
+    }
+
+    /// A bar ends here, and if the task is queued by this, another begins.
+    fn woken(&mut self, task: TaskId, by: Cause, x: f64) {
+        if !self.queued(task) {
+            return;
+        }
+        if let Some((_, due, label)) = self
+            .overdue
+            .take_if(|(timer, ..)| by == Cause::Timer(*timer))
+            && let Some(&(from, Waiting::Timer, _)) = self.open.get(&task)
+        {
+            // It may have been due when it was armed.
+            let due = due.max(from);
+            self.closes(task, due);
+            self.open.insert(task, (due, Waiting::Overdue, label));
+        }
+        self.closes(task, x);
+        if self.narrator.state().running() != Some(task) {
+            let label = format!("in the ready queue: {}", self.narrator.why(by));
+            self.open.insert(task, (x, Waiting::Queued, label));
+        }
+        let (Cause::Task(source) | Cause::Joined(source)) = by else {
+            return;
+        };
+        if let (Some(&from_lane), Some(&until_lane)) =
+            (self.lane_of.get(&source), self.lane_of.get(&task))
+        {
+            self.arrows.push(Arrow {
+                from: x,
+                from_lane,
+                until: x,
+                until_lane,
+            });
+        }
+    }
+
+    fn queued(&self, task: TaskId) -> bool {
+        self.narrator
+            .state()
+            .task(task)
+            .is_some_and(|task| task.queued)
+    }
+
+    fn poll_started(&mut self, task: TaskId, why: Cause, told: String, record: &Record, x: f64) {
+        self.closes(task, x);
+        let lane = self.lane_of.get(&task).copied();
+        // The arrow of the wake that led here ends here.
+        let arrow = self.arrows.iter_mut().rev().take(64);
+        if let Some(arrow) = arrow
+            .into_iter()
+            .find(|arrow| Some(arrow.until_lane) == lane)
+            && matches!(why, Cause::Task(_) | Cause::Joined(_))
+        {
+            arrow.until = x;
+        }
+        if let Some(lane) = self.lane(task) {
+            lane.polls.push(Poll {
+                from: x,
+                until: x,
+                time: record.time,
+                why,
+                told,
+                long: false,
+            });
+        }
+    }
+
+    fn ends_poll(&mut self, task: TaskId, x: f64) {
+        if let Some(poll) = self.lane(task).and_then(|lane| lane.polls.last_mut()) {
+            poll.until = x;
+        }
+    }
+
+    fn opens_wait(&mut self, task: TaskId, x: f64) {
+        if self.queued(task) {
+            let label = "in the ready queue: it was woken during its own poll".to_owned();
+            self.open.insert(task, (x, Waiting::Queued, label));
+            return;
+        }
+        let (kind, label) = waits(&self.narrator, task);
+        self.open.insert(task, (x, kind, label));
+    }
+
+    fn closes(&mut self, task: TaskId, x: f64) {
+        let Some((from, kind, label)) = self.open.remove(&task) else {
+            return;
+        };
+        if let Some(lane) = self.lane(task) {
+            lane.waits.push(Bar {
+                from,
+                until: x,
+                kind,
+                label,
+            });
+        }
+    }
+
+    /// A timer that uses a waker belongs to the task that runs, which made that waker.
+    fn armed(&mut self, timer: TimerId, task: Option<TaskId>, deadline: Duration, x: f64) {
+        let task = task.or(self.narrator.state().running());
+        let Some(&lane) = task.and_then(|task| self.lane_of.get(&task)) else {
+            return;
+        };
+        let Some(row) = self.taken[lane].iter().position(|taken| !taken) else {
+            return;
+        };
+        self.taken[lane][row] = true;
+        let rows = &mut self.lanes[lane].timers;
+        rows.resize_with(rows.len().max(row + 1), Vec::new);
+        let bar = Bar {
+            from: x,
+            until: x,
+            kind: Waiting::Timer,
+            label: format!("sleep until {}", Seconds(deadline)),
+        };
+        self.armed.insert(timer, (lane, row, bar));
+    }
+
+    fn fired(&mut self, timer: TimerId, deadline: Duration, now: Duration, x: f64) {
+        // No thread is unparked at the very instant: only from then on it is held.
+        let due = self.axis.at(deadline, self.records).max(self.unparked);
+        let is_overdue = now > deadline && x - due > OVERDUE_WIDTH;
+        let label = || format!("overdue since {}", Seconds(deadline));
+        self.overdue = is_overdue.then(|| (timer, due, label()));
+    }
+
+    fn disarmed(&mut self, timer: TimerId, x: f64) {
+        let Some((lane, row, bar)) = self.armed.remove(&timer) else {
+            return;
+        };
+        self.taken[lane][row] = false;
+        let row = &mut self.lanes[lane].timers[row];
+        match &self.overdue {
+            Some((overdue, due, label)) if *overdue == timer => {
+                let from = bar.from.max(*due);
+                row.push(Bar { until: from, ..bar });
+                row.push(Bar {
+                    from,
+                    until: x,
+                    kind: Waiting::Overdue,
+                    label: label.clone(),
+                });
+            }
+            _ => row.push(Bar { until: x, ..bar }),
+        }
+    }
+
+    fn ended(&mut self, task: TaskId, stage: Stage, x: f64) {
+        self.closes(task, x);
+        if stage == Stage::Panicked {
+            self.ends_poll(task, x);
+        }
+        if let Some(lane) = self.lane(task) {
+            lane.end = Some((x, stage));
+        }
+    }
+
+    /// The timer's bar ends, and another with the new deadline begins. So does its task's own, if that waits.
+    fn reset(&mut self, timer: TimerId, deadline: Duration, x: f64) {
+        if let Some((lane, row, bar)) = self.armed.remove(&timer) {
+            let label = format!("sleep until {}", Seconds(deadline));
+            let kind = bar.kind;
+            self.lanes[lane].timers[row].push(Bar { until: x, ..bar });
+            let bar = Bar {
+                from: x,
+                until: x,
+                kind,
+                label,
+            };
+            self.armed.insert(timer, (lane, row, bar));
+        }
+        let timer = self.narrator.state().timer(timer);
+        if let Some(task) = timer.and_then(|timer| timer.task)
+            && let Some((_, Waiting::Timer, _)) = self.open.get(&task)
+        {
+            self.closes(task, x);
+            self.opens_wait(task, x);
+        }
+    }
+
+    /// The timer's bar ends in one lane, and goes on in another.
+    fn handed_over(&mut self, timer: TimerId, task: Option<TaskId>, x: f64) {
+        self.disarmed(timer, x);
+        if let Some(&TimerState { deadline, .. }) = self.narrator.state().timer(timer) {
+            self.armed(timer, task, deadline, x);
+        }
+    }
+
+    /// What has not ended goes on to the right edge.
+    fn close(&mut self) {
+        let open: Vec<TaskId> = self.open.keys().copied().collect();
+        open.into_iter().for_each(|task| self.closes(task, 1.0));
+        let armed: Vec<TimerId> = self.armed.keys().copied().collect();
+        armed
+            .into_iter()
+            .for_each(|timer| self.disarmed(timer, 1.0));
+        // A single timer at a time is what the lane itself shows.
+        let single = self.lanes.iter_mut().filter(|lane| lane.timers.len() == 1);
+        single.for_each(|lane| lane.timers.clear());
+    }
+}
+
+/// What a task waits for after its last poll.
+fn waits(narrator: &Narrator<'_>, task: TaskId) -> (Waiting, String) {
+    let Some(task) = narrator.state().task(task) else {
+        return (Waiting::Other, String::new());
+    };
+    let is_timer = |wait: &Wait| matches!(wait.on, WaitsOn::Timer(_) | WaitsOn::Never);
+    let kind = match !task.waits.is_empty() && task.waits.iter().all(is_timer) {
+        true => Waiting::Timer,
+        false => Waiting::Other,
+    };
+    let text = narrator.waits(task);
+    // In a bar there is little room.
+    let text = text.replace("its timer for", "sleep until");
+    (kind, text)
+}
