@@ -10,6 +10,7 @@ use crate::executor::Executor;
 use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::slack;
+use crate::spin::Spin;
 use crate::trace::{Observer, Tracer};
 use crate::view;
 
@@ -30,6 +31,7 @@ pub struct Builder {
     pub(crate) observer: Option<Box<dyn Observer>>,
     long_poll: Option<Duration>,
     blocking_threads: usize,
+    spin: bool,
 }
 
 impl Default for Builder {
@@ -41,6 +43,7 @@ impl Default for Builder {
             observer: None,
             long_poll: None,
             blocking_threads: Pool::MAX_THREADS,
+            spin: true,
         }
     }
 }
@@ -185,6 +188,23 @@ impl Builder {
         self
     }
 
+    /// Whether the thread may wait awake for a moment before it parks, where another thread has answered soon
+    /// before: see [`Executor`] under "Waiting". The default is `true`, which makes a round trip with another
+    /// thread shorter. With `false` every wait is a park: for who would rather spare the processor than
+    /// time, because other threads need it, or a battery has to last.
+    ///
+    /// ```
+    /// use watchglass::{Executor, spawn_blocking};
+    ///
+    /// let executor = Executor::builder().spin(false).build();
+    /// let answer = executor.block_on(async { spawn_blocking(|| 6 * 7).await });
+    /// assert_eq!(answer.unwrap(), 42);
+    /// ```
+    pub fn spin(mut self, spin: bool) -> Self {
+        self.spin = spin;
+        self
+    }
+
     /// Makes the executor, on this thread.
     ///
     /// # Panics
@@ -211,7 +231,8 @@ impl Builder {
         let queue = Queue::new(self.seed, tracer);
         let pool = Pool::new(self.blocking_threads, Pool::KEEP_ALIVE);
         let closed_world = self.closed_world.unwrap_or(self.virtual_time);
-        Executor::with(Shared::new(clock, queue, pool), closed_world)
+        let spin = Spin::new(self.spin);
+        Executor::with(Shared::new(clock, queue, pool, spin), closed_world)
     }
 }
 
@@ -242,6 +263,19 @@ impl fmt::Debug for Builder {
             .field("observed", &self.observer.is_some())
             .field("long_poll", &self.long_poll)
             .field("blocking_threads", &self.blocking_threads)
+            .field("spin", &self.spin)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_spins_unless_told_not_to() {
+        let may_spin = |builder: Builder| builder.build().shared.spin.is_allowed;
+        assert!(may_spin(Executor::builder()));
+        assert!(!may_spin(Executor::builder().spin(false)));
     }
 }

@@ -61,7 +61,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(clock: Rc<Clock>, queue: Queue, pool: Pool) -> Rc<Self> {
+    pub(crate) fn new(clock: Rc<Clock>, queue: Queue, pool: Pool, spin: Spin) -> Rc<Self> {
         let observed_on = queue.tracer.has_observer().then(|| thread::current().id());
         let (home, inbox) = Home::new(observed_on);
         Rc::new(Shared {
@@ -72,7 +72,7 @@ impl Shared {
             },
             home,
             inbox,
-            spin: Spin::new(),
+            spin,
             queue,
             pool,
             wheel: RefCell::new(Wheel::new()),

@@ -67,7 +67,7 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// next one first spins for up to 24 us, for the answer may come as soon again; after a spin in vain, it takes
 /// twice as many short waits to spin once more. So a thread that wakes this executor every 24 us or more often
 /// keeps it from sleeping at all. It never spins where a deadline is as near as that, nor where somebody
-/// observes, who sees every wait as a park.
+/// observes, who sees every wait as a park, nor where [`Builder::spin`](crate::Builder::spin) forbids it.
 ///
 /// # Dropping
 ///

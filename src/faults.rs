@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::context::Shared;
 use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::spin::Spin;
 use crate::trace::{Observer, Record, Tracer};
 use crate::{Executor, JoinSet, Step, sleep, spawn, spawn_blocking, yield_now};
 
@@ -24,7 +25,7 @@ fn executor(
 ) -> (Executor, Rc<Shared>) {
     let clock = Rc::new(clock);
     let tracer = Tracer::new(clock.clone(), observer, None);
-    let shared = Shared::new(clock, Queue::new(None, tracer), pool);
+    let shared = Shared::new(clock, Queue::new(None, tracer), pool, Spin::new(true));
     (Executor::with(shared.clone(), false), shared)
 }
 

@@ -154,6 +154,7 @@ mod tests {
     use crate::inbox::TaskWaker;
     use crate::pool::Pool;
     use crate::queue::Queue;
+    use crate::spin::Spin;
     use crate::trace::{Observer, Record, Tracer};
     use crate::waiter::{ForeignWaker, Waiter};
 
@@ -161,7 +162,7 @@ mod tests {
         let clock = Rc::new(clock);
         let tracer = Tracer::new(clock.clone(), observer, None);
         let pool = Pool::new(1, Duration::ZERO);
-        Shared::new(clock, Queue::new(None, tracer), pool)
+        Shared::new(clock, Queue::new(None, tracer), pool, Spin::new(true))
     }
 
     /// Another thread has sent a letter.

@@ -35,6 +35,8 @@ const MAX_SHORT_PARKS: u32 = 256;
 
 /// Whether it is worth it to spin.
 pub(crate) struct Spin {
+    /// False if the user wants every wait to be a park.
+    pub(crate) is_allowed: bool,
     /// How many more parks were short, ended soon by another thread, than not, since the last spin in vain.
     short_parks: Cell<u32>,
     /// How many it takes to spin.
@@ -42,8 +44,9 @@ pub(crate) struct Spin {
 }
 
 impl Spin {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(is_allowed: bool) -> Self {
         Spin {
+            is_allowed,
             short_parks: Cell::new(0),
             needed: Cell::new(1),
         }
@@ -51,7 +54,7 @@ impl Spin {
 
     /// Spins, if that is worth it. True if another thread has sent a letter meanwhile.
     pub(crate) fn finds_mail(&self, home: &Home) -> bool {
-        if self.short_parks.get() < self.needed.get() {
+        if !self.is_allowed || self.short_parks.get() < self.needed.get() {
             return false;
         }
         let found = (0..LOOKS).any(|_| {
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_looked_for_after_a_short_park() {
-        let (spin, (home, _inbox)) = (Spin::new(), home_with_mail());
+        let (spin, (home, _inbox)) = (Spin::new(true), home_with_mail());
         assert!(!spin.finds_mail(&home));
         spin.needed.set(3);
         spin.short_parks.set(2);
@@ -134,8 +137,15 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_none_never_spins() {
+        let (spin, (home, _inbox)) = (Spin::new(false), home_with_mail());
+        spin.short_parks.set(u32::MAX);
+        assert!(!spin.finds_mail(&home));
+    }
+
+    #[test]
     fn after_each_spin_in_vain_twice_as_many_short_parks_are_needed() {
-        let (spin, (home, _inbox)) = (Spin::new(), Home::new(None));
+        let (spin, (home, _inbox)) = (Spin::new(true), Home::new(None));
         let mut needed = Vec::new();
         for _ in 0..10 {
             spin.short_parks.set(spin.needed.get());
@@ -148,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_park_is_short_if_another_thread_has_ended_it_soon() {
-        let (spin, (home, _inbox)) = (Spin::new(), Home::new(None));
+        let (spin, (home, _inbox)) = (Spin::new(true), Home::new(None));
         // The thread may lose its processor in the middle, and then the wait was long.
         let counts = |home: &Home, ended| {
             (0..1000).any(|_| {

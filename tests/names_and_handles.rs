@@ -214,7 +214,7 @@ fn what_is_shown_of_builders_sets_and_futures_says_what_they_hold() {
     assert_eq!(
         format!("{builder:?}"),
         "Builder { virtual_time: true, closed_world: None, seed: Some(7), observed: true, \
-         long_poll: Some(1s), blocking_threads: 3 }"
+         long_poll: Some(1s), blocking_threads: 3, spin: true }"
     );
     let begun_by_the_first_poll = "Sleep { deadline: None, is_elapsed: false }";
     assert_eq!(format!("{:?}", sleep(secs(1))), begun_by_the_first_poll);
