@@ -273,6 +273,27 @@ fn a_program_that_forgets_its_executor() {
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]
+fn a_program_that_never_comes_to_its_end() {
+    watchglass::block_on(async {
+        watchglass::yield_now().await;
+        println!("it hangs");
+        std::process::exit(0);
+    });
+}
+
+#[test]
+fn of_a_program_that_never_comes_to_its_end_one_sees_how_far_it_came() {
+    let output = run_here("a_program_that_never_comes_to_its_end", "live,story");
+    let live = complained(&output);
+    assert!(live.contains("#0 returned Pending after"), "{live}");
+    let last = live.lines().last().unwrap();
+    assert!(last.ends_with("s  #0 is polled: it woke itself"), "{live}");
+    assert!(!printed(&output).contains("is polled"));
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
 fn a_program_with_observers_of_its_own() {
     /// Wants records of its own.
     struct Keeps;
@@ -299,7 +320,7 @@ fn a_program_with_observers_of_its_own() {
 #[test]
 fn a_program_s_own_observer_is_told_as_ever_and_may_panic() {
     let json = directory("observers").join("run.json");
-    let watchglass = format!("json:{}", json.display());
+    let watchglass = format!("live,json:{}", json.display());
     let output = run_here("a_program_with_observers_of_its_own", &watchglass);
     assert!(output.status.success(), "{}", complained(&output));
     assert!(printed(&output).contains("it was told of the end\n"));
@@ -309,6 +330,7 @@ fn a_program_s_own_observer_is_told_as_ever_and_may_panic() {
         "{}",
         complained(&output)
     );
+    assert!(complained(&output).contains("#0 is done\n"));
     let second = fs::read_to_string(json.with_file_name("run-2.json")).unwrap();
     assert!(second.contains("\"event\":\"Waits\""), "{second}");
 }

@@ -19,13 +19,14 @@
 //! | `html:FILE` | the player: one page, to step through in a browser |
 //! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
 //! | `json:FILE` | the events |
+//! | `live` | each event as it happens, on standard error |
 //! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world |
 //!
 //! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard
 //! output. An executor after the first writes to files of its own: `run-2.html`, and so on. A value
 //! that is none of these is refused with a panic when an executor is made. A file that cannot be written
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
-//! says where.
+//! says where. Of a program that hangs or is killed all of this is lost, but for `live`.
 //!
 //! On Linux, what the program prints with `println!` is in the views too. For that, standard output is
 //! a file in memory while the first executor lives, and what is new in it is passed on at each event

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::printed::Printed;
@@ -38,11 +39,22 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         // The program may well be woken by threads of its own.
         builder.closed_world.get_or_insert(false);
     }
+    if wish.live {
+        builder.observer = Some(match builder.observer.take() {
+            Some(own) => Box::new((print_live, Rc::<dyn Observer>::from(own))),
+            None => Box::new(print_live),
+        });
+    }
     if !wish.views.is_empty() {
         let own = builder.observer.take();
         builder.observer = Some(Box::new(Watch::begin(wish.views, own)));
     }
     builder
+}
+
+/// Nobody may be there to read it.
+fn print_live(record: &Record) {
+    let _ = writeln!(io::stderr(), "{record}");
 }
 
 struct Watch {

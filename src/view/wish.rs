@@ -21,6 +21,8 @@ pub(crate) enum View {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) views: Vec<View>,
+    /// Each event, as it happens.
+    pub(crate) live: bool,
     pub(crate) virtual_time: bool,
 }
 
@@ -48,6 +50,10 @@ impl Wish {
                 _ if no_name => None,
                 // No value at all, as in `WATCHGLASS=`, asks for nothing.
                 ("", None) => continue,
+                ("live", None) => {
+                    wish.live = true;
+                    continue;
+                }
                 ("virtual", None) => {
                     wish.virtual_time = true;
                     continue;
@@ -93,6 +99,7 @@ impl fmt::Display for Unknown {
              \x20 html:FILE    the player: one page, to step through in a browser\n\
              \x20 chrome:FILE  a trace for Perfetto and chrome://tracing\n\
              \x20 json:FILE    the events\n\
+             \x20 live         each event at once, on standard error, also of a program that hangs\n\
              \x20 virtual      run on the virtual clock, where sleeping takes no time",
             self.value
         )
@@ -105,20 +112,20 @@ mod tests {
 
     #[test]
     fn values_are_joined_by_commas() {
-        let wish = Wish::read("story, svg:a/b.svg,virtual,html:C:x.html").unwrap();
+        let wish = Wish::read("story, svg:a/b.svg,virtual,live,html:C:x.html").unwrap();
         let views = [
             View::Story(None),
             View::Svg("a/b.svg".into()),
             View::Html("C:x.html".into()),
         ];
         assert_eq!(wish.views, views);
-        assert!(wish.virtual_time);
+        assert!(wish.virtual_time && wish.live);
         assert_eq!(Wish::read(""), Ok(Wish::default()));
     }
 
     #[test]
     fn a_wrong_value_is_refused_with_the_list_of_right_ones() {
-        for value in ["stroy", "svgg:x", "step:x", "virtual:1", "STORY"] {
+        for value in ["stroy", "svgg:x", "step:x", "virtual:1", "live:x", "STORY"] {
             let message = Wish::read(&format!("story,{value}"))
                 .unwrap_err()
                 .to_string();
@@ -133,6 +140,7 @@ mod tests {
                 "svg:FILE",
                 "html:FILE",
                 "chrome:FILE",
+                "live",
             ] {
                 assert!(message.contains(right), "{message}");
             }
