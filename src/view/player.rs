@@ -19,13 +19,19 @@ const CHUNK: usize = 5_000;
 /// A run of more records, or more tasks, has no timeline in its page: there would be nothing to see.
 const TIMELINE_RECORDS: usize = 2_000;
 const TIMELINE_LANES: usize = 24;
+const NO_TIMELINE: &str = "<p class=\"none\">A run of more than 24 tasks or 2,000 steps has none: there \
+                           would be nothing to see.</p>";
 
 pub(crate) fn page(title: &str, records: &[Record]) -> String {
     let timeline = match records.len() {
         1..=TIMELINE_RECORDS => picture_with_places(records, TIMELINE_LANES),
         _ => None,
     };
-    let (picture, places) = timeline.unwrap_or_default();
+    let (picture, places) = match timeline {
+        Some(timeline) => timeline,
+        None if records.is_empty() => Default::default(),
+        None => (NO_TIMELINE.to_owned(), Vec::new()),
+    };
     let filled = [
         ("timeline", picture),
         ("style", include_str!("player/style.css").to_owned()),

@@ -62,9 +62,14 @@ export async function withPage(browser, page, hash, test) {
       await send("Input.dispatchKeyEvent", { type: "keyDown", key, ...letter });
       await send("Input.dispatchKeyEvent", { type: "keyUp", key });
     };
+    const click = async (x, y) => {
+      const at = { x, y, button: "left", clickCount: 1 };
+      await send("Input.dispatchMouseEvent", { type: "mousePressed", ...at });
+      await send("Input.dispatchMouseEvent", { type: "mouseReleased", ...at });
+    };
     const resize = (width, height) =>
       send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
-    await test({ evaluate, press, resize, openedMs, errors });
+    await test({ evaluate, press, click, resize, openedMs, errors });
   } finally {
     child.kill();
     await new Promise((resolve) => (child.exitCode === null && child.signalCode === null ? child.on("exit", resolve) : resolve()));

@@ -5,7 +5,7 @@ import { withPage } from "./browser.mjs";
 
 const [browser, page, picture, empty] = process.argv.slice(2);
 
-await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, errors }) => {
+await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize, errors }) => {
   const text = (id) => evaluate(`document.getElementById("${id}").textContent`);
   const step = async () => Number(/^step (\d+) of/.exec(await text("position"))[1]);
   const last = await evaluate("lastStep");
@@ -74,12 +74,24 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
   const begin = await playhead();
   await evaluate("go(lastStep)");
   assert.ok((await playhead()) > begin + 500, "the timeline shows where it is");
-  await evaluate(`(() => {
-    const box = picture.getBoundingClientRect();
-    const clientX = box.left + (run.places[7] / 1000) * box.width;
-    picture.dispatchEvent(new MouseEvent("click", { clientX, clientY: box.top + 5, bubbles: true }));
-  })()`);
-  assert.equal(await evaluate("run.places[step]"), await evaluate("run.places[7]"), "a click goes there");
+  for (const width of [1280, 400]) {
+    await resize(width, 900);
+    await evaluate("document.getElementById('picture').scrollLeft = 0; scrollTo(0, 0)");
+    const [x, y] = await evaluate(`(() => {
+      const box = picture.getBoundingClientRect();
+      return [box.left + (run.places[7] / 1000) * box.width, box.top + 5];
+    })()`);
+    await click(x, y);
+    assert.equal(await evaluate("run.places[step]"), await evaluate("run.places[7]"), "a click goes there");
+    const clicked = await step();
+    await press("ArrowRight");
+    assert.equal(await step(), clicked + 1, "and the keys go on from there");
+  }
+  await resize(1280, 900);
+  await evaluate("document.getElementById('code').focus()");
+  const inCode = await step();
+  await press("ArrowLeft");
+  assert.equal(await step(), inCode - 1, "where nothing can be scrolled, the keys are the page's");
 
   await evaluate("document.getElementById('number').focus()");
   const before = await step();
@@ -111,6 +123,16 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, resize, error
       return line.x >= 0 && line.x <= innerWidth;
     })()`;
     assert.ok(await evaluate(isSeen), `at ${width} pixels the line in the timeline is seen`);
+  }
+
+  await resize(1366, 657);
+  for (let at = 0; at <= last; at += 1) {
+    await evaluate(`scrollTo(0, 0); go(${at})`);
+    const marked = `(() => {
+      const marks = [...document.querySelectorAll(".line.runs")].map((line) => line.getBoundingClientRect());
+      return marks.length === 0 || marks.some((mark) => mark.top + 20 <= innerHeight);
+    })()`;
+    assert.ok(await evaluate(marked), `at step ${at} a small window shows the line where a task runs`);
   }
 
   const svg = JSON.stringify(readFileSync(picture, "utf8"));

@@ -233,9 +233,13 @@ function show() {
 const picture = document.querySelector("#picture svg");
 
 function beginTimeline() {
+  const shown = document.getElementById("picture");
+  document.getElementById("timeline").hidden = shown.textContent.trim() === "";
+  document.getElementById("click").hidden = !picture;
   if (!picture) return;
-  document.getElementById("timeline").hidden = false;
   picture.addEventListener("click", (event) => {
+    // The keys are to step on from there, and not to scroll the picture.
+    document.activeElement.blur();
     const box = picture.getBoundingClientRect();
     jump(stepAt(((event.clientX - box.left) / box.width) * picture.viewBox.baseVal.width));
   });
@@ -420,9 +424,9 @@ function showSource(now) {
   if (line) {
     const code = document.getElementById("code");
     const top = line.offsetTop - code.offsetTop;
-    if (top < code.scrollTop + 20 || top > code.scrollTop + code.clientHeight - 60) {
-      code.scrollTop = top - code.clientHeight / 3;
-    }
+    // What of it is in the window.
+    const seen = Math.max(90, Math.min(code.clientHeight, innerHeight - code.getBoundingClientRect().top));
+    if (top < code.scrollTop + 20 || top > code.scrollTop + seen - 60) code.scrollTop = top - seen / 3;
   }
 }
 
@@ -525,7 +529,8 @@ document.addEventListener("keydown", (event) => {
   const moves = /^(Arrow|Home|End)/.test(event.key);
   // The slider moves by its own keys, and leaves the letters to the page.
   const writes = target.tagName === "SELECT" || (target.tagName === "INPUT" && (target.type !== "range" || moves));
-  const scrolls = (target.id === "code" || target.id === "picture") && event.key.startsWith("Arrow");
+  const scrolls = event.key.startsWith("Arrow") && (target.id === "code" || target.id === "picture") &&
+    target.scrollWidth > target.clientWidth;
   if (writes || scrolls || event.ctrlKey || event.altKey || event.metaKey) return;
   const act = keys[event.key];
   if (act) {
