@@ -41,6 +41,8 @@ pub struct Stalled {
 pub struct StuckTask {
     /// Which task.
     pub id: TaskId,
+    /// True for `block_on`'s own future.
+    pub is_main: bool,
     /// The last part of its future's type, or the name that it was given.
     pub name: String,
     /// Where it was spawned; for `block_on`'s own future, where `block_on` was called.
@@ -90,6 +92,7 @@ pub(crate) fn verdict(
     let tasks = shared.queue.unfinished(|id, slot| {
         Some(StuckTask {
             id,
+            is_main: id == main.id,
             // Only `block_on`'s own future is not in its slot.
             name: match &slot.task {
                 Some(task) => task.name().into_owned(),
@@ -212,9 +215,13 @@ impl fmt::Display for Stalled {
 impl fmt::Display for StuckTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let StuckTask { id, name, .. } = self;
+        let began = match self.is_main {
+            true => "given to block_on",
+            false => "spawned",
+        };
         write!(
             f,
-            "{id} `{}`, spawned at {}, ",
+            "{id} `{}`, {began} at {}, ",
             OneLine(name),
             self.spawned_at
         )?;
@@ -231,9 +238,14 @@ impl fmt::Display for StuckTask {
             (Some(task), Some(at)) => write!(f, "waits for {task}{}", At(at)),
             (Some(task), None) => write!(f, "waits for {task}"),
             (None, Some(at)) => write!(f, "waits{}", At(at)),
-            (None, None) => write!(
+            (None, None) if self.waker_is_held => write!(
                 f,
                 "waits for something that is not watchglass's (a lock or a channel, perhaps)"
+            ),
+            (None, None) => write!(
+                f,
+                "waits, and nobody has its waker: a future returned `Pending` without keeping \
+                 `cx.waker()`, or whoever kept it has dropped it"
             ),
         }
     }

@@ -406,7 +406,7 @@ Anna to Ben: waits for the account that it gives to
 Ben to Anna: waits for the account that it gives to
 
 stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside will use a waker, so these can never finish:
-  #0 `main`, spawned at examples*deadlock.rs:*, waits for #1 at examples*deadlock.rs:*
+  #0 `main`, given to block_on at examples*deadlock.rs:*, waits for #1 at examples*deadlock.rs:*
   #1 `Anna to Ben`, spawned at examples*deadlock.rs:*, waits for something that is not watchglass's (a lock or a channel, perhaps)
   #2 `Ben to Anna`, spawned at examples*deadlock.rs:*, waits for something that is not watchglass's (a lock or a channel, perhaps)
 Wakers of #1, #2 are held. The executor was promised that nobody outside uses them: if another thread does, build it with `.closed_world(false)`
@@ -436,8 +436,8 @@ fn a_future_that_forgets_its_waker_is_named() {
         "
 #1 returned Pending but nobody holds its waker: it can never be polled again
 stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside will use a waker, so these can never finish:
-  #0 `main`, spawned at examples*lost_waker.rs:*, waits for #1 at examples*lost_waker.rs:*
-  #1 `waits_for_ever`, spawned at examples*lost_waker.rs:*, waits for something that is not watchglass's (a lock or a channel, perhaps)
+  #0 `main`, given to block_on at examples*lost_waker.rs:*, waits for #1 at examples*lost_waker.rs:*
+  #1 `waits_for_ever`, spawned at examples*lost_waker.rs:*, waits, and nobody has its waker: a future returned `Pending` without keeping `cx.waker()`, or whoever kept it has dropped it
 ",
     );
 }

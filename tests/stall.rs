@@ -44,7 +44,7 @@ fn a_deadlock_is_told_with_names_and_places_on_the_real_clock_too() {
         let expected = "\
 stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside \
 will use a waker, so these can never finish:
-  #0 `deadlock`, spawned at tests/stall.rs:43:32, waits at tests/stall.rs:36:26
+  #0 `deadlock`, given to block_on at tests/stall.rs:43:32, waits at tests/stall.rs:36:26
   #1 `left`, spawned at tests/stall.rs:34:23, waits for #2 at tests/stall.rs:28:11
   #2 `waits_for`, spawned at tests/stall.rs:35:24, waits for #1 at tests/stall.rs:28:11
 and they wait in a circle: #1 → #2 → #1";
@@ -100,11 +100,23 @@ fn what_is_not_watchglass_s_is_named_as_that() {
     let message = stalled.to_string();
     assert!(
         message.ends_with(
-            "waits for something that is not watchglass's (a lock or a channel, perhaps)"
+            "waits, and nobody has its waker: a future returned `Pending` without keeping `cx.waker()`, \
+             or whoever kept it has dropped it"
         ),
         "{message}"
     );
-    assert_eq!(stalled.tasks()[0].waits_at, None);
+    let stuck = &stalled.tasks()[0];
+    assert!(stuck.is_main && stuck.waits_at.is_none());
+    let mut kept = None;
+    let keeps = std::future::poll_fn(|cx| {
+        kept = Some(cx.waker().clone());
+        std::task::Poll::<()>::Pending
+    });
+    let executor = Executor::builder().closed_world(true).build();
+    let message = executor.try_block_on(keeps).unwrap_err().to_string();
+    let lock_or_channel =
+        "waits for something that is not watchglass's (a lock or a channel, perhaps)\n";
+    assert!(message.contains(lock_or_channel), "{message}");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! What is wrong with a run, if anything: the diagnosis that every view shows.
 
+use std::collections::HashMap;
+
 use super::names::{Names, Seconds};
 use super::narrator::Narrator;
+use crate::task::TaskId;
 use crate::trace::{Cause, Effect, Event, Record};
 
 /// More than this are not listed one by one: they stand in the story at their place.
@@ -17,7 +20,9 @@ pub(crate) struct Finding {
 /// The findings in the order in which they were made.
 pub(crate) fn of(records: &[Record], names: &Names) -> Vec<Finding> {
     let mut narrator = Narrator::new(names);
-    let mut found = Vec::new();
+    let mut found: Vec<Finding> = Vec::new();
+    // The last of each task's findings that it spins: where it goes on to, the newer one takes its place.
+    let mut spins: HashMap<TaskId, (u32, usize)> = HashMap::new();
     for (step, record) in records.iter().enumerate() {
         if found.len() == LISTED {
             break;
@@ -25,6 +30,12 @@ pub(crate) fn of(records: &[Record], names: &Names) -> Vec<Finding> {
         if is_finding(&record.event) {
             let says = narrator.tell(record);
             let says = format!("{}  {says}", Seconds(record.time));
+            if let Event::Spinning { task, polls } = record.event
+                && let Some((before, at)) = spins.insert(task, (polls, step))
+                && before < polls
+            {
+                found.retain(|finding| finding.step != at);
+            }
             found.push(Finding { step, says });
         } else {
             narrator.follow(record);

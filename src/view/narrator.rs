@@ -230,17 +230,17 @@ impl<'a> Narrator<'a> {
     fn diagnosis(&self, event: &Event) -> String {
         match event {
             Event::ForgottenWaker { task } => format!(
-                "{}, spawned at {}, returned Pending but nobody holds its waker: it can never be \
+                "{}, {}, returned Pending but nobody holds its waker: it can never be \
                  polled again",
                 self.name(*task),
-                self.spawned_at(*task)
+                self.began(*task)
             ),
             Event::LongPoll(poll) => self.long_poll(poll),
             Event::Spinning { task, polls } => format!(
-                "{}, spawned at {}, has been polled {polls} times in a row only because it woke \
+                "{}, {}, has been polled {polls} times in a row only because it woke \
                  itself: it may spin for ever",
                 self.name(*task),
-                self.spawned_at(*task)
+                self.began(*task)
             ),
             Event::Stalled { tasks, cycle } => {
                 let mut text = "nothing can ever happen again".to_owned();
@@ -265,7 +265,7 @@ impl<'a> Narrator<'a> {
             (Some(after), Some(until)) => format!(", from {after} to {until}"),
             (Some(after), None) => format!(", from {after} on"),
             (None, Some(until)) => format!(", from its start to {until}"),
-            (None, None) => format!(" (it was spawned at {})", self.spawned_at(poll.task)),
+            (None, None) => format!(" (it was {})", self.began(poll.task)),
         };
         if !poll.delayed.is_empty() {
             text += &format!("; it delayed {}", self.names.tasks(&poll.delayed));
@@ -280,16 +280,18 @@ impl<'a> Narrator<'a> {
 
     fn stuck(&self, id: TaskId) -> String {
         let name = self.name(id);
-        let spawned = self.spawned_at(id);
-        match self.state.task(id).and_then(|task| task.waits.last()) {
+        let began = self.began(id);
+        let task = self.state.task(id);
+        match task.and_then(|task| task.waits.last()) {
             Some(wait) => format!(
-                "{name}, spawned at {spawned}, waits for {}{}",
+                "{name}, {began}, waits for {}{}",
                 self.waited_for(wait.on),
                 At(wait.at)
             ),
-            None => format!(
-                "{name}, spawned at {spawned}, waits for something that is not watchglass's"
-            ),
+            None if task.is_some_and(|task| task.wakers == Some(0)) => {
+                format!("{name}, {began}, waits, and nobody has its waker")
+            }
+            None => format!("{name}, {began}, waits for something that is not watchglass's"),
         }
     }
 
@@ -378,11 +380,15 @@ impl<'a> Narrator<'a> {
         self.names.task(task)
     }
 
-    fn spawned_at(&self, task: TaskId) -> String {
-        let task = self.state.task(task);
-        task.map_or("an unknown place".into(), |task| {
-            task.spawned_at.to_string()
-        })
+    /// Where a task's life began, in words that fit after "was".
+    fn began(&self, task: TaskId) -> String {
+        match self.state.task(task) {
+            Some(task) if task.kind == TaskKind::Main => {
+                format!("given to block_on at {}", task.spawned_at)
+            }
+            Some(task) => format!("spawned at {}", task.spawned_at),
+            None => "spawned at an unknown place".to_owned(),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
     const says = await text("says");
     if (/ polled \(poll/.test(says)) {
       assert.match(tasks, /running/, says);
-      assert.match(await text("code"), /runs; it was (spawned|last seen) here/, says);
+      assert.match(await text("code"), /runs; it was (given to block_on|spawned|last seen) here/, says);
     }
     if (/ waits for .*, at /.test(says)) assert.match(await text("code"), /◀ \S+ is here/, says);
     if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000 s/, says);

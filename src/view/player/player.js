@@ -453,15 +453,16 @@ function markTasks() {
     for (const place of new Set(waiting.length > 0 ? waiting : [seenAt(task)])) {
       const { file, line: number } = placeOf(place);
       if (file !== shownFile || !lines[number - 1]) continue;
-      if (!marks.has(number)) marks.set(number, { running: null, here: [], woken: [], spawned: [], lastSeen: [] });
+      if (!marks.has(number)) marks.set(number, { running: null, here: [], woken: [], given: [], spawned: [], lastSeen: [] });
       const mark = marks.get(number);
       if (task.stage === "running") mark.running = task;
       else if (waits.length > 0) mark.here.push(label(task.id));
       else if (waiting.length > 0) mark.woken.push(label(task.id));
-      else (place === task.spawned_at ? mark.spawned : mark.lastSeen).push(label(task.id));
+      else if (place !== task.spawned_at) mark.lastSeen.push(label(task.id));
+      else (task.kind === "Main" ? mark.given : mark.spawned).push(label(task.id));
     }
   }
-  for (const [number, { running, here, woken, spawned, lastSeen }] of marks) {
+  for (const [number, { running, here, woken, given, spawned, lastSeen }] of marks) {
     const line = lines[number - 1];
     line.classList.add(running ? "runs" : here.length + woken.length > 0 ? "waits" : "passed");
     const said = [];
@@ -470,6 +471,7 @@ function markTasks() {
     if (here.length > 0) said.push(are(here));
     if (woken.length > 0) said.push(are(woken) + ", woken and not polled yet");
     const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
+    if (given.length > 0) said.push(were(given) + "given to block_on here");
     if (spawned.length > 0) said.push(were(spawned) + "spawned here");
     if (lastSeen.length > 0) said.push(were(lastSeen) + "last seen here, and " +
       (lastSeen.length > 1 ? "have" : "has") + " gone on to what watchglass cannot see");
@@ -482,7 +484,8 @@ function whereItRuns(task) {
   const now = lastHappened();
   const place = seenAt(task);
   if ((now.event === "Waits" || now.event === "Spawned") && now.at === place) return "is here";
-  return place === task.spawned_at ? "runs; it was spawned here" : "runs; it was last seen here";
+  if (place !== task.spawned_at) return "runs; it was last seen here";
+  return task.kind === "Main" ? "runs; it was given to block_on here" : "runs; it was spawned here";
 }
 
 function shortList(names) {
