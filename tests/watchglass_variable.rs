@@ -6,6 +6,8 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use example::example;
 use watchglass::trace::{Event, Observer, Record};
@@ -268,6 +270,74 @@ fn a_program_that_forgets_its_executor() {
     std::mem::forget(executor);
     println!("printed after the executor's last event");
     std::thread::sleep(std::time::Duration::from_millis(500));
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_in_which_another_thread_prints() {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let lines = (0..).take_while(|_| !done.load(Ordering::Relaxed));
+            let lines = lines.inspect(|line| println!("line {line}")).count();
+            println!("{lines} lines");
+        });
+        for _ in 0..100 {
+            watchglass::block_on(watchglass::yield_now());
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_line_is_lost_while_executors_come_and_go() {
+    let watchglass = format!("json:{}", directory("lines").join("run.json").display());
+    let output = run_here("a_program_in_which_another_thread_prints", &watchglass);
+    let printed = printed(&output);
+    let numbers = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("line "));
+    let arrived: Vec<usize> = numbers.map(|number| number.parse().unwrap()).collect();
+    assert!(arrived.iter().copied().eq(0..arrived.len()), "in order");
+    let all = format!("\n{} lines\n", arrived.len());
+    assert!(printed.contains(&all), "{} have arrived", arrived.len());
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_with_a_child_that_lives_longer() {
+    let script = "echo early; sleep 0.2; echo late";
+    let child = watchglass::block_on(async { Command::new("sh").args(["-c", script]).spawn() });
+    assert!(child.unwrap().wait().unwrap().success());
+    watchglass::block_on(async { println!("another executor") });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_child_process_prints_arrives() {
+    let watchglass = format!("json:{}", directory("child").join("run.json").display());
+    let output = run_here("a_program_with_a_child_that_lives_longer", &watchglass);
+    let printed = printed(&output);
+    let lines = "early\nlate\nanother executor\n";
+    assert!(printed.contains(lines), "{printed}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_no_thread_can_be_started_the_program_prints_all_the_same() {
+    let mut command = example("asynchronous");
+    command.env("WATCHGLASS", "virtual,story");
+    let output = command
+        .env("RUST_MIN_STACK", "100000000000000")
+        .output()
+        .unwrap();
+    let complaint = "what the program prints cannot be watched";
+    assert!(complained(&output).contains(complaint));
+    assert!(printed(&output).starts_with("Task A starting\nTask B starting\n"));
+    assert!(printed(&output).contains("Total: 0.0"));
 }
 
 /// Not a test: the program that the test below runs.

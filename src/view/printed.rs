@@ -9,16 +9,20 @@ use std::io::{self, Write};
 use std::mem;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio::{dup2_stdout, stdout};
 
 /// A process has one standard output, so only one executor at a time can watch it.
 static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// From the first executor on, for the rest of the process: a child process may have the file for its standard
+/// output, and go on to write to it.
+static CAUGHT: Mutex<Option<Caught>> = Mutex::new(None);
 
 /// Output comes no later than this, also while nothing happens: during a long poll, or once the
 /// program has forgotten its executor. What is printed and then cut off by an exit within this time
@@ -26,16 +30,14 @@ static WATCHED: AtomicBool = AtomicBool::new(false);
 const PASSED_ON_EVERY: Duration = Duration::from_millis(10);
 
 /// While it lives, standard output is watched.
-pub(crate) struct Printed {
-    caught: Arc<Mutex<Caught>>,
-}
+pub(crate) struct Printed(());
 
 struct Caught {
     real: File,
     file: File,
     /// How much of `file` has been passed on.
     passed_on: u64,
-    /// What has been passed on and was not taken yet.
+    /// What has been passed on while somebody watched, and was not taken yet.
     untold: Vec<u8>,
 }
 
@@ -44,28 +46,22 @@ impl Printed {
     ///
     /// # Errors
     ///
-    /// What the operating system says, if standard output is closed or there is no memory file.
+    /// What the operating system says, if standard output is closed, or there is no memory file or no thread.
     pub(crate) fn watch() -> io::Result<Option<Self>> {
         if WATCHED.swap(true, Ordering::AcqRel) {
             return Ok(None);
         }
-        let caught = Caught::exchange().and_then(|caught| {
-            let caught = Arc::new(Mutex::new(caught));
-            let weak = Arc::downgrade(&caught);
-            thread::Builder::new()
-                .name("watchglass-printed".into())
-                .spawn(move || pass_on_for_ever(&weak))?;
-            Ok(caught)
-        });
-        if caught.is_err() {
+        let begun = begin();
+        if begun.is_err() {
             WATCHED.store(false, Ordering::Release);
         }
-        Ok(Some(Printed { caught: caught? }))
+        begun.map(|()| Some(Printed(())))
     }
 
     /// What was printed since the last call. It has been passed on.
     pub(crate) fn take(&mut self) -> Option<String> {
-        let mut caught = lock(&self.caught);
+        let mut caught = lock();
+        let caught = caught.as_mut()?;
         caught.pass_on();
         match caught.untold.is_empty() {
             true => None,
@@ -76,26 +72,43 @@ impl Printed {
 
 impl Drop for Printed {
     fn drop(&mut self) {
-        let _ = io::stdout().flush();
-        lock(&self.caught).give_back();
+        // Kept until the end: a line that another thread prints comes before the exchange or after it.
+        let mut out = io::stdout().lock();
+        let _ = out.flush();
+        if let Some(caught) = &mut *lock() {
+            caught.give_back();
+        }
         WATCHED.store(false, Ordering::Release);
     }
 }
 
-impl Caught {
-    fn exchange() -> io::Result<Self> {
-        io::stdout().flush()?;
-        let real = File::from(fcntl_dupfd_cloexec(stdout(), 0)?);
-        let file = File::from(memfd_create("standard output", MemfdFlags::CLOEXEC)?);
-        dup2_stdout(&file)?;
-        Ok(Caught {
-            real,
-            file,
-            passed_on: 0,
-            untold: Vec::new(),
-        })
+fn begin() -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.flush()?;
+    let real = File::from(fcntl_dupfd_cloexec(stdout(), 0)?);
+    let mut place = lock();
+    if let Some(caught) = &mut *place {
+        // What a child has written belongs to where standard output was until now.
+        caught.pass_on();
+        caught.untold.clear();
+        caught.real = real;
+        return Ok(dup2_stdout(&caught.file)?);
     }
+    let file = File::from(memfd_create("standard output", MemfdFlags::CLOEXEC)?);
+    thread::Builder::new()
+        .name("watchglass-printed".into())
+        .spawn(pass_on_for_ever)?;
+    dup2_stdout(&file)?;
+    *place = Some(Caught {
+        real,
+        file,
+        passed_on: 0,
+        untold: Vec::new(),
+    });
+    Ok(())
+}
 
+impl Caught {
     fn pass_on(&mut self) {
         let end = self.file.metadata().map_or(0, |file| file.len());
         let length = usize::try_from(end.saturating_sub(self.passed_on)).unwrap_or(0);
@@ -107,24 +120,32 @@ impl Caught {
             self.passed_on = end;
             // A pipe that nobody reads any more is the program's business, and it would not hear of it.
             let _ = self.real.write_all(&bytes);
-            self.untold.append(&mut bytes);
+            if WATCHED.load(Ordering::Relaxed) {
+                self.untold.append(&mut bytes);
+            }
         }
     }
 
     fn give_back(&mut self) {
         self.pass_on();
         let _ = dup2_stdout(&self.real);
+        // Whoever does not lock standard output may have written just before that.
+        self.pass_on();
+        // The memory is given back; the file keeps its length, for a child may go on at its end.
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _ = fallocate(&self.file, flags, 0, self.passed_on);
     }
 }
 
-fn pass_on_for_ever(caught: &Weak<Mutex<Caught>>) {
-    while let Some(caught) = caught.upgrade() {
-        lock(&caught).pass_on();
-        drop(caught);
+fn pass_on_for_ever() {
+    loop {
         thread::sleep(PASSED_ON_EVERY);
+        if let Some(caught) = &mut *lock() {
+            caught.pass_on();
+        }
     }
 }
 
-fn lock(caught: &Mutex<Caught>) -> MutexGuard<'_, Caught> {
-    caught.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock() -> MutexGuard<'static, Option<Caught>> {
+    CAUGHT.lock().unwrap_or_else(PoisonError::into_inner)
 }
