@@ -547,10 +547,12 @@ impl RefUnwindSafe for Executor {}
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Asked for first: what is written to may be the user's code.
+        let timers = self.shared.wheel.borrow().len();
         f.debug_struct("Executor")
             .field("ready", &self.shared.queue.len())
             .field("unfinished", &self.unfinished_tasks())
-            .field("timers", &self.shared.wheel.borrow().len())
+            .field("timers", &timers)
             .finish_non_exhaustive()
     }
 }

@@ -400,9 +400,11 @@ impl<T> RefUnwindSafe for JoinSet<T> {}
 
 impl<T> fmt::Debug for JoinSet<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Asked for first: what is written to may be the user's code.
+        let ended = self.ended.ids.borrow().len();
         f.debug_struct("JoinSet")
             .field("tasks", &self.len())
-            .field("ended", &self.ended.ids.borrow().len())
+            .field("ended", &ended)
             .finish()
     }
 }

@@ -299,7 +299,8 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let at = Location::caller();
         if !self.state.is_on_current() {
-            if let State::Elapsed(_) = self.state {
+            // Also if its executor has seen that, and it has not.
+            if self.is_elapsed() {
                 return Poll::Ready(());
             }
             self.state.bring_to_current();

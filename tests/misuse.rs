@@ -157,10 +157,16 @@ fn a_sleep_polled_on_another_executor_says_so() {
     };
     let misused = armed();
     assert_panics(message, || second.block_on(async { (misused.await, ()) }));
-    // On its own executor it works; and one that is done is done everywhere.
+    // On its own executor it works; and one that is done is done everywhere, also if it was not polled since.
     let mut used = armed();
     first.block_on(Pin::new(&mut used));
     second.block_on(used);
+    let mut fired = armed();
+    first.block_on(sleep(secs(2)));
+    assert!(fired.is_elapsed());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut fired).poll(&mut cx).is_ready(), "nowhere");
+    second.block_on(fired);
 }
 
 #[test]

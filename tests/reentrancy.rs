@@ -6,6 +6,7 @@ mod common;
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::fmt::{self, Write as _};
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use common::{OnDrop, Probe, no_hang, own_waker, poll_once, secs, virtual_executor};
 use waker_fn::waker_fn;
 use watchglass::time::Sleep;
-use watchglass::trace::{Event, Observer, Record, UnparkCause};
+use watchglass::trace::{Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{
     Builder, Executor, JoinHandle, JoinSet, join_all, now, sleep, spawn, spawn_blocking,
     spawn_named, timeout, yield_now,
@@ -524,4 +525,43 @@ fn who_is_woken_by_an_observer_of_a_cascade_is_polled_before_time_moves_on() {
     let ran = woken_at_a_cascade(Executor::builder().virtual_time());
     assert!(ran < Duration::from_millis(200), "{ran:?}");
     woken_at_a_cascade(Executor::builder());
+}
+
+#[test]
+fn what_is_shown_for_debugging_may_be_written_to_the_user_s_own_code() {
+    /// Lets the executor go on for a few steps whenever it is written to.
+    struct Steps<'a>(&'a Executor, String);
+    impl fmt::Write for Steps<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for _ in 0..15 {
+                self.0.step();
+            }
+            self.1.push_str(text);
+            Ok(())
+        }
+    }
+    let recording = Recording::new();
+    let builder = Executor::builder().virtual_time();
+    let executor = builder.observer(recording.clone()).build();
+    let mut set = JoinSet::new();
+    for seconds in 1..100 {
+        set.insert(executor.spawn(sleep(secs(seconds))));
+    }
+    let shown = |value: &dyn fmt::Debug| {
+        let mut steps = Steps(&executor, String::new());
+        write!(steps, "{value:?}").unwrap();
+        steps.1
+    };
+    assert!(shown(&executor).starts_with("Executor { ready: "));
+    assert!(shown(&set).starts_with("JoinSet { tasks: "));
+    assert!(shown(&recording).starts_with("Recording { records: [Record { seq: 0"));
+    let all = executor.block_on(async {
+        let mut outcomes = 0;
+        while let Some(outcome) = set.join_next().await {
+            outcome.unwrap();
+            outcomes += 1;
+        }
+        outcomes
+    });
+    assert_eq!(all, 99);
 }
