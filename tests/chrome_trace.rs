@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use watchglass::trace::Recording;
+use watchglass::trace::{Observer, Recording};
 use watchglass::{Builder, Executor, join_all, sleep, spawn, spawn_blocking, yield_now};
 
 async fn everything() {
@@ -33,6 +33,20 @@ async fn everything() {
     let _ = aborted.await;
     drop(spawn(sleep(secs(60))));
     yield_now().await;
+}
+
+#[test]
+fn a_log_that_begins_anywhere_can_be_drawn() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { spawn_blocking(|| ()).await.unwrap() });
+    let records = recording.take();
+    for begin in 0..records.len() {
+        records[begin..]
+            .iter()
+            .for_each(|record| recording.observe(record));
+        events(&recording);
+        recording.take();
+    }
 }
 
 fn trace(builder: Builder) -> Vec<Value> {

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use watchglass::trace::{Cause, Place, Recording, State, WaitsOn};
+use watchglass::trace::{Cause, Event, Place, Record, Recording, State, WaitsOn};
 use watchglass::{Executor, join_all, sleep, spawn_named, yield_now};
 
 /// A file of this test's own.
@@ -156,6 +156,26 @@ fn chromium() -> Option<&'static str> {
 
 const EVIL: &str = "</script><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>";
 
+/// A log whose beginning was taken away, and in which tasks are woken that an observer has spawned: nobody was
+/// told of these.
+fn cut_log() -> Recording {
+    let recording = Recording::new();
+    let spawns = |record: &Record| {
+        if matches!(record.event, Event::PollStarted { .. }) && record.seq < 20 {
+            drop(watchglass::spawn(async {
+                yield_now().await;
+                sleep(Duration::from_secs(1)).await;
+            }));
+        }
+    };
+    let builder = Executor::builder().virtual_time();
+    let executor = builder.observer((recording.clone(), spawns)).build();
+    executor.block_on(yield_now());
+    recording.take();
+    executor.block_on(sleep(Duration::from_secs(2)));
+    recording
+}
+
 #[test]
 fn the_page_works_in_a_browser() {
     let (true, Some(browser)) = (is_there("node"), chromium()) else {
@@ -175,9 +195,11 @@ fn the_page_works_in_a_browser() {
     fs::write(&page, recording.html(EVIL)).unwrap();
     let picture = file("small.svg");
     fs::write(&picture, recording.svg()).unwrap();
+    let cut = file("cut.html");
+    fs::write(&cut, cut_log().html("cut")).unwrap();
     let empty = file("empty.html");
     fs::write(&empty, Recording::new().html("empty")).unwrap();
-    let arguments = [Path::new(browser), &page, &picture, &empty];
+    let arguments = [Path::new(browser), &page, &picture, &cut, &empty];
     println!("{}", node("small.mjs", &arguments));
 }
 

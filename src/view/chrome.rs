@@ -88,7 +88,7 @@ impl Trace<'_> {
     fn add(&mut self, record: &Record) {
         let now = match self.last {
             Some(last) => record.time.max(last + TICK),
-            None => record.time,
+            None => record.time.max(TICK),
         };
         self.last = Some(now);
         let told = self.narrator.tell(record);

@@ -5,6 +5,8 @@
 //! task is called or prints gets into the page as JSON in which no `<` is left, and from there only
 //! as text: none of it can become markup.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::findings;
@@ -23,6 +25,7 @@ const NO_TIMELINE: &str = "<p class=\"none\">A run of more than 24 tasks or 2,00
                            would be nothing to see.</p>";
 
 pub(crate) fn page(title: &str, records: &[Record]) -> String {
+    let records = &*numbered_as_steps(records);
     let timeline = match records.len() {
         1..=TIMELINE_RECORDS => picture_with_places(records, TIMELINE_LANES),
         _ => None,
@@ -52,6 +55,19 @@ pub(crate) fn page(title: &str, records: &[Record]) -> String {
         rest = after;
     }
     page + rest
+}
+
+/// The page finds a record by its number, which must be its step: not so, if what came before was taken away.
+fn numbered_as_steps(records: &[Record]) -> Cow<'_, [Record]> {
+    let mut steps = (0..).zip(records);
+    if steps.all(|(step, record)| record.seq == step) {
+        return Cow::Borrowed(records);
+    }
+    let mut records = records.to_vec();
+    for (step, record) in (0..).zip(&mut records) {
+        record.seq = step;
+    }
+    Cow::Owned(records)
 }
 
 /// What the page needs of the run as a whole.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { withPage } from "./browser.mjs";
 
-const [browser, page, picture, empty] = process.argv.slice(2);
+const [browser, page, picture, cut, empty] = process.argv.slice(2);
 
 await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize, errors }) => {
   const text = (id) => evaluate(`document.getElementById("${id}").textContent`);
@@ -142,6 +142,19 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   const described = await evaluate(
     "svg.documentElement.getAttribute('aria-labelledby').split(' ').map((id) => svg.getElementById(id).textContent).join()");
   assert.match(described, /^Timeline: 3 tasks.*<\/script><img src=x .* is polled at 0\.000 s, at 1\.000 s, and then: done/s);
+  assert.deepEqual(errors, []);
+});
+
+await withPage(browser, cut, "", async ({ evaluate, errors }) => {
+  const last = await evaluate("lastStep");
+  const steps = [];
+  for (let at = 0; at <= last; at += 1) {
+    steps.push(...await evaluate(`(() => {
+      go(${at});
+      return [...document.querySelectorAll("#ready a")].map((link) => Number(link.hash.replace("#step=", "")));
+    })()`));
+  }
+  assert.ok(steps.length > 0 && steps.every((step) => step <= last), "each wake is a step of this page");
   assert.deepEqual(errors, []);
 });
 

@@ -337,7 +337,8 @@ function showReady() {
     const link = element("a", why(entry.why, entry.woken_by));
     link.href = "#step=" + entry.woken_by;
     item.append(link);
-    if (isOver(state.tasks.get(entry.task))) item.append("; it has ended, and will be passed over");
+    const task = state.tasks.get(entry.task);
+    if (task && isOver(task)) item.append("; it has ended, and will be passed over");
     return item;
   });
   const more = state.ready.length - entries.length;
