@@ -9,6 +9,7 @@
 //! out first, and dropped when the borrow has ended.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
@@ -56,8 +57,8 @@ pub(crate) struct Shared {
     last_held: Cell<usize>,
     /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
     pub(crate) armed_when_due: RefCell<Vec<Key>>,
-    /// Its tasks that await one of another executor, and where, each as often as it does.
-    pub(crate) awaits_elsewhere: RefCell<Vec<(TaskId, &'static Location<'static>)>>,
+    /// Its tasks that await one of another executor, and where, each place as often as it does.
+    pub(crate) awaits_elsewhere: RefCell<HashMap<TaskId, Vec<&'static Location<'static>>>>,
 }
 
 impl Shared {
@@ -83,7 +84,7 @@ impl Shared {
             registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
             armed_when_due: RefCell::new(Vec::new()),
-            awaits_elsewhere: RefCell::new(Vec::new()),
+            awaits_elsewhere: RefCell::default(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! A task awaits one of another executor on the same thread.
 
 use std::cell::Cell;
+use std::collections::hash_map::Entry;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
@@ -28,7 +29,10 @@ impl AwaitsElsewhere {
     ) -> Joiner {
         let task = shared.queue.running().map(|task| (task, at));
         let waiter = shared.waiter_kept_elsewhere(waker);
-        shared.awaits_elsewhere.borrow_mut().extend(task);
+        if let Some((task, at)) = task {
+            let mut all = shared.awaits_elsewhere.borrow_mut();
+            all.entry(task).or_default().push(at);
+        }
         let awaits = AwaitsElsewhere {
             shared,
             task,
@@ -47,9 +51,16 @@ impl AwaitsElsewhere {
 
 impl Drop for AwaitsElsewhere {
     fn drop(&mut self) {
+        let Some((task, at)) = self.task else {
+            return;
+        };
         let mut all = self.shared.awaits_elsewhere.borrow_mut();
-        if let Some(at) = all.iter().position(|&task| Some(task) == self.task) {
-            all.swap_remove(at);
+        if let Entry::Occupied(mut places) = all.entry(task) {
+            let same = places.get().iter().position(|&place| place == at);
+            same.map(|same| places.get_mut().remove(same));
+            if places.get().is_empty() {
+                places.remove();
+            }
         }
     }
 }

@@ -56,8 +56,10 @@ pub struct StuckTask {
     /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). A handle that it gave up awaiting and
     /// still has looks the same: who has polled a handle last is woken by it until the handle is dropped.
     pub waits_for: Option<TaskId>,
-    /// True if it awaits a task of another executor. That cannot run while this one does: let its own
-    /// [`block_on`](crate::Executor::block_on) run it.
+    /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()),
+    /// and then `waits_at` says where; but not that of a [`JoinSet`](crate::JoinSet). That task cannot run
+    /// while this executor does: let its own [`block_on`](crate::Executor::block_on) run it. A handle that it gave
+    /// up awaiting looks the same, as for `waits_for`.
     pub waits_elsewhere: bool,
     /// True if somebody has its waker. The executor was promised that nobody outside will use one: by
     /// [`closed_world`](crate::Builder::closed_world), which virtual time implies.
@@ -88,6 +90,7 @@ pub(crate) fn verdict(
     // Of several that it awaits, the first in the order of the slots.
     let waits_for: HashMap<TaskId, TaskId> = shared.awaited().into_iter().rev().collect();
     let elsewhere = shared.awaits_elsewhere.borrow();
+    let awaited_elsewhere = |id| elsewhere.get(&id).and_then(|places| places.last().copied());
     let main_is_held = main.waker_is_cloned();
     let tasks = shared.queue.unfinished(|id, slot| {
         Some(StuckTask {
@@ -99,11 +102,9 @@ pub(crate) fn verdict(
                 None => main.name().to_owned(),
             },
             spawned_at: slot.spawned_at,
-            waits_at: slot.waits_at,
+            waits_at: awaited_elsewhere(id).or(slot.waits_at),
             waits_for: waits_for.get(&id).copied(),
-            waits_elsewhere: slot
-                .waits_at
-                .is_some_and(|at| elsewhere.contains(&(id, at))),
+            waits_elsewhere: awaited_elsewhere(id).is_some(),
             waker_is_held: match id == main.id {
                 true => main_is_held,
                 false => shared.waker_is_held(id),

@@ -17,7 +17,7 @@ use std::time::Duration;
 use common::{Log, OnDrop, Probe, ms, no_hang, panic_message, recorded, secs, sentences};
 use watchglass::trace::{Event, Record};
 use watchglass::{
-    Builder, Executor, JoinHandle, JoinSet, Stalled, Step, interval, join_all, sleep, spawn,
+    Builder, Executor, JoinHandle, JoinSet, Stalled, Step, interval, join, join_all, sleep, spawn,
     spawn_blocking, spawn_named, timeout, yield_now,
 };
 
@@ -619,20 +619,42 @@ fn to_await_another_executor_s_task_is_a_stall_that_says_so() {
 
 #[test]
 fn who_gave_up_to_await_another_executor_s_task_is_not_said_to() {
-    for keeps_the_handle in [false, true] {
-        let other = Executor::new();
-        let mut task = other.spawn(async {});
-        let executor = Executor::builder().virtual_time().build();
-        let gives_up = async {
-            timeout(secs(1), &mut task).await.unwrap_err();
-            if !keeps_the_handle {
-                drop(task);
-            }
-            sleep(Duration::MAX).await;
-        };
-        let stalled = executor.try_block_on(gives_up).unwrap_err();
-        assert!(!stalled.tasks()[0].waits_elsewhere, "{stalled}");
+    let other = Executor::new();
+    let task = other.spawn(async {});
+    let executor = Executor::builder().virtual_time().build();
+    let gives_up = async {
+        timeout(secs(1), task).await.unwrap_err();
+        sleep(Duration::MAX).await;
+    };
+    let stalled = executor.try_block_on(gives_up).unwrap_err();
+    assert!(!stalled.tasks()[0].waits_elsewhere, "{stalled}");
+}
+
+#[test]
+fn to_await_another_executor_s_task_besides_something_else_is_said_too() {
+    const AWAITS: u32 = line!() + 2;
+    async fn awaits(task: JoinHandle<()>) {
+        drop(task.await);
     }
+    let (executor, other) = (Executor::builder().virtual_time().build(), Executor::new());
+    let handles: Vec<JoinHandle<()>> = (0..3).map(|_| other.spawn(async {})).collect();
+    let [first, second, third] = handles.try_into().unwrap();
+    let said = |stalled: Result<(), Stalled>| {
+        let stalled = stalled.unwrap_err();
+        let says = format!("waits for a task of another executor at tests/stall.rs:{AWAITS}:");
+        let text = stalled.to_string();
+        assert!(text.contains(&says), "{text}");
+    };
+    let at_its_side = async { drop(join(awaits(first), pending::<()>()).await) };
+    said(executor.try_block_on(at_its_side));
+    let before_another = async {
+        let own = spawn(pending::<()>());
+        let both = join(awaits(second), own);
+        drop(both.await);
+    };
+    said(executor.try_block_on(before_another));
+    let in_a_list = async { drop(join_all([awaits(third)]).await) };
+    said(executor.try_block_on(in_a_list));
 }
 
 #[test]
