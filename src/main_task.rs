@@ -5,7 +5,7 @@
 //! But it may borrow from its caller's stack, so it stays there and is never boxed. It is polled with the
 //! executor's spare waker until it clones that; from then on its waker is made by `waker_fn` from a
 //! closure, the simplest way to make one. (It is made anew, an allocation, whenever it is asked whether
-//! somebody holds a clone: when the thread is to park without a deadline.)
+//! somebody holds a clone: twice before the thread parks without a deadline.)
 
 use std::any::Any;
 use std::mem;

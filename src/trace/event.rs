@@ -217,7 +217,8 @@ pub enum Event {
         /// The panic's message, if it has one.
         message: Option<String>,
     },
-    /// Nothing can ever happen again. See [`Stalled`](crate::Stalled).
+    /// Nothing can ever happen again. See [`Stalled`](crate::Stalled). The verdict has fallen: an observer that
+    /// wakes a task now does so too late for this `block_on`.
     Stalled {
         /// The tasks that will never finish.
         tasks: Vec<TaskId>,
