@@ -67,15 +67,19 @@ pub(crate) fn waits(on: WaitsOn, at: &'static Location<'static>) {
 /// Awaits both futures, at the same time, in this task.
 ///
 /// Both are polled each time, `a` first. The one that is ready first is dropped at once; its output
-/// waits for the other's.
+/// waits for the other's. More than two are nested, or awaited by [`join_all`](crate::join_all()) if they have one type.
 ///
 /// # Panics
 ///
 /// The future panics if it is polled again after it has given its output.
 ///
 /// ```
-/// let (a, b) = watchglass::block_on(watchglass::join(async { 1 }, async { "two" }));
+/// use watchglass::{block_on, join};
+///
+/// let (a, b) = block_on(join(async { 1 }, async { "two" }));
 /// assert_eq!((a, b), (1, "two"));
+/// let (a, (b, c)) = block_on(join(async { 1 }, join(async { "two" }, async { 3.0 })));
+/// assert_eq!((a, b, c), (1, "two", 3.0));
 /// ```
 #[doc(alias = "gather")]
 pub fn join<A: Future, B: Future>(a: A, b: B) -> Join<A, B> {

@@ -37,8 +37,15 @@ use crate::waiter::{ForeignWaker, Parent, Woken};
 /// the futures panics, so does the join, and is not to be polled again.
 ///
 /// ```
-/// let squares = watchglass::block_on(watchglass::join_all((0..4).map(|n| async move { n * n })));
+/// use std::pin::Pin;
+/// use watchglass::{block_on, join_all};
+///
+/// let squares = block_on(join_all((0..4).map(|n| async move { n * n })));
 /// assert_eq!(squares, [0, 1, 4, 9]);
+///
+/// // Each async block has a type of its own, as each async function has. In a box they have one.
+/// let one: Pin<Box<dyn Future<Output = u32>>> = Box::pin(async { 1 });
+/// assert_eq!(block_on(join_all([one, Box::pin(async { 2 })])), [1, 2]);
 /// ```
 #[doc(alias = "gather")]
 pub fn join_all<I>(futures: I) -> JoinAll<I::Item>

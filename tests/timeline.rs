@@ -217,3 +217,43 @@ fn a_legend_stays_in_the_picture() {
     assert!(ys.len() >= 3 && ys.windows(2).all(is_below), "{ys:?}");
     assert!(picture.contains(">the end: a stall<"), "{picture}");
 }
+
+#[test]
+fn a_wake_that_did_nothing_stands_before_the_poll_that_it_came_before() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        let sleepers = ["one", "other"].map(|name| spawn_named(name, sleep(secs(1))));
+        let [one, other] = sleepers;
+        drop(join(one, other).await);
+    });
+    let main = timeline.lines().nth(1).unwrap();
+    assert!(main.ends_with("*j#") || main.ends_with("*j"), "{timeline}");
+}
+
+#[test]
+fn timers_that_have_no_row_of_their_own_are_told_of() {
+    let drawn = |sleeps: u64| {
+        drawn(Executor::builder().virtual_time(), async move {
+            watchglass::join_all((1..=sleeps).map(|s| sleep(secs(s)))).await;
+        })
+    };
+    let (timeline, picture) = drawn(12);
+    assert!(timeline.contains("== 4 more sleeps ==="), "{timeline}");
+    assert!(picture.contains(">4 more sleeps<"));
+    assert!(drawn(9).0.contains("== 1 more sleep ==="));
+    assert!(!drawn(8).0.contains("more sleep"));
+    // Those that are still armed go on to the right edge.
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let sleeps = watchglass::join_all((1..=12).map(|s| sleep(secs(s))));
+    drop(executor.spawn(sleeps));
+    let start = executor.now();
+    while executor.now() < start + secs(5) {
+        executor.step();
+    }
+    let timeline = recording.timeline();
+    let row = timeline.lines().find(|line| line.contains("4 more sleeps"));
+    let task = timeline.lines().nth(1).unwrap();
+    assert!(
+        row.unwrap().trim_end().len() >= task.trim_end().len(),
+        "{timeline}"
+    );
+}

@@ -106,6 +106,31 @@ fn the_story_follows_what_the_program_prints() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_an_observer_prints_is_not_told_as_the_tasks() {
+    let output = run("one_sleep", "virtual,story", "");
+    let story = printed(&output);
+    let line = "sleeper polled (poll 2): its timer for 1.000 s fired\n\
+                1.000 s  printed by no task: \"\\n7. The second poll is Ready";
+    assert!(story.contains(line), "{story}");
+    assert!(!story.contains("sleeper prints"), "{story}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_executor_after_the_first_is_walked_through_by_its_number() {
+    let output = run("two_tasks_four_ways", "virtual,step", "q\nq\nq\nq\n");
+    let walks = printed(&output);
+    assert!(!walks.contains("executor 1"), "{walks}");
+    for walk in [
+        "executor 2 of this program\n",
+        "executor 4 of this program\n",
+    ] {
+        assert!(walks.contains(walk), "{walks}");
+    }
+}
+
+#[test]
 fn what_the_program_prints_is_unchanged() {
     let directory = directory("unchanged");
     let json = directory.join("run.json");

@@ -11,7 +11,7 @@ use super::narrator::Narrator;
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, Record, Stage, TimerId, TimerState, Wait, WaitsOn};
 
-/// More timers of one task at once than this are not drawn.
+/// More timers of one task at once than this are drawn as one bar.
 const TIMER_ROWS: usize = 8;
 /// A timer that was overdue for less of the width than this is drawn as if it had fired in time.
 const OVERDUE_WIDTH: f64 = 0.01;
@@ -31,6 +31,8 @@ impl Lanes {
             open: HashMap::new(),
             armed: HashMap::new(),
             taken: Vec::new(),
+            undrawn: HashMap::new(),
+            more: Vec::new(),
             overdue: None,
             arrows: Vec::new(),
             idle: Vec::new(),
@@ -67,6 +69,10 @@ struct Drawing<'a> {
     armed: HashMap<TimerId, (usize, usize, Bar)>,
     /// Which rows of timers are taken at the moment, for each lane.
     taken: Vec<[bool; TIMER_ROWS]>,
+    /// The lane of each timer in the wheel that has no row.
+    undrawn: HashMap<TimerId, usize>,
+    /// Of each lane, all that have had no row.
+    more: Vec<More>,
     /// The timer that has just fired, if it was overdue: since where, and in words.
     overdue: Option<(TimerId, f64, String)>,
     arrows: Vec<Arrow>,
@@ -75,6 +81,14 @@ struct Drawing<'a> {
     idle_since: Option<f64>,
     /// Where the thread was last unparked.
     unparked: f64,
+}
+
+/// Timers without a row of their own: how many, since where and until where.
+#[derive(Default)]
+struct More {
+    timers: usize,
+    from: f64,
+    until: f64,
 }
 
 impl Drawing<'_> {
@@ -150,6 +164,7 @@ impl Drawing<'_> {
     fn spawned(&mut self, task: TaskId, x: f64) {
         self.lane_of.insert(task, self.lanes.len());
         self.taken.push([false; TIMER_ROWS]);
+        self.more.push(More::default());
         self.lanes.push(Lane {
             label: self.narrator.name(task),
             spawned: x,
@@ -264,6 +279,12 @@ impl Drawing<'_> {
             return;
         };
         let Some(row) = self.taken[lane].iter().position(|taken| !taken) else {
+            let more = &mut self.more[lane];
+            if more.timers == 0 {
+                more.from = x;
+            }
+            more.timers += 1;
+            self.undrawn.insert(timer, lane);
             return;
         };
         self.taken[lane][row] = true;
@@ -287,6 +308,9 @@ impl Drawing<'_> {
     }
 
     fn disarmed(&mut self, timer: TimerId, x: f64) {
+        if let Some(lane) = self.undrawn.remove(&timer) {
+            self.more[lane].until = x;
+        }
         let Some((lane, row, bar)) = self.armed.remove(&timer) else {
             return;
         };
@@ -352,10 +376,24 @@ impl Drawing<'_> {
     fn close(&mut self) {
         let open: Vec<TaskId> = self.open.keys().copied().collect();
         open.into_iter().for_each(|task| self.closes(task, 1.0));
-        let armed: Vec<TimerId> = self.armed.keys().copied().collect();
+        let armed = self.armed.keys().chain(self.undrawn.keys()).copied();
+        let armed: Vec<TimerId> = armed.collect();
         armed
             .into_iter()
             .for_each(|timer| self.disarmed(timer, 1.0));
+        for (lane, more) in self.lanes.iter_mut().zip(&self.more) {
+            if more.timers > 0 {
+                lane.timers.push(vec![Bar {
+                    from: more.from,
+                    until: more.until,
+                    kind: Waiting::Timer,
+                    label: match more.timers {
+                        1 => "1 more sleep".to_owned(),
+                        timers => format!("{timers} more sleeps"),
+                    },
+                }]);
+            }
+        }
         // A single timer at a time is what the lane itself shows.
         let single = self.lanes.iter_mut().filter(|lane| lane.timers.len() == 1);
         single.for_each(|lane| lane.timers.clear());

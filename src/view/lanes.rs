@@ -27,7 +27,7 @@ pub(crate) struct Lane {
     pub(crate) polls: Vec<Poll>,
     pub(crate) waits: Vec<Bar>,
     /// If the task ever waits for several timers at once: a bar for each timer, in as few rows as
-    /// they need. Only the first eight rows are kept.
+    /// they need; and below eight such rows one bar for all others.
     pub(crate) timers: Vec<Vec<Bar>>,
     /// The wakes of it that did nothing, in words.
     pub(crate) useless_wakes: Vec<(f64, String)>,

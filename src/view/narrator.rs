@@ -154,7 +154,7 @@ impl<'a> Narrator<'a> {
                 let text = text.to_string().replace("\\'", "'");
                 match task {
                     Some(task) => format!("{} prints \"{text}\"", self.name(*task)),
-                    None => format!("the program prints \"{text}\""),
+                    None => format!("printed by no task: \"{text}\""),
                 }
             }
             Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {

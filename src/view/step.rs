@@ -12,7 +12,7 @@ use crate::task::TaskId;
 use crate::trace::{Effect, Event, Record, Stage, State, TaskState, Wait};
 
 const HELP: &str = "\
-Enter: forward   b: back   a number: that step   q: quit   h: this help
+Enter: forward   b: back   a number: that step   q: quit this walk   h: this help
 n: the next poll   p TASK: its next poll   p: the same task's next poll   w: the wake behind this poll";
 /// So many printed lines are shown.
 const LINES_LISTED: usize = 4;

@@ -73,20 +73,30 @@ fn cells(lane: &Lane) -> Vec<char> {
         cells[column(poll.from)] = poll.letter();
     }
     for &(x, _) in &lane.useless_wakes {
-        beside_a_poll(&mut cells, x, '*');
+        beside_a_poll(&mut cells, lane, x, '*');
     }
     if let Some((x, _)) = lane.end
         && lane.ends_badly()
     {
-        beside_a_poll(&mut cells, x, '!');
+        beside_a_poll(&mut cells, lane, x, '!');
     }
     cells
 }
 
-/// Marks a place, or the next one, if a poll has its letter there.
-fn beside_a_poll(cells: &mut [char], x: f64, mark: char) {
+/// Marks a place; or that before a poll or after it, if the poll has its letter there.
+fn beside_a_poll(cells: &mut [char], lane: &Lane, x: f64, mark: char) {
     let at = column(x);
-    let at = at + usize::from(cells[at].is_alphabetic() && at + 1 < COLUMNS);
+    let has_letter = |at: usize| cells.get(at).is_none_or(|cell| cell.is_alphabetic());
+    let is_before = lane
+        .polls
+        .iter()
+        .any(|poll| column(poll.from) == at && x < poll.from);
+    let at = match at.checked_sub(1) {
+        _ if !has_letter(at) => at,
+        Some(before) if is_before && !has_letter(before) => before,
+        _ if has_letter(at + 1) => at,
+        _ => at + 1,
+    };
     cells[at] = mark;
 }
 

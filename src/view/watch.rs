@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::printed::Printed;
 use super::step;
@@ -90,16 +91,20 @@ impl Watch {
 
     /// What was printed before this record, as a record of its own.
     fn record_printed(&self, next: &Record) {
+        // It was not printed while virtual time jumped.
+        let time = match next.event {
+            Event::ClockAdvanced { from, .. } => from,
+            _ => next.time,
+        };
+        self.record_printed_by(self.running.get(), time);
+    }
+
+    /// What was printed since this was last asked, as a record of its own.
+    fn record_printed_by(&self, task: Option<TaskId>, time: Duration) {
         let text = self.printed.borrow_mut().as_mut().and_then(Printed::take);
         if let Some(text) = text {
-            let task = self.running.get();
-            // It was not printed while virtual time jumped.
-            let time = match next.event {
-                Event::ClockAdvanced { from, .. } => from,
-                _ => next.time,
-            };
             let event = Event::Printed { task, text };
-            let seq = next.seq;
+            let seq = 0;
             self.record(Record { seq, time, event });
         }
     }
@@ -129,7 +134,10 @@ impl Watch {
         let recording = &self.recording;
         match view {
             View::Step => {
-                let (input, output) = (io::stdin().lock(), io::stdout().lock());
+                let (input, mut output) = (io::stdin().lock(), io::stdout().lock());
+                if self.run > 1 {
+                    writeln!(output, "executor {} of this program", self.run)?;
+                }
                 recording.read(|records| step::walk(records, input, output))
             }
             View::Story(None) => io::stdout().write_all(recording.story().as_bytes()),
@@ -186,7 +194,10 @@ impl Observer for Watch {
         }
         self.record(record.clone());
         if let Some(own) = &self.own {
+            let time = record.time;
             own.observe_owned(record);
+            // The observer's lines are not those of the task that runs.
+            self.record_printed_by(None, time);
         }
     }
 
