@@ -10,11 +10,11 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{ms, poll_once, recorded};
+use common::{ms, poll_once, recorded, secs};
 use watchglass::trace::{Event, Recording};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, join, join_all, now, sleep, sleep_until, spawn, spawn_blocking,
-    spawn_named, yield_now,
+    Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
+    spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 fn findings(recording: &Recording) -> Vec<String> {
@@ -526,4 +526,65 @@ fn a_timer_that_the_poll_has_moved_to_the_past_has_not_waited_for_it() {
         slept.await;
     });
     assert_eq!(late_timers(&recording), (0, Duration::ZERO));
+}
+
+#[test]
+fn a_long_poll_is_not_said_to_end_where_it_gave_up_to_wait() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(10)));
+    let waker = Rc::new(RefCell::new(None));
+    let kept = waker.clone();
+    executor.spawn(async move {
+        yield_now().await;
+        let wake: Waker = kept.take().unwrap();
+        wake.wake();
+    });
+    executor.block_on(async {
+        drop(race(sleep(secs(5)), std::future::ready(())).await);
+        thread::sleep(ms(15));
+        // What is not watchglass's.
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            waker.replace(Some(cx.waker().clone()));
+            match polls {
+                1 => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        })
+        .await;
+        sleep(ms(1)).await;
+        thread::sleep(ms(15));
+        yield_now().await;
+    });
+    let polls: Vec<_> = (recording.events().into_iter())
+        .filter_map(|event| match event {
+            Event::LongPoll(poll) => Some((poll.after.is_some(), poll.until.is_some(), poll)),
+            _ => None,
+        })
+        .collect();
+    let [(false, false, first), (true, true, second)] = &polls[..] else {
+        panic!("{polls:?}");
+    };
+    assert!(!first.to_string().contains("tests/"), "{first}");
+    assert!(second.to_string().contains(", from tests/"), "{second}");
+}
+
+#[test]
+fn a_wait_that_was_given_up_is_not_drawn_or_told_as_going_on() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let stalled = executor.try_block_on(async {
+        timeout(secs(1), sleep(secs(5))).await.unwrap_err();
+        pending::<()>().await;
+    });
+    stalled.unwrap_err();
+    let found = findings(&recording);
+    assert!(
+        !found.last().unwrap().contains("waits for timer"),
+        "{found:?}"
+    );
+    let timeline = recording.timeline();
+    assert!(
+        timeline.lines().nth(1).unwrap().contains("t#--"),
+        "{timeline}"
+    );
 }

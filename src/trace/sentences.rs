@@ -194,8 +194,9 @@ impl fmt::Display for LongPoll {
         write!(f, "{} held the thread for {:?}", self.task, self.took)?;
         let place = |at| in_program(at).map_or("an await".to_owned(), Location::to_string);
         match (self.after.map(place), self.until.map(place)) {
-            (None, None) => write!(f, ", from its start to its end")?,
-            (None, Some(until)) => write!(f, ", from its start to {until}")?,
+            // In between may be awaits of what is not watchglass's.
+            (None, None) => {}
+            (None, Some(until)) => write!(f, ", up to {until}")?,
             (Some(after), None) => write!(f, ", from {after} on")?,
             (Some(after), Some(until)) => write!(f, ", from {after} to {until}")?,
         }

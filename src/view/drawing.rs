@@ -9,7 +9,7 @@ use super::lanes::{Arrow, Bar, Lane, Lanes, Poll, Waiting};
 use super::names::{Names, Seconds};
 use super::narrator::Narrator;
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Record, Stage, TimerId, TimerState, Wait, WaitsOn};
+use crate::trace::{Cause, Event, Record, Stage, TimerId, TimerState, WaitsOn};
 
 /// More timers of one task at once than this are drawn as one bar.
 const TIMER_ROWS: usize = 8;
@@ -405,8 +405,9 @@ fn waits(narrator: &Narrator<'_>, task: TaskId) -> (Waiting, String) {
     let Some(task) = narrator.state().task(task) else {
         return (Waiting::Other, String::new());
     };
-    let is_timer = |wait: &Wait| matches!(wait.on, WaitsOn::Timer(_) | WaitsOn::Never);
-    let kind = match !task.waits.is_empty() && task.waits.iter().all(is_timer) {
+    let is_timer = |on: &WaitsOn| matches!(on, WaitsOn::Timer(_) | WaitsOn::Never);
+    let waits = narrator.waits_on(task);
+    let kind = match !waits.is_empty() && waits.iter().all(is_timer) {
         true => Waiting::Timer,
         false => Waiting::Other,
     };

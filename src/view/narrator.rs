@@ -11,7 +11,7 @@ use super::names::{Names, Seconds, Span};
 use crate::task::TaskId;
 use crate::trace::{
     At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, State, TaskKind, TaskState,
-    TimerId, UnparkCause, WaitsOn, in_program,
+    TimerId, UnparkCause, Wait, WaitsOn, in_program,
 };
 
 pub(crate) struct Narrator<'a> {
@@ -264,7 +264,7 @@ impl<'a> Narrator<'a> {
         text += &match (poll.after.map(place), poll.until.map(place)) {
             (Some(after), Some(until)) => format!(", from {after} to {until}"),
             (Some(after), None) => format!(", from {after} on"),
-            (None, Some(until)) => format!(", from its start to {until}"),
+            (None, Some(until)) => format!(", up to {until}"),
             (None, None) => format!(" (it was {})", self.began(poll.task)),
         };
         if !poll.delayed.is_empty() {
@@ -282,7 +282,9 @@ impl<'a> Narrator<'a> {
         let name = self.name(id);
         let began = self.began(id);
         let task = self.state.task(id);
-        match task.and_then(|task| task.waits.last()) {
+        // Not one that was given up.
+        let goes_on = |wait: &&Wait| self.goes_on(wait.on);
+        match task.and_then(|task| task.waits.iter().rev().find(goes_on)) {
             Some(wait) => format!(
                 "{name}, {began}, waits for {}{}",
                 self.waited_for(wait.on),
