@@ -539,7 +539,7 @@ fn a_long_poll_is_not_said_to_end_where_it_gave_up_to_wait() {
         wake.wake();
     });
     executor.block_on(async {
-        drop(race(sleep(secs(5)), std::future::ready(())).await);
+        race(sleep(secs(5)), std::future::ready(())).await;
         thread::sleep(ms(15));
         // What is not watchglass's.
         let mut polls = 0;
@@ -587,4 +587,34 @@ fn a_wait_that_was_given_up_is_not_drawn_or_told_as_going_on() {
         timeline.lines().nth(1).unwrap().contains("t#--"),
         "{timeline}"
     );
+}
+
+#[test]
+fn of_many_findings_the_ends_are_kept_and_the_others_are_counted() {
+    let (executor, recording) = recorded(Executor::builder());
+    let stalled = executor.try_block_on(async {
+        for _ in 0..120 {
+            drop(spawn(pending::<()>()));
+        }
+        spawn_named("fails", async { panic!("on purpose") })
+            .await
+            .unwrap_err();
+        pending::<()>().await;
+    });
+    stalled.unwrap_err();
+    let found = findings(&recording);
+    let [.., panic, verdict, more] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(found.len(), 101);
+    assert!(panic.ends_with("fails panicked: on purpose"), "{panic}");
+    assert!(
+        verdict.contains("nothing can ever happen again"),
+        "{verdict}"
+    );
+    // 120 tasks and block_on's future have forgotten their wakers.
+    assert_eq!(more, "and 23 more, each told in the story at its place");
+    let picture = recording.svg();
+    assert!(picture.contains("fails panicked: on purpose</text>"));
+    assert!(picture.contains(">and 117 more, each told in the story at its place</text>"));
 }

@@ -645,7 +645,7 @@ fn to_await_another_executor_s_task_besides_something_else_is_said_too() {
         let text = stalled.to_string();
         assert!(text.contains(&says), "{text}");
     };
-    let at_its_side = async { drop(join(awaits(first), pending::<()>()).await) };
+    let at_its_side = async { _ = join(awaits(first), pending::<()>()).await };
     said(executor.try_block_on(at_its_side));
     let before_another = async {
         let own = spawn(pending::<()>());

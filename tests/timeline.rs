@@ -257,3 +257,46 @@ fn timers_that_have_no_row_of_their_own_are_told_of() {
         "{timeline}"
     );
 }
+
+#[test]
+fn a_picture_of_very_many_tasks_has_the_first_and_says_how_many_more_there_are() {
+    let drawn = |tasks: usize| {
+        drawn(Executor::builder().virtual_time(), async move {
+            let naps = (0..tasks).map(|at| spawn_named(format!("nap {at}"), yield_now()));
+            watchglass::join_all(naps).await;
+            spawn_named("last", sleep(secs(1))).await.unwrap();
+        })
+    };
+    let (_, picture) = drawn(300);
+    assert!(picture.contains(">nap 198</text>") && !picture.contains(">nap 199</text>"));
+    assert!(picture.contains(">and 102 more tasks</text>"));
+    assert!(picture.contains("<desc id=\"desc\">302 tasks in "));
+    let (_, picture) = drawn(198);
+    assert!(
+        picture.contains(">last</text>")
+            && picture.contains("class=\"arrow\"")
+            && !picture.contains("more tasks")
+    );
+    // In a browser it has its own size, and is not squeezed into the window.
+    let size = picture.split_once("viewBox=\"0 0 ").unwrap().1;
+    let (size, _) = size.split_once('"').unwrap();
+    let (width, height) = size.split_once(' ').unwrap();
+    let size = format!("width=\"{width}\" height=\"{height}\" viewBox");
+    assert!(picture.contains(&size), "{size}");
+}
+
+#[test]
+fn tasks_of_one_long_name_can_be_told_apart() {
+    async fn handle_connection_from_the_client() {}
+    let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
+        for _ in 0..2 {
+            drop(watchglass::spawn(handle_connection_from_the_client()));
+        }
+        yield_now().await;
+    });
+    for row in ["handle_connectio… #1 ", "handle_connectio… #2 "] {
+        assert!(timeline.contains(row), "{timeline}");
+    }
+    let name = ">handle_connect… #2<title>handle_connection_from_the_client #2</title></text>";
+    assert!(picture.contains(name), "{picture}");
+}

@@ -46,6 +46,7 @@ impl Lanes {
         drawing.close();
         Lanes {
             lanes: drawing.lanes,
+            undrawn: 0,
             arrows: drawing.arrows,
             idle: drawing.idle,
             verdicts: drawing.verdicts,

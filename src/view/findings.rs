@@ -1,14 +1,14 @@
 //! What is wrong with a run, if anything: the diagnosis that every view shows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::names::{Names, Seconds};
 use super::narrator::Narrator;
 use crate::task::TaskId;
 use crate::trace::{Cause, Effect, Event, Record};
 
-/// More than this are not listed one by one: they stand in the story at their place.
-const LISTED: usize = 100;
+/// So many are listed in a text.
+pub(crate) const LISTED: usize = 100;
 
 pub(crate) struct Finding {
     /// Where it is among the records.
@@ -17,16 +17,35 @@ pub(crate) struct Finding {
     pub(crate) says: String,
 }
 
-/// The findings in the order in which they were made.
-pub(crate) fn of(records: &[Record], names: &Names) -> Vec<Finding> {
+/// The findings in the order in which they were made, at most so many. Of more, those that end a task or the run
+/// are kept before others, and one line says how many there are besides.
+pub(crate) fn of(records: &[Record], names: &Names, at_most: usize) -> Vec<Finding> {
+    let mut found = all(records, names);
+    let Some(more) = found.len().checked_sub(at_most).filter(|&more| more > 0) else {
+        return found;
+    };
+    let is_an_end = |finding: &Finding| {
+        let event = &records[finding.step].event;
+        matches!(event, Event::Panicked { .. } | Event::Stalled { .. })
+    };
+    found.sort_by_key(|finding| (!is_an_end(finding), finding.step));
+    let left_out = found.split_off(at_most);
+    found.sort_by_key(|finding| finding.step);
+    let first = left_out.iter().map(|finding| finding.step).min();
+    found.push(Finding {
+        step: first.expect("there are more"),
+        says: format!("and {more} more, each told in the story at its place"),
+    });
+    found
+}
+
+fn all(records: &[Record], names: &Names) -> Vec<Finding> {
     let mut narrator = Narrator::new(names);
     let mut found: Vec<Finding> = Vec::new();
-    // The last of each task's findings that it spins: where it goes on to, the newer one takes its place.
+    // The last of each task's findings that it spins. Where it goes on to, the newer one stands for all.
     let mut spins: HashMap<TaskId, (u32, usize)> = HashMap::new();
+    let mut older: HashSet<usize> = HashSet::new();
     for (step, record) in records.iter().enumerate() {
-        if found.len() == LISTED {
-            break;
-        }
         if is_finding(&record.event) {
             let says = narrator.tell(record);
             let says = format!("{}  {says}", Seconds(record.time));
@@ -34,13 +53,14 @@ pub(crate) fn of(records: &[Record], names: &Names) -> Vec<Finding> {
                 && let Some((before, at)) = spins.insert(task, (polls, step))
                 && before < polls
             {
-                found.retain(|finding| finding.step != at);
+                older.insert(at);
             }
             found.push(Finding { step, says });
         } else {
             narrator.follow(record);
         }
     }
+    found.retain(|finding| !older.contains(&finding.step));
     found
 }
 
@@ -69,7 +89,7 @@ pub(crate) fn is_useless_wake(event: &Event) -> bool {
 
 /// The findings as lines of text, or nothing at all.
 pub(crate) fn text(records: &[Record], names: &Names) -> String {
-    let found = of(records, names);
+    let found = of(records, names, LISTED);
     let lines = found.iter().map(|finding| format!("{}\n", finding.says));
     match found.is_empty() {
         true => String::new(),

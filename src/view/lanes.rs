@@ -9,6 +9,8 @@ use crate::trace::{Cause, Stage};
 
 pub(crate) struct Lanes {
     pub(crate) lanes: Vec<Lane>,
+    /// How many lanes were left out.
+    pub(crate) undrawn: usize,
     pub(crate) arrows: Vec<Arrow>,
     /// Where the thread is parked, or virtual time jumps.
     pub(crate) idle: Vec<(f64, f64)>,
@@ -33,6 +35,16 @@ pub(crate) struct Lane {
     pub(crate) useless_wakes: Vec<(f64, String)>,
     /// Where and how the task ended, if it did.
     pub(crate) end: Option<(f64, Stage)>,
+}
+
+impl Lanes {
+    /// Leaves out all lanes but the first so many, and the arrows that lead there.
+    pub(crate) fn cut(&mut self, most: usize) {
+        self.undrawn += self.lanes.len().saturating_sub(most);
+        self.lanes.truncate(most);
+        let is_drawn = |arrow: &Arrow| arrow.from_lane.max(arrow.until_lane) < most;
+        self.arrows.retain(is_drawn);
+    }
 }
 
 impl Lane {

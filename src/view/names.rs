@@ -70,6 +70,17 @@ impl Names {
     }
 }
 
+/// A task's name, cut off where it is too long. The id beside it, which tells it from others, is kept.
+pub(crate) fn label_that_fits(label: &str, columns: usize) -> String {
+    if label.chars().count() <= columns {
+        return label.to_owned();
+    }
+    let id = label.rfind(" #").map_or("", |at| &label[at..]);
+    let room = columns.saturating_sub(id.chars().count() + 1);
+    let name: String = label.chars().take(room).collect();
+    format!("{name}…{id}")
+}
+
 /// A time on the executor's clock: `1.500 s`.
 pub(crate) struct Seconds(pub(crate) Duration);
 
@@ -136,6 +147,16 @@ mod tests {
                 "copies #1"
             ]
         );
+    }
+
+    #[test]
+    fn a_long_name_is_cut_off_and_its_id_is_not() {
+        assert_eq!(label_that_fits("short #1", 8), "short #1");
+        assert_eq!(
+            label_that_fits("handle_connection #14.2", 16),
+            "handle_co… #14.2"
+        );
+        assert_eq!(label_that_fits("handle_connection", 9), "handle_c…");
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn run(records: &[Record], places: &[f64]) -> Value {
         }
     }
     // Where to look first.
-    let found = findings::of(records, &names).into_iter();
+    let found = findings::of(records, &names, findings::LISTED).into_iter();
     let found = found.map(|finding| json!({"step": finding.step, "says": finding.says}));
     json!({
         "count": records.len(),

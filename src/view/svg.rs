@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::findings::{self, Finding};
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
 use super::legend::Legend;
-use super::names::{Names, Seconds};
+use super::names::{Names, Seconds, label_that_fits};
 use super::sums::Sums;
 use crate::trace::Record;
 
@@ -21,6 +21,8 @@ const TIMER_ROW: f64 = 24.0;
 /// The height of a line of findings, and how many findings are shown.
 pub(super) const LINE: f64 = 18.0;
 const FINDINGS: usize = 6;
+/// More lanes than this are not drawn: the picture would be too long to look at.
+const LANES: usize = 200;
 /// About the width of a letter at 12 units.
 pub(super) const LETTER: f64 = 7.25;
 
@@ -41,8 +43,10 @@ text{white-space:pre;font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monosp
 .arrow{stroke:var(--arrow);stroke-width:1.5;fill:none}.head{fill:var(--arrow)}";
 
 pub(crate) fn picture(records: &[Record]) -> String {
-    let found = findings::of(records, &Names::of(records));
-    drawn(records, &lanes(records), &found, "")
+    let found = findings::of(records, &Names::of(records), FINDINGS);
+    let mut lanes = lanes(records);
+    lanes.cut(LANES);
+    drawn(records, &lanes, &found, "")
 }
 
 /// The picture for the player, unless it has more lanes than this, and where each record lies in its width. In
@@ -77,14 +81,18 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
         picture.tops.push(picture.bottom);
         picture.bottom += LANE + TIMER_ROW * lane.timers.len() as f64;
     }
+    let undrawn = more_tasks(lanes);
+    if undrawn.is_some() {
+        picture.bottom += LINE;
+    }
     let legend = Legend::of(lanes);
     let lines = wrapped(found);
     let height = picture.bottom + legend.height() + LINE * lines.len() as f64;
     let sums = Sums::of(records).told(&names).to_string();
     let summary = sums.trim_end().replace('\n', "; ");
     picture.add(&format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-         aria-labelledby=\"title desc\">\n<title id=\"title\">Timeline: {}</title>\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+         viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"title desc\">\n<title id=\"title\">Timeline: {}</title>\n\
          <desc id=\"desc\">{}</desc>\n<style>{STYLE}</style>\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"var(--ground)\"/>\n",
         escaped(&summary),
@@ -93,6 +101,12 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
     picture.add_ground(lanes);
     for (lane, at) in lanes.lanes.iter().zip(0..) {
         picture.add_lane(lane, picture.tops[at]);
+    }
+    if let Some(undrawn) = undrawn {
+        let y = picture.bottom - LINE + 4.0;
+        picture.add(&format!(
+            "<text class=\"faint\" x=\"{MARGIN}\" y=\"{y:.1}\">{undrawn}</text>\n"
+        ));
     }
     picture.add_arrows(lanes);
     picture.add_verdicts(lanes);
@@ -105,7 +119,7 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
 
 /// The picture in words: a sentence a lane.
 fn described(lanes: &Lanes, found: &[Finding]) -> String {
-    let tasks = match lanes.lanes.len() {
+    let tasks = match lanes.lanes.len() + lanes.undrawn {
         1 => "1 task".to_owned(),
         tasks => format!("{tasks} tasks"),
     };
@@ -129,10 +143,18 @@ fn described(lanes: &Lanes, found: &[Finding]) -> String {
             None => words.push('.'),
         }
     }
-    for finding in found.iter().take(FINDINGS) {
+    if let Some(undrawn) = more_tasks(lanes) {
+        let _ = write!(words, " {undrawn}.");
+    }
+    for finding in found {
         let _ = write!(words, " Found: {}.", finding.says);
     }
     words
+}
+
+/// The tasks that have no lane, in words.
+fn more_tasks(lanes: &Lanes) -> Option<String> {
+    (lanes.undrawn > 0).then(|| format!("and {} more tasks", lanes.undrawn))
 }
 
 struct Picture {
@@ -182,13 +204,18 @@ impl Picture {
 
     fn add_lane(&mut self, lane: &Lane, top: f64) {
         let middle = top + LANE / 2.0;
-        let name = shortened(&lane.label, LEFT - 16.0);
+        let room = ((LEFT - 16.0) / LETTER) as usize;
+        let name = label_that_fits(&lane.label, room);
         let (from, until) = (at(lane.spawned), at(lane.end.map_or(1.0, |(x, _)| x)));
         let head = format!(
-            "<text class=\"name\" x=\"{MARGIN}\" y=\"{:.1}\">{}</text>\n\
+            "<text class=\"name\" x=\"{MARGIN}\" y=\"{:.1}\">{}{}</text>\n\
              <line class=\"life\" x1=\"{from:.1}\" y1=\"{middle}\" x2=\"{until:.1}\" y2=\"{middle}\"/>\n",
             middle + 4.0,
-            escaped(&name)
+            escaped(&name),
+            match name == lane.label {
+                true => String::new(),
+                false => format!("<title>{}</title>", escaped(&lane.label)),
+            }
         );
         self.add(&head);
         for bar in &lane.waits {
@@ -338,7 +365,7 @@ pub(super) fn ring(x: f64, y: f64, told: &str) -> String {
 /// The findings in lines that fit the picture.
 fn wrapped(found: &[Finding]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for finding in found.iter().take(FINDINGS) {
+    for finding in found {
         lines.push(String::new());
         for word in finding.says.split_whitespace() {
             let line = lines.last_mut().expect("there is one");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::findings;
 use super::lanes::{Bar, Lane, Lanes, Waiting};
-use super::names::Names;
+use super::names::{Names, label_that_fits};
 use crate::trace::Record;
 
 /// The width of the rows. With the names it fits a terminal of 100 columns.
@@ -19,7 +19,7 @@ pub(crate) fn text(records: &[Record]) -> String {
     let width = width.max().unwrap_or(0).clamp(6, NAME_COLUMNS);
     let mut text = String::new();
     let mut row = |name: &str, cells: &[char]| {
-        let name: String = name.chars().take(NAME_COLUMNS).collect();
+        let name = label_that_fits(name, NAME_COLUMNS);
         let cells: String = cells.iter().collect();
         let line = format!("{name:width$}  {cells}");
         text.push_str(line.trim_end());
