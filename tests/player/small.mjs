@@ -99,8 +99,20 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   assert.equal(await step(), before, "keys that belong to a field are left to it");
   await evaluate("document.activeElement.blur()");
 
-  await evaluate("location.hash = '#step=5'; new Promise((done) => setTimeout(done, 50))");
-  await evaluate("0");
+  await evaluate("new Promise((done) => { addEventListener('hashchange', done, { once: true }); location.hash = '#step=5'; }).then(() => 0)");
+  assert.equal(await step(), 5, "a changed address leads there");
+
+  await evaluate(`(() => {
+    run.files["other.rs"] = ["fn other() {}"];
+    const file = document.getElementById("file");
+    file.append(new Option("other.rs"));
+    file.value = "other.rs";
+    file.dispatchEvent(new Event("change"));
+  })()`);
+  assert.match(await text("code"), /fn other/, "a file that is chosen is shown");
+  await press("ArrowLeft");
+  assert.doesNotMatch(await text("code"), /fn other/, "and the next step shows where the run is");
+
   assert.equal(await evaluate("document.getElementById('says').getAttribute('aria-live')"), "polite");
   const unnamed = await evaluate(
     "[...document.querySelectorAll('button, input, select')].filter((it) => !it.offsetParent ? false : " +
@@ -113,10 +125,13 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   assert.notEqual(await evaluate("document.title"), "owned");
   assert.equal(await evaluate("performance.getEntriesByType('resource').length"), 0, "nothing is fetched");
 
-  for (const width of [1280, 400]) {
+  for (const width of [1280, 400, 320]) {
     await resize(width, 900);
-    const overflow = await evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-    assert.equal(overflow, 0, `at ${width} pixels nothing sticks out`);
+    const overflow = await evaluate(`[...Array(count).keys()].map((at) => {
+      go(at);
+      return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    })`);
+    assert.deepEqual(overflow.filter((pixels) => pixels > 0), [], `at ${width} pixels nothing sticks out`);
     await evaluate("go(lastStep)");
     const isSeen = `(() => {
       const line = document.getElementById("playhead").getBoundingClientRect();

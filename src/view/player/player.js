@@ -158,6 +158,7 @@ function jump(to) {
 }
 
 function go(to, keepHash) {
+  chosenFile = false;
   step = Math.min(Math.max(Math.trunc(to) || 0, 0), lastStep);
   state = count > 0 ? stateAfter(step) : emptyState();
   polled = lastPoll();
@@ -395,6 +396,7 @@ function showPrinted() {
 
 let shownFile = null;
 let lines = [];
+// True until the next step, for whoever looks into another file.
 let chosenFile = false;
 
 function openFile(file) {
