@@ -52,7 +52,7 @@ fn an_aborted_task_waits_for_its_turn_and_the_events_tell_why() {
     let expected = [
         "#0 was woken: it was aborted; it goes to the back of the ready queue",
         "#0 was woken: it was aborted; it was in the ready queue already",
-        "#0 is polled: it was aborted",
+        "#0 is dropped, not polled: it was aborted",
         "timer 0 was cancelled",
         "#0 is cancelled: its future was dropped",
     ];

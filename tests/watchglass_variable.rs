@@ -430,6 +430,56 @@ fn a_program_s_own_observer_is_told_as_ever_and_may_panic() {
     assert!(second.contains("\"event\":\"Waits\""), "{second}");
 }
 
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_clears_the_screen() {
+    watchglass::block_on(async { println!("\x1b[2Jhi") });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_walk_does_not_pass_on_what_would_clear_the_screen() {
+    let mut walk = Command::new(std::env::current_exe().unwrap());
+    walk.args([
+        "--ignored",
+        "--nocapture",
+        "--exact",
+        "a_program_that_clears_the_screen",
+    ]);
+    walk.env("WATCHGLASS", "step")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = walk.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"n\n\n\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        printed(&output).contains("printed  \\u{1b}[2Jhi"),
+        "{}",
+        printed(&output)
+    );
+    // Once, by the program itself.
+    assert_eq!(printed(&output).matches('\x1b').count(), 1);
+}
+
+#[test]
+fn who_reads_no_further_is_not_complained_to() {
+    let mut command = example("asynchronous");
+    command.env("WATCHGLASS", "virtual,story");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        !complained(&output).contains("cannot be shown"),
+        "{}",
+        complained(&output)
+    );
+}
+
 const MARKUP: &str = "</script><script>document.title = 'owned'</script><!--";
 
 /// Not a test: the program that the test below runs.

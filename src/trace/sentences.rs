@@ -41,6 +41,10 @@ impl fmt::Display for Event {
                 at,
             } => write!(f, "{task} `{}` {kind} at {at}", OneLine(name)),
             Event::Woken { task, by, effect } => write!(f, "{task} was woken: {by}; {effect}"),
+            Event::PollStarted {
+                task,
+                why: Cause::Aborted,
+            } => write!(f, "{task} is dropped, not polled: {}", Cause::Aborted),
             Event::PollStarted { task, why } => write!(f, "{task} is polled: {why}"),
             Event::PassedOver { task } => {
                 write!(

@@ -27,6 +27,9 @@ impl Names {
         spawned().for_each(|(_, bearer)| *bearers.entry(bearer).or_default() += 1);
         let label = |(task, bearer): (TaskId, (&str, bool))| {
             let (name, _) = bearer;
+            if name.trim().is_empty() {
+                return (task, task.to_string());
+            }
             let name = OneLine(name);
             let label = match (bearer, bearers[&bearer]) {
                 // A closure is called after the function that it stands in, as that one's task is.
@@ -147,6 +150,19 @@ mod tests {
                 "copies #1"
             ]
         );
+    }
+
+    #[test]
+    fn a_task_without_a_name_is_called_by_its_id() {
+        let task = TaskId::new(3, std::num::NonZeroU32::MIN);
+        let event = Event::Spawned {
+            task,
+            name: " ".into(),
+            kind: TaskKind::Spawned,
+            at: Location::caller(),
+        };
+        let (seq, time) = (0, Duration::ZERO);
+        assert_eq!(Names::of(&[Record { seq, time, event }]).task(task), "#3");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::names::{Names, Seconds};
 use super::narrator::{Narrator, comma_at, lies};
 use super::sources::Sources;
 use crate::task::TaskId;
-use crate::trace::{Effect, Event, Record, Stage, State, TaskState, Wait};
+use crate::trace::{Effect, Event, OneLine, Record, Stage, State, TaskState, Wait};
 
 const HELP: &str = "\
 Enter: forward   b: back   a number: that step   q: quit this walk   h: this help
@@ -173,7 +173,7 @@ impl Walk<'_> {
         self.show_ready(state, &narrator, out)?;
         self.show_timers(state, out)?;
         for line in last_lines(state) {
-            writeln!(out, "  printed  {line}")?;
+            writeln!(out, "  printed  {}", OneLine(line))?;
         }
         Ok(())
     }

@@ -124,8 +124,11 @@ impl Watch {
         // Standard output is the real one again from here on.
         self.printed.take();
         for view in &self.views {
-            if let Err(error) = self.show(view) {
-                complain(&format!("{view:?} cannot be shown: {error}"));
+            match self.show(view) {
+                // Nobody reads any more: `.. | head`, say.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) => complain(&format!("{view} cannot be shown: {error}")),
+                Ok(()) => {}
             }
         }
     }

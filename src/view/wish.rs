@@ -17,6 +17,25 @@ pub(crate) enum View {
     Json(PathBuf),
 }
 
+impl fmt::Display for View {
+    /// As one asks for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, file) = match self {
+            View::Story(file) => ("story", file.as_ref()),
+            View::Timeline(file) => ("timeline", file.as_ref()),
+            View::Step => ("step", None),
+            View::Svg(file) => ("svg", Some(file)),
+            View::Html(file) => ("html", Some(file)),
+            View::Chrome(file) => ("chrome", Some(file)),
+            View::Json(file) => ("json", Some(file)),
+        };
+        match file {
+            Some(file) => write!(f, "{kind}:{}", file.display()),
+            None => write!(f, "{kind}"),
+        }
+    }
+}
+
 /// All that is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wish {
@@ -119,6 +138,8 @@ mod tests {
             View::Html("C:x.html".into()),
         ];
         assert_eq!(wish.views, views);
+        let asked = views.map(|view| view.to_string());
+        assert_eq!(asked, ["story", "svg:a/b.svg", "html:C:x.html"]);
         assert!(wish.virtual_time && wish.live);
         assert_eq!(Wish::read(""), Ok(Wish::default()));
     }
