@@ -401,6 +401,9 @@ fn a_program_with_observers_of_its_own() {
                 println!("it was told of the end");
             }
         }
+        fn end(&self) {
+            println!("and of the executor's end");
+        }
     }
     let executor = watchglass::Executor::builder().observer(Keeps).build();
     executor.block_on(async {});
@@ -418,7 +421,7 @@ fn a_program_s_own_observer_is_told_as_ever_and_may_panic() {
     let watchglass = format!("live,json:{}", json.display());
     let output = run_here("a_program_with_observers_of_its_own", &watchglass);
     assert!(output.status.success(), "{}", complained(&output));
-    assert!(printed(&output).contains("it was told of the end\n"));
+    assert!(printed(&output).contains("it was told of the end\nand of the executor's end\n"));
     let said = "watchglass: an observer has panicked: what happened after that is not shown\n";
     assert!(
         complained(&output).contains(said),
@@ -428,6 +431,47 @@ fn a_program_s_own_observer_is_told_as_ever_and_may_panic() {
     assert!(complained(&output).contains("#0 is done\n"));
     let second = fs::read_to_string(json.with_file_name("run-2.json")).unwrap();
     assert!(second.contains("\"event\":\"Waits\""), "{second}");
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_a_thread_wakes() {
+    let (sender, receiver) = async_channel::bounded(1);
+    thread::spawn(move || {
+        thread::sleep(std::time::Duration::from_millis(50));
+        sender.send_blocking("an answer").unwrap();
+    });
+    println!("{}", watchglass::block_on(receiver.recv()).unwrap());
+}
+
+#[test]
+fn the_virtual_clock_that_the_variable_asks_for_has_an_open_world() {
+    let output = run_here("a_program_that_a_thread_wakes", "virtual");
+    assert!(
+        printed(&output).contains("an answer\n"),
+        "{}",
+        complained(&output)
+    );
+}
+
+#[test]
+fn a_walk_shows_timers_wakers_that_are_held_and_what_was_printed_in_order() {
+    let output = run("one_sleep", "virtual,step", "p sleeper\n\n\nq\n");
+    let walk = printed(&output);
+    let timer = "  timer 0  wakes sleeper at 1.000 s, in level 4, slot 59 of the wheel\n";
+    assert!(walk.contains(timer), "{walk}");
+    let output = run(
+        "deadlock",
+        "step",
+        "100\np main\np Ben to Anna\np Ben to Anna\nn\n25\n30\n35\nq\n",
+    );
+    let walk = printed(&output);
+    let held = "Anna to Ben: waiting for something that is not watchglass's; 1 clone of its waker is held\n";
+    assert!(walk.contains(held), "{walk}");
+    let lines = "  printed  Ben to Anna: has locked the account that it takes from\n  \
+                 printed  Anna to Ben: waits for the account that it gives to\n";
+    assert!(walk.contains(lines), "{walk}");
 }
 
 /// Not a test: the program that the test below runs.
