@@ -154,12 +154,13 @@ fn a_chrome_trace_has_the_waits_the_closures_and_the_wake_at_a_task_s_end() {
     let closure = slices().find(on_thread).unwrap();
     assert!(closure["dur"].as_f64().unwrap() >= 14_000.0, "{closure}");
     // From the sleeper's end to the poll that it led to.
-    let begins = events.iter().filter(|event| event["ph"] == "s");
-    let ends = slices().filter(|event| event["name"] == "sleeper");
-    let ends: Vec<u64> = ends.map(|event| event["tid"].as_u64().unwrap()).collect();
-    assert!(
-        begins
-            .map(|event| event["tid"].as_u64().unwrap())
-            .any(|track| ends.contains(&track))
-    );
+    let life = slices().find(|event| event["name"] == "sleeper" && event["tid"] != 1);
+    let life = life.unwrap();
+    let [from, took] = ["ts", "dur"].map(|key| life[key].as_f64().unwrap());
+    let begins_there = |event: &Value| {
+        event["ph"] == "s"
+            && event["tid"] == life["tid"]
+            && (event["ts"].as_f64().unwrap() - (from + took)).abs() < 0.01
+    };
+    assert!(events.iter().any(begins_there), "{events:#?}");
 }
