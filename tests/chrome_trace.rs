@@ -179,13 +179,10 @@ fn random_programs_are_valid_and_every_view_shows_them() {
         arrows += assert_valid(&events(&recording));
         drop(executor);
         assert_valid(&events(&recording));
-        let views = [
-            recording.story(),
-            recording.timeline(),
-            recording.svg(),
-            recording.html(""),
-        ];
-        assert!(views.iter().all(|view| !view.is_empty()));
+        // None of the views panics, and each knows the main task.
+        let views = [recording.story(), recording.timeline(), recording.svg()];
+        assert!(views.iter().all(|view| view.contains("run")));
+        assert!(recording.html("").contains("run is given to block_on at"));
     }
     assert!(arrows > 100, "{arrows} arrows");
 }

@@ -84,7 +84,7 @@ fn the_picture_is_readable_in_light_and_dark() {
     executor.block_on(async {});
     let picture = recording.svg();
     let (_, style) = picture.split_once("<style>").unwrap();
-    let bars = ["timer", "other", "closure", "queued", "idle"];
+    let bars = ["timer", "overdue", "other", "closure", "queued", "idle"];
     assert_contrast(style, 4.5, &["ink"], &bars);
     assert_contrast(style, 4.5, &["ink", "faint", "long"], &["ground"]);
     assert_contrast(style, 3.0, &["poll", "long", "arrow"], &["ground", "idle"]);

@@ -159,7 +159,8 @@ impl Recording {
 
     /// The run in Chrome's trace format, which [Perfetto](https://ui.perfetto.dev) and
     /// chrome://tracing open: the polls on the executor's thread, a track for each task's life and
-    /// waits and for each thread of the pool, the wakes as arrows, the ready queue's length.
+    /// waits and for each thread of the pool, the wakes as arrows, the ready queue's length. Its numbers tell
+    /// nanoseconds apart for a hundred days; in longer runs of virtual time arrows may be lost and slices overlap.
     ///
     /// ```
     /// # use watchglass::{Executor, trace::Recording};
