@@ -57,7 +57,9 @@ impl Drop for AwaitsElsewhere {
         let mut all = self.shared.awaits_elsewhere.borrow_mut();
         if let Entry::Occupied(mut places) = all.entry(task) {
             let same = places.get().iter().position(|&place| place == at);
-            same.map(|same| places.get_mut().remove(same));
+            if let Some(same) = same {
+                places.get_mut().remove(same);
+            }
             if places.get().is_empty() {
                 places.remove();
             }

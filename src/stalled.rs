@@ -57,7 +57,7 @@ pub struct StuckTask {
     /// still has looks the same: who has polled a handle last is woken by it until the handle is dropped.
     pub waits_for: Option<TaskId>,
     /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()),
-    /// and then `waits_at` says where; but not that of a [`JoinSet`](crate::JoinSet). That task cannot run
+    /// and then `waits_at` says where, if in an earlier poll; but not that of a [`JoinSet`](crate::JoinSet). That task cannot run
     /// while this executor does: let its own [`block_on`](crate::Executor::block_on) run it. A handle that it gave
     /// up awaiting looks the same, as for `waits_for`.
     pub waits_elsewhere: bool,

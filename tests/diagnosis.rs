@@ -530,7 +530,7 @@ fn a_timer_that_the_poll_has_moved_to_the_past_has_not_waited_for_it() {
 
 #[test]
 fn a_long_poll_is_not_said_to_end_where_it_gave_up_to_wait() {
-    let (executor, recording) = recorded(Executor::builder().long_poll(ms(10)));
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(200)));
     let waker = Rc::new(RefCell::new(None));
     let kept = waker.clone();
     executor.spawn(async move {
@@ -540,7 +540,7 @@ fn a_long_poll_is_not_said_to_end_where_it_gave_up_to_wait() {
     });
     executor.block_on(async {
         race(sleep(secs(5)), std::future::ready(())).await;
-        thread::sleep(ms(15));
+        thread::sleep(ms(250));
         // What is not watchglass's.
         let mut polls = 0;
         poll_fn(|cx| {
@@ -553,7 +553,7 @@ fn a_long_poll_is_not_said_to_end_where_it_gave_up_to_wait() {
         })
         .await;
         sleep(ms(1)).await;
-        thread::sleep(ms(15));
+        thread::sleep(ms(250));
         yield_now().await;
     });
     let polls: Vec<_> = (recording.events().into_iter())
@@ -587,6 +587,21 @@ fn a_wait_that_was_given_up_is_not_drawn_or_told_as_going_on() {
         timeline.lines().nth(1).unwrap().contains("t#--"),
         "{timeline}"
     );
+}
+
+#[test]
+fn of_many_ends_that_of_the_run_is_kept() {
+    let (executor, recording) = recorded(Executor::builder());
+    let stalled = executor.try_block_on(async {
+        for _ in 0..7 {
+            spawn(async { panic!("on purpose") }).await.unwrap_err();
+        }
+        pending::<()>().await;
+    });
+    stalled.unwrap_err();
+    let picture = recording.svg();
+    assert!(picture.contains("nothing can ever happen again"));
+    assert!(picture.contains(">and 3 more, each told in the story at its place</text>"));
 }
 
 #[test]

@@ -172,7 +172,10 @@ fn cut_log() -> Recording {
     let executor = builder.observer((recording.clone(), spawns)).build();
     executor.block_on(yield_now());
     recording.take();
-    executor.block_on(sleep(Duration::from_secs(2)));
+    executor.block_on(async {
+        drop(watchglass::spawn(std::future::pending::<()>()));
+        sleep(Duration::from_secs(2)).await;
+    });
     recording
 }
 

@@ -79,12 +79,11 @@ fn a_wake_by_an_observer_is_told_as_nobody_s() {
 
 #[test]
 fn json_has_each_number_under_its_own_name() {
-    let (executor, recording) = recorded(Executor::builder().long_poll(ms(20)));
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(200)));
     let stalled = executor.try_block_on(async {
-        // The second closure waits for a thread for as long as the first one runs.
         spawn_blocking(|| thread::sleep(ms(10))).await.unwrap();
         drop(spawn_named("delayed", yield_now()));
-        thread::sleep(ms(25));
+        thread::sleep(ms(250));
         let places: [Rc<std::cell::RefCell<Option<watchglass::JoinHandle<()>>>>; 2] =
             Default::default();
         for (own, other) in [(0, 1), (1, 0)] {
@@ -101,12 +100,12 @@ fn json_has_each_number_under_its_own_name() {
     assert_eq!(stalled.unwrap_err().cycle().len(), 2);
     let log: Value = serde_json::from_str(&recording.json()).unwrap();
     let records = log["records"].as_array().unwrap();
-    let mut seen = Vec::new();
+    let (mut seen, mut some_are_delayed) = (Vec::new(), false);
     for (event, value) in recording.events().iter().zip(records) {
         match event {
             Event::LongPoll(poll) => {
                 let delayed: Vec<String> = poll.delayed.iter().map(|id| id.to_string()).collect();
-                assert!(!delayed.is_empty());
+                some_are_delayed |= !delayed.is_empty();
                 assert_eq!(value["delayed"], json!(delayed));
                 assert_eq!(value["took_ns"], json!(poll.took.as_nanos() as u64));
                 seen.push("LongPoll");
@@ -125,37 +124,46 @@ fn json_has_each_number_under_its_own_name() {
             _ => {}
         }
     }
+    // On a busy machine other polls may be long, too.
+    seen.dedup();
     assert_eq!(seen, ["BlockingDone", "LongPoll", "Stalled"]);
+    assert!(some_are_delayed);
     assert!(
         recording.svg().contains("class=\"long\""),
         "the long poll is marked"
     );
 }
 
+/// The longest slice whose name has these words.
+fn longest<'a>(events: &'a [Value], words: &str) -> &'a Value {
+    let is_named =
+        |event: &&Value| event["ph"] == "X" && event["name"].as_str().unwrap().contains(words);
+    let longest = events
+        .iter()
+        .filter(is_named)
+        .max_by_key(|event| lasts(event));
+    longest.unwrap_or_else(|| panic!("{words} is not in {events:#?}"))
+}
+
+/// In nanoseconds: the format's microseconds are not whole.
+fn lasts(event: &Value) -> u64 {
+    (event["dur"].as_f64().unwrap() * 1_000.0) as u64
+}
+
 #[test]
-fn a_chrome_trace_has_the_waits_the_closures_and_the_wake_at_a_task_s_end() {
-    let (executor, recording) = recorded(Executor::builder());
-    executor.block_on(async {
-        spawn_named("sleeper", sleep(ms(20))).await.unwrap();
-        spawn_blocking(|| thread::sleep(ms(15))).await.unwrap();
-    });
+fn a_chrome_trace_has_the_waits_and_the_wake_at_a_task_s_end() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { spawn_named("sleeper", sleep(ms(20))).await.unwrap() });
     let events = chrome(&recording);
-    let slices = || events.iter().filter(|event| event["ph"] == "X");
-    let lasts = |words: &str| -> f64 {
-        let named = |event: &&Value| event["name"].as_str().unwrap().contains(words);
-        let found = slices()
-            .filter(named)
-            .map(|event| event["dur"].as_f64().unwrap());
-        found.fold(0.0, f64::max)
-    };
-    assert!(lasts("its timer for 0.02") >= 19_000.0, "{events:#?}");
-    assert!(lasts("sleeper to end") >= 19_000.0, "{events:#?}");
-    let on_thread = |event: &&Value| event["tid"].as_u64().unwrap() >= 1_000_000_000;
-    let closure = slices().find(on_thread).unwrap();
-    assert!(closure["dur"].as_f64().unwrap() >= 14_000.0, "{closure}");
+    for wait in ["its timer for 0.020 s", "sleeper to end"] {
+        assert!(
+            lasts(longest(&events, wait)) >= 19_999_000,
+            "{wait}: {events:#?}"
+        );
+    }
     // From the sleeper's end to the poll that it led to.
-    let life = slices().find(|event| event["name"] == "sleeper" && event["tid"] != 1);
-    let life = life.unwrap();
+    let is_life = |event: &&Value| event["name"] == "sleeper" && event["tid"] != 1;
+    let life = events.iter().find(is_life).unwrap();
     let [from, took] = ["ts", "dur"].map(|key| life[key].as_f64().unwrap());
     let begins_there = |event: &Value| {
         event["ph"] == "s"
@@ -163,4 +171,15 @@ fn a_chrome_trace_has_the_waits_the_closures_and_the_wake_at_a_task_s_end() {
             && (event["ts"].as_f64().unwrap() - (from + took)).abs() < 0.01
     };
     assert!(events.iter().any(begins_there), "{events:#?}");
+}
+
+#[test]
+fn a_chrome_trace_has_a_closure_for_as_long_as_it_ran() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async { spawn_blocking(|| thread::sleep(ms(15))).await.unwrap() });
+    let events = chrome(&recording);
+    let on_thread =
+        |event: &&Value| event["ph"] == "X" && event["tid"].as_u64().unwrap() >= 1_000_000_000;
+    let closure = events.iter().find(on_thread).unwrap();
+    assert!(lasts(closure) >= 14_000_000, "{closure}");
 }

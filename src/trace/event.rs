@@ -260,7 +260,8 @@ pub struct LongPoll {
     /// The `.await` from which the task went on, or one that it had given up waiting at. `None` in its first poll,
     /// and where it has never waited for anything of watchglass's.
     pub after: Option<&'static Location<'static>>,
-    /// The `.await` that it came to. `None` if it came to its end, or to one of what is not watchglass's.
+    /// The `.await` that it came to. `None` if it came to its end, or to one of what is not watchglass's or is polled
+    /// with another waker than the task's.
     pub until: Option<&'static Location<'static>>,
     /// The tasks that were ready meanwhile, or whose timer came due.
     pub delayed: Vec<TaskId>,

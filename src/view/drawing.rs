@@ -31,7 +31,7 @@ impl Lanes {
             open: HashMap::new(),
             armed: HashMap::new(),
             taken: Vec::new(),
-            undrawn: HashMap::new(),
+            rowless: HashMap::new(),
             more: Vec::new(),
             overdue: None,
             arrows: Vec::new(),
@@ -71,7 +71,7 @@ struct Drawing<'a> {
     /// Which rows of timers are taken at the moment, for each lane.
     taken: Vec<[bool; TIMER_ROWS]>,
     /// The lane of each timer in the wheel that has no row.
-    undrawn: HashMap<TimerId, usize>,
+    rowless: HashMap<TimerId, usize>,
     /// Of each lane, all that have had no row.
     more: Vec<More>,
     /// The timer that has just fired, if it was overdue: since where, and in words.
@@ -84,7 +84,8 @@ struct Drawing<'a> {
     unparked: f64,
 }
 
-/// Timers without a row of their own: how many, since where and until where.
+/// Timers without a row of their own: how many, since where and until where. They are one bar, also where none of
+/// them is armed in between.
 #[derive(Default)]
 struct More {
     timers: usize,
@@ -285,7 +286,7 @@ impl Drawing<'_> {
                 more.from = x;
             }
             more.timers += 1;
-            self.undrawn.insert(timer, lane);
+            self.rowless.insert(timer, lane);
             return;
         };
         self.taken[lane][row] = true;
@@ -309,7 +310,7 @@ impl Drawing<'_> {
     }
 
     fn disarmed(&mut self, timer: TimerId, x: f64) {
-        if let Some(lane) = self.undrawn.remove(&timer) {
+        if let Some(lane) = self.rowless.remove(&timer) {
             self.more[lane].until = x;
         }
         let Some((lane, row, bar)) = self.armed.remove(&timer) else {
@@ -377,7 +378,7 @@ impl Drawing<'_> {
     fn close(&mut self) {
         let open: Vec<TaskId> = self.open.keys().copied().collect();
         open.into_iter().for_each(|task| self.closes(task, 1.0));
-        let armed = self.armed.keys().chain(self.undrawn.keys()).copied();
+        let armed = self.armed.keys().chain(self.rowless.keys()).copied();
         let armed: Vec<TimerId> = armed.collect();
         armed
             .into_iter()

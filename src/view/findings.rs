@@ -17,18 +17,19 @@ pub(crate) struct Finding {
     pub(crate) says: String,
 }
 
-/// The findings in the order in which they were made, at most so many. Of more, those that end a task or the run
-/// are kept before others, and one line says how many there are besides.
+/// The findings in the order in which they were made, at most so many. Of more, that which ends
+/// the run is kept before those that end a task, and these before others, and one line says how many there are besides.
 pub(crate) fn of(records: &[Record], names: &Names, at_most: usize) -> Vec<Finding> {
     let mut found = all(records, names);
     let Some(more) = found.len().checked_sub(at_most).filter(|&more| more > 0) else {
         return found;
     };
-    let is_an_end = |finding: &Finding| {
-        let event = &records[finding.step].event;
-        matches!(event, Event::Panicked { .. } | Event::Stalled { .. })
+    let rank = |finding: &Finding| match records[finding.step].event {
+        Event::Stalled { .. } => 0,
+        Event::Panicked { .. } => 1,
+        _ => 2,
     };
-    found.sort_by_key(|finding| (!is_an_end(finding), finding.step));
+    found.sort_by_key(|finding| (rank(finding), finding.step));
     let left_out = found.split_off(at_most);
     found.sort_by_key(|finding| finding.step);
     let first = left_out.iter().map(|finding| finding.step).min();

@@ -78,7 +78,9 @@ pub(crate) fn label_that_fits(label: &str, columns: usize) -> String {
     if label.chars().count() <= columns {
         return label.to_owned();
     }
-    let id = label.rfind(" #").map_or("", |at| &label[at..]);
+    let last = label.rfind(' ').map_or("", |at| &label[at..]);
+    let is_id = last.starts_with(" #") && last.chars().count() < columns;
+    let id = if is_id { last } else { "" };
     let room = columns.saturating_sub(id.chars().count() + 1);
     let name: String = label.chars().take(room).collect();
     format!("{name}…{id}")
@@ -173,6 +175,9 @@ mod tests {
             "handle_co… #14.2"
         );
         assert_eq!(label_that_fits("handle_connection", 9), "handle_c…");
+        let closure = "closure #2 of download_everything";
+        assert_eq!(label_that_fits(closure, 20), "closure #2 of downl…");
+        assert_eq!(label_that_fits("job #with-a-long-tail", 9), "job #wit…");
     }
 
     #[test]

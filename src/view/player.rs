@@ -21,8 +21,6 @@ const CHUNK: usize = 5_000;
 /// A run of more records, or more tasks, has no timeline in its page: there would be nothing to see.
 const TIMELINE_RECORDS: usize = 2_000;
 const TIMELINE_LANES: usize = 24;
-const NO_TIMELINE: &str = "<p class=\"none\">A run of more than 24 tasks or 2,000 steps has none: there \
-                           would be nothing to see.</p>";
 
 pub(crate) fn page(title: &str, records: &[Record]) -> String {
     let records = &*numbered_as_steps(records);
@@ -33,7 +31,7 @@ pub(crate) fn page(title: &str, records: &[Record]) -> String {
     let (picture, places) = match timeline {
         Some(timeline) => timeline,
         None if records.is_empty() => Default::default(),
-        None => (NO_TIMELINE.to_owned(), Vec::new()),
+        None => (no_timeline(), Vec::new()),
     };
     let filled = [
         ("timeline", picture),
@@ -55,6 +53,13 @@ pub(crate) fn page(title: &str, records: &[Record]) -> String {
         rest = after;
     }
     page + rest
+}
+
+fn no_timeline() -> String {
+    format!(
+        "<p class=\"none\">A run of more than {TIMELINE_LANES} tasks or {TIMELINE_RECORDS} steps has none: there \
+         would be nothing to see.</p>"
+    )
 }
 
 /// The page finds a record by its number, which must be its step: not so, if what came before was taken away.

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::mem;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -91,7 +91,11 @@ fn begin() -> io::Result<()> {
         // What a child has written belongs to where standard output was until now.
         caught.pass_on();
         caught.untold.clear();
-        caught.real = real;
+        // The program may have put the file back itself, in place of what it had exchanged for a while.
+        let identity = |file: &File| file.metadata().map(|file| (file.dev(), file.ino()));
+        if identity(&real)? != identity(&caught.file)? {
+            caught.real = real;
+        }
         return Ok(dup2_stdout(&caught.file)?);
     }
     let file = File::from(memfd_create("standard output", MemfdFlags::CLOEXEC)?);

@@ -154,7 +154,11 @@ fn described(lanes: &Lanes, found: &[Finding]) -> String {
 
 /// The tasks that have no lane, in words.
 fn more_tasks(lanes: &Lanes) -> Option<String> {
-    (lanes.undrawn > 0).then(|| format!("and {} more tasks", lanes.undrawn))
+    match lanes.undrawn {
+        0 => None,
+        1 => Some("and 1 more task".to_owned()),
+        tasks => Some(format!("and {tasks} more tasks")),
+    }
 }
 
 struct Picture {

@@ -86,7 +86,8 @@ fn cells(lane: &Lane) -> Vec<char> {
 /// Marks a place; or that before a poll or after it, if the poll has its letter there.
 fn beside_a_poll(cells: &mut [char], lane: &Lane, x: f64, mark: char) {
     let at = column(x);
-    let has_letter = |at: usize| cells.get(at).is_none_or(|cell| cell.is_alphabetic());
+    let is_poll = |at: usize| lane.polls.iter().any(|poll| column(poll.from) == at);
+    let has_letter = |at: usize| at >= COLUMNS || is_poll(at);
     let is_before = lane
         .polls
         .iter()

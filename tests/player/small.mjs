@@ -150,6 +150,21 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
     assert.ok(await evaluate(marked), `at step ${at} a small window shows the line where a task runs`);
   }
 
+  await resize(1366, 300);
+  const hidden = await evaluate(`[...Array(count).keys()].filter((at) => {
+    go(at);
+    if (!polled) return false;
+    const lane = picture.querySelectorAll(".name")[[...state.tasks.keys()].indexOf(polled.task)].getBoundingClientRect();
+    const shown = document.getElementById("picture").getBoundingClientRect();
+    return lane.top < shown.top || lane.bottom > shown.bottom;
+  })`);
+  assert.deepEqual(hidden, [], "a low window shows the lane that was polled last");
+  await resize(1280, 900);
+  await evaluate("document.getElementById('source').hidden = true");
+  const width = await evaluate("document.getElementById('panels').getBoundingClientRect().width");
+  assert.ok(width > 1000, "without a source the panels take its room");
+  await evaluate("document.getElementById('source').hidden = false");
+
   const svg = JSON.stringify(readFileSync(picture, "utf8"));
   await evaluate(`svg = new DOMParser().parseFromString(${svg}, "image/svg+xml")`);
   assert.equal(await evaluate("svg.getElementsByTagName('parsererror').length"), 0, "the picture is well-formed");
@@ -170,6 +185,8 @@ await withPage(browser, cut, "", async ({ evaluate, errors }) => {
     })()`));
   }
   assert.ok(steps.length > 0 && steps.every((step) => step <= last), "each wake is a step of this page");
+  await evaluate("go([...Array(count).keys()].find((at) => record(at).event === 'ForgottenWaker'))");
+  assert.match(await evaluate("document.getElementById('tasks').textContent"), /nobody holds its waker/);
   assert.deepEqual(errors, []);
 });
 

@@ -83,7 +83,7 @@ function startsPoll(state, id) {
   const task = state.tasks.get(id);
   if (!task) return;
   const polled = task.aborted ? {} : { polls: task.polls + 1, waits: [] };
-  changeTask(state, id, { queued: false, woken_by: entry ? entry.woken_by : null, ...polled });
+  changeTask(state, id, { queued: false, forgotten: false, woken_by: entry ? entry.woken_by : null, ...polled });
 }
 
 function fold(state, record) {
@@ -104,9 +104,10 @@ function fold(state, record) {
         polls: 0,
         wakers: null,
         woken_by: null,
-        // Where it was last seen: at an await, or where it spawned another. The page marks it where
-        // nothing better is known; the executor has no such thing.
+        // Of the page alone, the executor has no such things: where it was last seen, at an await or where it
+        // spawned another, for where nothing better is known; and whether its waker was forgotten.
         seen_at: record.at,
+        forgotten: false,
       });
       break;
     case "Woken":
@@ -129,6 +130,9 @@ function fold(state, record) {
       }
       break;
     }
+    case "ForgottenWaker":
+      changeTask(state, task, { forgotten: true });
+      break;
     case "PollEnded":
       state.running = null;
       changeTask(state, task, { stage: "waiting", wakers: record.wakers });

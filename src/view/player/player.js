@@ -263,6 +263,11 @@ function showPlace() {
   const shown = document.getElementById("picture");
   const x = (run.places[step] / picture.viewBox.baseVal.width) * shown.scrollWidth;
   if (x < shown.scrollLeft || x > shown.scrollLeft + shown.clientWidth) shown.scrollLeft = x - shown.clientWidth / 2;
+  // Lanes stand in the order of the tasks. Of many, that of the last poll is shown.
+  const lane = polled && picture.querySelectorAll(".name")[[...state.tasks.keys()].indexOf(polled.task)];
+  if (!lane) return;
+  const top = lane.getBoundingClientRect().top - shown.getBoundingClientRect().top;
+  if (top < 0 || top > shown.clientHeight - 30) shown.scrollTop += top - shown.clientHeight / 2;
 }
 
 function showTasks() {
@@ -315,20 +320,12 @@ function stateOf(task) {
   }
   if (task.queued) text += ", in the ready queue";
   if (task.aborted && !isOver(task)) text += ", aborted";
-  if (task.stage === "waiting" && isForgotten(task)) {
+  if (task.stage === "waiting" && task.forgotten) {
     text += "; nobody holds its waker";
   } else if (task.wakers && !isOver(task)) {
     text += "; " + task.wakers + (task.wakers === 1 ? " clone" : " clones") + " of its waker held";
   }
   return text;
-}
-
-// True if the executor has said so.
-function isForgotten(task) {
-  return run.findings.some((finding) => {
-    const found = finding.step <= step && record(finding.step);
-    return found && found.event === "ForgottenWaker" && found.task === task.id;
-  });
 }
 
 function showReady() {
