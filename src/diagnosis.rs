@@ -72,7 +72,7 @@ impl Shared {
         if self.tracer().long_poll().is_some_and(|long| held >= long) {
             let (delayed, timers, late) = self.delayed_by(task, held);
             // Not where it waited earlier in this poll, and gave that up.
-            let waits_there = !ready && (queued || unseen || self.is_registered(task));
+            let waits_there = !ready && (queued || self.is_registered(task));
             let until = until.filter(|_| waits_there);
             self.tracer().emit(move || {
                 Event::LongPoll(Box::new(LongPoll {

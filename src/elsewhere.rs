@@ -1,7 +1,6 @@
 //! A task awaits one of another executor on the same thread.
 
 use std::cell::Cell;
-use std::collections::hash_map::Entry;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
@@ -55,14 +54,12 @@ impl Drop for AwaitsElsewhere {
             return;
         };
         let mut all = self.shared.awaits_elsewhere.borrow_mut();
-        if let Entry::Occupied(mut places) = all.entry(task) {
-            let same = places.get().iter().position(|&place| place == at);
-            if let Some(same) = same {
-                places.get_mut().remove(same);
-            }
-            if places.get().is_empty() {
-                places.remove();
-            }
+        let places = all.entry(task).or_default();
+        if let Some(one) = places.iter().position(|&place| place == at) {
+            places.remove(one);
+        }
+        if places.is_empty() {
+            all.remove(&task);
         }
     }
 }
