@@ -7,7 +7,7 @@ use super::narrator::Narrator;
 use crate::task::TaskId;
 use crate::trace::{Cause, Effect, Event, Record};
 
-/// So many are listed in a text.
+/// So many are listed in a text and in the player.
 pub(crate) const LISTED: usize = 100;
 
 pub(crate) struct Finding {
@@ -17,8 +17,8 @@ pub(crate) struct Finding {
     pub(crate) says: String,
 }
 
-/// The findings in the order in which they were made, at most so many. Of more, that which ends
-/// the run is kept before those that end a task, and these before others, and one line says how many there are besides.
+/// The findings in the order in which they were made, at most so many. Of more, the one that ends the run is kept
+/// before those that end a task, and these before all others; and a last one says how many there are besides.
 pub(crate) fn of(records: &[Record], names: &Names, at_most: usize) -> Vec<Finding> {
     let mut found = all(records, names);
     let Some(more) = found.len().checked_sub(at_most).filter(|&more| more > 0) else {

@@ -68,35 +68,34 @@ fn scale(lanes: &Lanes) -> Vec<char> {
 fn cells(lane: &Lane) -> Vec<char> {
     let mut cells = vec![' '; COLUMNS];
     lane.waits.iter().for_each(|bar| draw(&mut cells, bar));
+    // Where the last poll begins whose letter is in a column.
+    let mut letters = [None; COLUMNS];
     for poll in &lane.polls {
         cells[column(poll.from)..=column(poll.until)].fill('#');
         cells[column(poll.from)] = poll.letter();
+        letters[column(poll.from)] = Some(poll.from);
     }
     for &(x, _) in &lane.useless_wakes {
-        beside_a_poll(&mut cells, lane, x, '*');
+        beside_a_poll(&mut cells, &letters, x, '*');
     }
     if let Some((x, _)) = lane.end
         && lane.ends_badly()
     {
-        beside_a_poll(&mut cells, lane, x, '!');
+        beside_a_poll(&mut cells, &letters, x, '!');
     }
     cells
 }
 
 /// Marks a place; or that before a poll or after it, if the poll has its letter there.
-fn beside_a_poll(cells: &mut [char], lane: &Lane, x: f64, mark: char) {
+fn beside_a_poll(cells: &mut [char], letters: &[Option<f64>], x: f64, mark: char) {
     let at = column(x);
-    let is_poll = |at: usize| lane.polls.iter().any(|poll| column(poll.from) == at);
-    let has_letter = |at: usize| at >= COLUMNS || is_poll(at);
-    let is_before = lane
-        .polls
-        .iter()
-        .any(|poll| column(poll.from) == at && x < poll.from);
+    let is_free = |at: usize| letters.get(at).is_some_and(Option::is_none);
+    let is_before = letters[at].is_some_and(|poll| x < poll);
     let at = match at.checked_sub(1) {
-        _ if !has_letter(at) => at,
-        Some(before) if is_before && !has_letter(before) => before,
-        _ if has_letter(at + 1) => at,
-        _ => at + 1,
+        _ if is_free(at) => at,
+        Some(before) if is_before && is_free(before) => before,
+        _ if is_free(at + 1) => at + 1,
+        _ => at,
     };
     cells[at] = mark;
 }
