@@ -209,8 +209,7 @@ impl Picture {
 
     fn add_lane(&mut self, lane: &Lane, top: f64) {
         let middle = top + LANE / 2.0;
-        let room = ((LEFT - 16.0) / LETTER) as usize;
-        let name = label_that_fits(&lane.label, room);
+        let name = label_that_fits(&lane.label, letters(LEFT - 16.0));
         let (from, until) = (at(lane.spawned), at(lane.end.map_or(1.0, |(x, _)| x)));
         let head = format!(
             "<text class=\"name\" x=\"{MARGIN}\" y=\"{:.1}\">{}{}</text>\n\
@@ -272,7 +271,7 @@ impl Picture {
         let enough = 12.0 * LETTER;
         let shown = match abridged(&bar.label).into_iter().find(fits) {
             Some(label) => label,
-            None if room > enough => shortened(&bar.label, room),
+            None if room > enough => label_that_fits(&bar.label, letters(room)),
             None => String::new(),
         };
         if bar.kind != Waiting::Queued && !shown.is_empty() {
@@ -404,17 +403,9 @@ fn abridged(label: &str) -> Vec<String> {
     all
 }
 
-/// As much of the text as there is room for.
-fn shortened(text: &str, room: f64) -> String {
-    let letters = (room / LETTER) as usize;
-    match text.chars().count() <= letters {
-        true => text.to_owned(),
-        false => {
-            let mut short: String = text.chars().take(letters.saturating_sub(1)).collect();
-            short.push('…');
-            short
-        }
-    }
+/// How many letters there is room for.
+fn letters(room: f64) -> usize {
+    (room / LETTER) as usize
 }
 
 /// Text that cannot be taken for markup, whatever a task is called or prints.
