@@ -61,6 +61,7 @@
 
 mod axis;
 mod chrome;
+mod described;
 mod drawing;
 mod findings;
 mod json;

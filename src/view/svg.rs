@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::described::{described, more_tasks};
 use super::findings::{self, Finding};
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
 use super::legend::Legend;
@@ -116,50 +117,6 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
     picture.add(more);
     picture.add("</svg>\n");
     picture.svg
-}
-
-/// The picture in words: a sentence a lane.
-fn described(lanes: &Lanes, found: &[Finding]) -> String {
-    let tasks = match lanes.lanes.len() + lanes.undrawn {
-        1 => "1 task".to_owned(),
-        tasks => format!("{tasks} tasks"),
-    };
-    let mut words = format!("{tasks} in {}.", Seconds(lanes.duration));
-    for lane in &lanes.lanes {
-        let polls: Vec<String> = lane
-            .polls
-            .iter()
-            .take(20)
-            .map(|poll| format!("at {}", Seconds(poll.time)))
-            .collect();
-        let more = lane.polls.len() - polls.len();
-        let _ = write!(words, " {} is polled {}", lane.label, polls.join(", "));
-        if more > 0 {
-            let _ = write!(words, " and {more} times more");
-        }
-        match lane.end {
-            Some((_, stage)) => {
-                let _ = write!(words, ", and then: {stage}.");
-            }
-            None => words.push('.'),
-        }
-    }
-    if let Some(undrawn) = more_tasks(lanes) {
-        let _ = write!(words, " {undrawn}.");
-    }
-    for finding in found {
-        let _ = write!(words, " Found: {}.", finding.says);
-    }
-    words
-}
-
-/// The tasks that have no lane, in words.
-fn more_tasks(lanes: &Lanes) -> Option<String> {
-    match lanes.undrawn {
-        0 => None,
-        1 => Some("and 1 more task".to_owned()),
-        tasks => Some(format!("and {tasks} more tasks")),
-    }
 }
 
 struct Picture {

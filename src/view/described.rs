@@ -1,0 +1,51 @@
+//! The picture in words, for whoever has it read to them.
+
+use std::fmt::Write;
+
+use super::findings::Finding;
+use super::lanes::Lanes;
+use super::names::Seconds;
+
+/// A sentence a lane, and what was found.
+pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
+    let tasks = match lanes.lanes.len() + lanes.undrawn {
+        1 => "1 task".to_owned(),
+        tasks => format!("{tasks} tasks"),
+    };
+    let mut words = format!("{tasks} in {}.", Seconds(lanes.duration));
+    for lane in &lanes.lanes {
+        let polls: Vec<String> = lane
+            .polls
+            .iter()
+            .take(20)
+            .map(|poll| format!("at {}", Seconds(poll.time)))
+            .collect();
+        let more = lane.polls.len() - polls.len();
+        let _ = write!(words, " {} is polled {}", lane.label, polls.join(", "));
+        if more > 0 {
+            let _ = write!(words, " and {more} times more");
+        }
+        match lane.end {
+            Some((_, stage)) => {
+                let _ = write!(words, ", and then: {stage}.");
+            }
+            None => words.push('.'),
+        }
+    }
+    if let Some(undrawn) = more_tasks(lanes) {
+        let _ = write!(words, " {undrawn}.");
+    }
+    for finding in found {
+        let _ = write!(words, " Found: {}.", finding.says);
+    }
+    words
+}
+
+/// The tasks that have no lane, in words.
+pub(crate) fn more_tasks(lanes: &Lanes) -> Option<String> {
+    match lanes.undrawn {
+        0 => None,
+        1 => Some("and 1 more task".to_owned()),
+        tasks => Some(format!("and {tasks} more tasks")),
+    }
+}
