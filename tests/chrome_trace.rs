@@ -16,7 +16,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use watchglass::trace::{Observer, Recording};
-use watchglass::{Builder, Executor, join_all, sleep, spawn, spawn_blocking, yield_now};
+use watchglass::{
+    Builder, Executor, join_all, sleep, spawn, spawn_blocking, spawn_named, yield_now,
+};
 
 async fn everything() {
     let tasks = (1..4).map(|n| {
@@ -245,4 +247,43 @@ fn a_run_on_the_real_clock_is_valid_and_has_all_its_tracks() {
         .map(|event| event["args"]["tasks"].as_u64().unwrap())
         .collect();
     assert!(lengths.contains(&0) && lengths.contains(&3), "{lengths:?}");
+}
+
+#[test]
+fn waits_are_slices_and_an_arrow_leads_from_a_task_s_end() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { spawn_named("sleeper", sleep(ms(20))).await.unwrap() });
+    let events = events(&recording);
+    let slices = slices(&events);
+    let lasts = |words: &str| {
+        let all = slices.values().flatten();
+        let named = all.filter(|slice| slice.name.contains(words));
+        named.map(|slice| slice.until - slice.from).max()
+    };
+    for wait in ["its timer for 0.020 s", "sleeper to end"] {
+        assert!(lasts(wait).unwrap() >= 19_999_000, "{wait}: {slices:?}");
+    }
+    // Its life, on a track of its own. Track 1 is the executor's.
+    let (track, life) = slices
+        .iter()
+        .filter(|(track, _)| **track != 1)
+        .find_map(|(track, slices)| {
+            let life = slices.iter().find(|slice| slice.name == "sleeper");
+            Some((*track, life?))
+        })
+        .unwrap();
+    let begins_at_its_end = |event: &Value| {
+        event["ph"] == "s" && self::track(event) == track && ns(&event["ts"]) + 1 >= life.until
+    };
+    assert!(events.iter().any(begins_at_its_end), "{events:#?}");
+}
+
+#[test]
+fn a_closure_is_a_slice_for_as_long_as_it_ran() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async { spawn_blocking(|| thread::sleep(ms(15))).await.unwrap() });
+    let slices = slices(&events(&recording));
+    let on_threads = slices.iter().filter(|(track, _)| **track >= 1_000_000_000);
+    let closure = on_threads.map(|(_, slices)| &slices[0]).next().unwrap();
+    assert!(closure.until - closure.from >= 14_000_000, "{closure:?}");
 }

@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{ms, poll_once, recorded, secs};
+use common::{leaves_its_waker, ms, poll_once, recorded, secs};
 use watchglass::trace::{Event, Recording};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
@@ -542,16 +542,7 @@ fn a_long_poll_is_not_said_to_end_where_it_gave_up_to_wait() {
         race(sleep(secs(5)), std::future::ready(())).await;
         thread::sleep(ms(250));
         // What is not watchglass's.
-        let mut polls = 0;
-        poll_fn(|cx| {
-            polls += 1;
-            waker.replace(Some(cx.waker().clone()));
-            match polls {
-                1 => Poll::Pending,
-                _ => Poll::Ready(()),
-            }
-        })
-        .await;
+        leaves_its_waker(&waker).await;
         sleep(ms(1)).await;
         thread::sleep(ms(250));
         yield_now().await;

@@ -3,20 +3,16 @@
 
 mod common;
 
-use std::future::{pending, poll_fn};
+use std::cell::RefCell;
+use std::future::pending;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::Waker;
 use std::thread;
 
-use common::{ms, own_waker, poll_once, recorded, secs};
+use common::{leaves_its_waker, ms, own_waker, poll_once, recorded, secs};
 use serde_json::{Value, json};
-use watchglass::trace::{Event, Recording};
-use watchglass::{Executor, now, sleep, spawn, spawn_blocking, spawn_named, yield_now};
-
-fn chrome(recording: &Recording) -> Vec<Value> {
-    let json: Value = serde_json::from_str(&recording.chrome_json()).unwrap();
-    json["traceEvents"].as_array().unwrap().clone()
-}
+use watchglass::trace::{Event, Record, Recording};
+use watchglass::{Executor, JoinHandle, now, sleep, spawn, spawn_blocking, spawn_named, yield_now};
 
 #[test]
 fn the_story_tells_each_rare_event_as_what_it_is() {
@@ -45,9 +41,9 @@ fn the_story_tells_each_rare_event_as_what_it_is() {
 
 #[test]
 fn a_wake_by_an_observer_is_told_as_nobody_s() {
-    let kept: Rc<std::cell::RefCell<Option<std::task::Waker>>> = Rc::default();
+    let kept: Rc<RefCell<Option<Waker>>> = Rc::default();
     let waker = kept.clone();
-    let wakes = move |record: &watchglass::trace::Record| {
+    let wakes = move |record: &Record| {
         if matches!(
             record.event,
             Event::Parked { .. } | Event::ClockAdvanced { .. }
@@ -59,18 +55,9 @@ fn a_wake_by_an_observer_is_told_as_nobody_s() {
     let recording = Recording::new();
     let builder = Executor::builder().virtual_time();
     let executor = builder.observer((wakes, recording.clone())).build();
-    let mut polls = 0;
     executor.block_on(async {
         let _timer = spawn(sleep(secs(1)));
-        poll_fn(|cx| {
-            polls += 1;
-            kept.replace(Some(cx.waker().clone()));
-            match polls {
-                1 => Poll::Pending,
-                _ => Poll::Ready(()),
-            }
-        })
-        .await;
+        leaves_its_waker(&kept).await;
     });
     let story = recording.story();
     let why = "it was woken while no task was running";
@@ -84,8 +71,7 @@ fn json_has_each_number_under_its_own_name() {
         spawn_blocking(|| thread::sleep(ms(10))).await.unwrap();
         drop(spawn_named("delayed", yield_now()));
         thread::sleep(ms(250));
-        let places: [Rc<std::cell::RefCell<Option<watchglass::JoinHandle<()>>>>; 2] =
-            Default::default();
+        let places: [Rc<RefCell<Option<JoinHandle<()>>>>; 2] = Default::default();
         for (own, other) in [(0, 1), (1, 0)] {
             let (own, task) = (places[own].clone(), places[other].clone());
             let handle = spawn(async move {
@@ -132,54 +118,4 @@ fn json_has_each_number_under_its_own_name() {
         recording.svg().contains("class=\"long\""),
         "the long poll is marked"
     );
-}
-
-/// The longest slice whose name has these words.
-fn longest<'a>(events: &'a [Value], words: &str) -> &'a Value {
-    let is_named =
-        |event: &&Value| event["ph"] == "X" && event["name"].as_str().unwrap().contains(words);
-    let longest = events
-        .iter()
-        .filter(is_named)
-        .max_by_key(|event| lasts(event));
-    longest.unwrap_or_else(|| panic!("{words} is not in {events:#?}"))
-}
-
-/// In nanoseconds: the format's microseconds are not whole.
-fn lasts(event: &Value) -> u64 {
-    (event["dur"].as_f64().unwrap() * 1_000.0) as u64
-}
-
-#[test]
-fn a_chrome_trace_has_the_waits_and_the_wake_at_a_task_s_end() {
-    let (executor, recording) = recorded(Executor::builder().virtual_time());
-    executor.block_on(async { spawn_named("sleeper", sleep(ms(20))).await.unwrap() });
-    let events = chrome(&recording);
-    for wait in ["its timer for 0.020 s", "sleeper to end"] {
-        assert!(
-            lasts(longest(&events, wait)) >= 19_999_000,
-            "{wait}: {events:#?}"
-        );
-    }
-    // From the sleeper's end to the poll that it led to.
-    let is_life = |event: &&Value| event["name"] == "sleeper" && event["tid"] != 1;
-    let life = events.iter().find(is_life).unwrap();
-    let [from, took] = ["ts", "dur"].map(|key| life[key].as_f64().unwrap());
-    let begins_there = |event: &Value| {
-        event["ph"] == "s"
-            && event["tid"] == life["tid"]
-            && (event["ts"].as_f64().unwrap() - (from + took)).abs() < 0.01
-    };
-    assert!(events.iter().any(begins_there), "{events:#?}");
-}
-
-#[test]
-fn a_chrome_trace_has_a_closure_for_as_long_as_it_ran() {
-    let (executor, recording) = recorded(Executor::builder());
-    executor.block_on(async { spawn_blocking(|| thread::sleep(ms(15))).await.unwrap() });
-    let events = chrome(&recording);
-    let on_thread =
-        |event: &&Value| event["ph"] == "X" && event["tid"].as_u64().unwrap() >= 1_000_000_000;
-    let closure = events.iter().find(on_thread).unwrap();
-    assert!(lasts(closure) >= 14_000_000, "{closure}");
 }

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -123,6 +124,19 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 /// The waker that the surrounding task is polled with.
 pub(crate) async fn own_waker() -> Waker {
     poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
+}
+
+/// Is pending once, and leaves its waker in this place: as whatever is not watchglass's waits.
+pub(crate) async fn leaves_its_waker(place: &RefCell<Option<Waker>>) {
+    let mut is_woken = false;
+    poll_fn(|cx| {
+        place.replace(Some(cx.waker().clone()));
+        match mem::replace(&mut is_woken, true) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
 }
 
 /// Polls once and gives the result of that.
