@@ -67,7 +67,8 @@ pub(crate) fn waits(on: WaitsOn, at: &'static Location<'static>) {
 /// Awaits both futures, at the same time, in this task.
 ///
 /// Both are polled each time, `a` first. The one that is ready first is dropped at once; its output
-/// waits for the other's. More than two are nested, or awaited by [`join_all`](crate::join_all()) if they have one type.
+/// waits for the other's. More than two are nested; or awaited by [`join_all`](crate::join_all()), if they have
+/// one type.
 ///
 /// # Panics
 ///

@@ -50,16 +50,17 @@ pub struct StuckTask {
     /// The `.await` at which it waits. `None` if it waits for something that is not watchglass's, a
     /// channel, say. It may be a place in the standard library or in another crate, see
     /// [`Event::Waits`](crate::trace::Event::Waits), or one that the task gave up waiting at in its last poll: a
-    /// [`timeout`](crate::timeout) that ran out, say.
+    /// [`timeout`](crate::timeout) that ran out, say. If it `waits_elsewhere`, it is the `.await` of that handle,
+    /// also if another was polled last.
     pub waits_at: Option<&'static Location<'static>>,
     /// The task whose end it awaits, if it awaits that task's handle itself, and not in a
     /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). A handle that it gave up awaiting and
     /// still has looks the same: who has polled a handle last is woken by it until the handle is dropped.
     pub waits_for: Option<TaskId>,
-    /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()),
-    /// and then `waits_at` says where, if in an earlier poll; but not that of a [`JoinSet`](crate::JoinSet). That task cannot run
-    /// while this executor does: let its own [`block_on`](crate::Executor::block_on) run it. A handle that it gave
-    /// up awaiting looks the same, as for `waits_for`.
+    /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()) but not
+    /// by a [`JoinSet`](crate::JoinSet). That task cannot run while this executor does: let its own
+    /// [`block_on`](crate::Executor::block_on) run it. A handle that it gave up awaiting and still has looks the
+    /// same, as for `waits_for`.
     pub waits_elsewhere: bool,
     /// True if somebody has its waker. The executor was promised that nobody outside will use one: by
     /// [`closed_world`](crate::Builder::closed_world), which virtual time implies.

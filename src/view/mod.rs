@@ -28,13 +28,13 @@
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
 //! says where. Of a program that hangs or is killed all of this is lost, but for `live`.
 //!
-//! On Linux, what the program prints with `println!` is in the views too. For that, standard output is
-//! a file in memory while an executor lives that is watched (one at a time), and what is new in it is passed on at each event
-//! and every 10 ms. A line that another thread prints is told as the running task's; what is printed
-//! in the last 10 ms before `process::exit` or an abort is lost, and so are the views then. A child process
-//! that is started meanwhile has that file too: what it prints arrives for as long as this process lives.
-//! Standard output is locked for a moment when the executor is made and when it is dropped: a thread that
-//! holds that lock and waits for the executor makes both wait for ever.
+//! On Linux, what the program prints with `println!` is in the views too. For that, standard output is a
+//! file in memory while an executor lives that is watched (one at a time), and what is new in it is passed on
+//! at each event and every 10 ms. A line that another thread prints is told as the running task's; what is
+//! printed in the last 10 ms before `process::exit` or an abort is lost, and so are the views then. A child
+//! process that is started meanwhile has that file too: what it prints arrives for as long as this process
+//! lives. Standard output is locked for a moment when the executor is made and when it is dropped: a thread
+//! that holds that lock and waits for the executor makes both wait for ever.
 //!
 //! # In a program
 //!

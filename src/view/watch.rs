@@ -104,7 +104,7 @@ impl Watch {
         let text = self.printed.borrow_mut().as_mut().and_then(Printed::take);
         if let Some(text) = text {
             let event = Event::Printed { task, text };
-            let seq = 0;
+            let seq = 0; // it gets its number in `record`
             self.record(Record { seq, time, event });
         }
     }
