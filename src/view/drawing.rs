@@ -1,6 +1,7 @@
 //! How the lanes of a timeline are drawn, record by record, from left to right.
 
 use std::collections::HashMap;
+use std::mem;
 use std::time::Duration;
 
 use super::axis::Axis;
@@ -8,11 +9,10 @@ use super::findings::is_useless_wake;
 use super::lanes::{Arrow, Bar, Lane, Lanes, Poll, Waiting};
 use super::names::{Names, Seconds};
 use super::narrator::Narrator;
+use super::timer_rows::TimerRows;
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, Record, Stage, TimerId, TimerState, WaitsOn};
 
-/// More timers of one task at once than this are drawn as one bar.
-const TIMER_ROWS: usize = 8;
 /// A timer that was overdue for less of the width than this is drawn as if it had fired in time.
 const OVERDUE_WIDTH: f64 = 0.01;
 
@@ -29,10 +29,7 @@ impl Lanes {
             lanes: Vec::new(),
             lane_of: HashMap::new(),
             open: HashMap::new(),
-            armed: HashMap::new(),
-            taken: Vec::new(),
-            rowless: HashMap::new(),
-            more: Vec::new(),
+            timers: TimerRows::default(),
             overdue: None,
             arrows: Vec::new(),
             idle: Vec::new(),
@@ -66,14 +63,7 @@ struct Drawing<'a> {
     lane_of: HashMap<TaskId, usize>,
     /// The bar that goes on in each lane.
     open: HashMap<TaskId, (f64, Waiting, String)>,
-    /// The lane and the row of each timer in the wheel, and its bar.
-    armed: HashMap<TimerId, (usize, usize, Bar)>,
-    /// Which rows of timers are taken at the moment, for each lane.
-    taken: Vec<[bool; TIMER_ROWS]>,
-    /// The lane of each timer in the wheel that has no row.
-    rowless: HashMap<TimerId, usize>,
-    /// Of each lane, all that have had no row.
-    more: Vec<More>,
+    timers: TimerRows,
     /// The timer that has just fired, if it was overdue: since where, and in words.
     overdue: Option<(TimerId, f64, String)>,
     arrows: Vec<Arrow>,
@@ -82,15 +72,6 @@ struct Drawing<'a> {
     idle_since: Option<f64>,
     /// Where the thread was last unparked.
     unparked: f64,
-}
-
-/// Timers without a row of their own: how many, since where and until where. They are one bar, also where none of
-/// them is armed in between.
-#[derive(Default)]
-struct More {
-    timers: usize,
-    from: f64,
-    until: f64,
 }
 
 impl Drawing<'_> {
@@ -143,10 +124,11 @@ impl Drawing<'_> {
                 deadline,
                 now,
             } => {
-                self.fired(*timer, *deadline, *now, x);
-                self.disarmed(*timer, x);
+                let overdue = self.overdue(*deadline, *now, x);
+                self.timers.disarm(*timer, x, overdue.clone());
+                self.overdue = overdue.map(|(due, label)| (*timer, due, label));
             }
-            Event::TimerCancelled { timer } => self.disarmed(*timer, x),
+            Event::TimerCancelled { timer } => self.timers.disarm(*timer, x, None),
             Event::TimerReset {
                 timer, deadline, ..
             } => self.reset(*timer, *deadline, x),
@@ -165,8 +147,7 @@ impl Drawing<'_> {
 
     fn spawned(&mut self, task: TaskId, x: f64) {
         self.lane_of.insert(task, self.lanes.len());
-        self.taken.push([false; TIMER_ROWS]);
-        self.more.push(More::default());
+        self.timers.add_lane();
         self.lanes.push(Lane {
             label: self.narrator.name(task),
             spawned: x,
@@ -277,60 +258,17 @@ impl Drawing<'_> {
     /// A timer that uses a waker belongs to the task that runs, which made that waker.
     fn armed(&mut self, timer: TimerId, task: Option<TaskId>, deadline: Duration, x: f64) {
         let task = task.or(self.narrator.state().running());
-        let Some(&lane) = task.and_then(|task| self.lane_of.get(&task)) else {
-            return;
-        };
-        let Some(row) = self.taken[lane].iter().position(|taken| !taken) else {
-            let more = &mut self.more[lane];
-            if more.timers == 0 {
-                more.from = x;
-            }
-            more.timers += 1;
-            self.rowless.insert(timer, lane);
-            return;
-        };
-        self.taken[lane][row] = true;
-        let rows = &mut self.lanes[lane].timers;
-        rows.resize_with(rows.len().max(row + 1), Vec::new);
-        let bar = Bar {
-            from: x,
-            until: x,
-            kind: Waiting::Timer,
-            label: format!("sleep until {}", Seconds(deadline)),
-        };
-        self.armed.insert(timer, (lane, row, bar));
+        if let Some(&lane) = task.and_then(|task| self.lane_of.get(&task)) {
+            self.timers.arm(timer, lane, deadline, x);
+        }
     }
 
-    fn fired(&mut self, timer: TimerId, deadline: Duration, now: Duration, x: f64) {
+    /// Since where a timer that fires was overdue, if it was, and in words.
+    fn overdue(&self, deadline: Duration, now: Duration, x: f64) -> Option<(f64, String)> {
         // No thread is unparked at the very instant: only from then on it is held.
         let due = self.axis.at(deadline, self.records).max(self.unparked);
         let is_overdue = now > deadline && x - due > OVERDUE_WIDTH;
-        let label = || format!("overdue since {}", Seconds(deadline));
-        self.overdue = is_overdue.then(|| (timer, due, label()));
-    }
-
-    fn disarmed(&mut self, timer: TimerId, x: f64) {
-        if let Some(lane) = self.rowless.remove(&timer) {
-            self.more[lane].until = x;
-        }
-        let Some((lane, row, bar)) = self.armed.remove(&timer) else {
-            return;
-        };
-        self.taken[lane][row] = false;
-        let row = &mut self.lanes[lane].timers[row];
-        match &self.overdue {
-            Some((overdue, due, label)) if *overdue == timer => {
-                let from = bar.from.max(*due);
-                row.push(Bar { until: from, ..bar });
-                row.push(Bar {
-                    from,
-                    until: x,
-                    kind: Waiting::Overdue,
-                    label: label.clone(),
-                });
-            }
-            _ => row.push(Bar { until: x, ..bar }),
-        }
+        is_overdue.then(|| (due, format!("overdue since {}", Seconds(deadline))))
     }
 
     fn ended(&mut self, task: TaskId, stage: Stage, x: f64) {
@@ -345,18 +283,7 @@ impl Drawing<'_> {
 
     /// The timer's bar ends, and another with the new deadline begins. So does its task's own, if that waits.
     fn reset(&mut self, timer: TimerId, deadline: Duration, x: f64) {
-        if let Some((lane, row, bar)) = self.armed.remove(&timer) {
-            let label = format!("sleep until {}", Seconds(deadline));
-            let kind = bar.kind;
-            self.lanes[lane].timers[row].push(Bar { until: x, ..bar });
-            let bar = Bar {
-                from: x,
-                until: x,
-                kind,
-                label,
-            };
-            self.armed.insert(timer, (lane, row, bar));
-        }
+        self.timers.reset(timer, deadline, x);
         let timer = self.narrator.state().timer(timer);
         if let Some(task) = timer.and_then(|timer| timer.task)
             && let Some((_, Waiting::Timer, _)) = self.open.get(&task)
@@ -368,7 +295,7 @@ impl Drawing<'_> {
 
     /// The timer's bar ends in one lane, and goes on in another.
     fn handed_over(&mut self, timer: TimerId, task: Option<TaskId>, x: f64) {
-        self.disarmed(timer, x);
+        self.timers.disarm(timer, x, None);
         if let Some(&TimerState { deadline, .. }) = self.narrator.state().timer(timer) {
             self.armed(timer, task, deadline, x);
         }
@@ -378,27 +305,10 @@ impl Drawing<'_> {
     fn close(&mut self) {
         let open: Vec<TaskId> = self.open.keys().copied().collect();
         open.into_iter().for_each(|task| self.closes(task, 1.0));
-        let armed = self.armed.keys().chain(self.rowless.keys()).copied();
-        let armed: Vec<TimerId> = armed.collect();
-        armed
-            .into_iter()
-            .for_each(|timer| self.disarmed(timer, 1.0));
-        for (lane, more) in self.lanes.iter_mut().zip(&self.more) {
-            if more.timers > 0 {
-                lane.timers.push(vec![Bar {
-                    from: more.from,
-                    until: more.until,
-                    kind: Waiting::Timer,
-                    label: match more.timers {
-                        1 => "1 more sleep".to_owned(),
-                        timers => format!("{timers} more sleeps"),
-                    },
-                }]);
-            }
+        let timers = mem::take(&mut self.timers).close();
+        for (lane, rows) in self.lanes.iter_mut().zip(timers) {
+            lane.timers = rows;
         }
-        // A single timer at a time is what the lane itself shows.
-        let single = self.lanes.iter_mut().filter(|lane| lane.timers.len() == 1);
-        single.for_each(|lane| lane.timers.clear());
     }
 }
 

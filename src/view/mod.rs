@@ -82,6 +82,7 @@ mod story;
 mod sums;
 mod svg;
 mod timeline;
+mod timer_rows;
 mod watch;
 mod wish;
 

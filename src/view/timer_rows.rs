@@ -1,0 +1,133 @@
+//! Below a lane, the rows of its timers: a bar for each, in as few rows as they need.
+
+use std::collections::HashMap;
+use std::mem;
+use std::time::Duration;
+
+use super::lanes::{Bar, Waiting};
+use super::names::Seconds;
+use crate::trace::TimerId;
+
+/// More timers of one task at once than this are drawn as one bar.
+const ROWS: usize = 8;
+
+#[derive(Default)]
+pub(crate) struct TimerRows {
+    lanes: Vec<RowsOfLane>,
+    /// The lane and the row of each timer in the wheel, and its bar.
+    armed: HashMap<TimerId, (usize, usize, Bar)>,
+    /// The lane of each timer in the wheel that has no row.
+    rowless: HashMap<TimerId, usize>,
+}
+
+#[derive(Default)]
+struct RowsOfLane {
+    rows: Vec<Vec<Bar>>,
+    /// Which rows are taken at the moment.
+    taken: [bool; ROWS],
+    more: More,
+}
+
+/// Timers without a row of their own: how many, since where and until where. They are one bar, also where none of
+/// them is armed in between.
+#[derive(Default)]
+struct More {
+    timers: usize,
+    from: f64,
+    until: f64,
+}
+
+impl TimerRows {
+    pub(crate) fn add_lane(&mut self) {
+        self.lanes.push(RowsOfLane::default());
+    }
+
+    pub(crate) fn arm(&mut self, timer: TimerId, lane: usize, deadline: Duration, x: f64) {
+        let RowsOfLane { rows, taken, more } = &mut self.lanes[lane];
+        let Some(row) = taken.iter().position(|taken| !taken) else {
+            if more.timers == 0 {
+                more.from = x;
+            }
+            more.timers += 1;
+            self.rowless.insert(timer, lane);
+            return;
+        };
+        taken[row] = true;
+        rows.resize_with(rows.len().max(row + 1), Vec::new);
+        self.armed.insert(timer, (lane, row, sleep(deadline, x)));
+    }
+
+    /// The timer's bar ends, and another with the new deadline begins.
+    pub(crate) fn reset(&mut self, timer: TimerId, deadline: Duration, x: f64) {
+        if let Some((lane, row, before)) = self.armed.get_mut(&timer) {
+            let bar = mem::replace(before, sleep(deadline, x));
+            self.lanes[*lane].rows[*row].push(Bar { until: x, ..bar });
+        }
+    }
+
+    /// The timer's bar ends; in a bar of its own from where it was `overdue`, if it was.
+    pub(crate) fn disarm(&mut self, timer: TimerId, x: f64, overdue: Option<(f64, String)>) {
+        if let Some(lane) = self.rowless.remove(&timer) {
+            self.lanes[lane].more.until = x;
+        }
+        let Some((lane, row, bar)) = self.armed.remove(&timer) else {
+            return;
+        };
+        let RowsOfLane { rows, taken, .. } = &mut self.lanes[lane];
+        taken[row] = false;
+        let Some((due, label)) = overdue else {
+            return rows[row].push(Bar { until: x, ..bar });
+        };
+        let from = bar.from.max(due);
+        rows[row].push(Bar { until: from, ..bar });
+        rows[row].push(Bar {
+            from,
+            until: x,
+            kind: Waiting::Overdue,
+            label,
+        });
+    }
+
+    /// The rows of each lane. What has not ended goes on to the right edge.
+    pub(crate) fn close(mut self) -> impl Iterator<Item = Vec<Vec<Bar>>> {
+        let armed = self.armed.keys().chain(self.rowless.keys()).copied();
+        for timer in armed.collect::<Vec<TimerId>>() {
+            self.disarm(timer, 1.0, None);
+        }
+        self.lanes
+            .into_iter()
+            .map(|RowsOfLane { mut rows, more, .. }| {
+                if more.timers > 0 {
+                    rows.push(vec![more.bar()]);
+                }
+                // A single timer at a time is what the lane itself shows.
+                if rows.len() == 1 {
+                    rows.clear();
+                }
+                rows
+            })
+    }
+}
+
+impl More {
+    fn bar(&self) -> Bar {
+        Bar {
+            from: self.from,
+            until: self.until,
+            kind: Waiting::Timer,
+            label: match self.timers {
+                1 => "1 more sleep".to_owned(),
+                timers => format!("{timers} more sleeps"),
+            },
+        }
+    }
+}
+
+fn sleep(deadline: Duration, x: f64) -> Bar {
+    Bar {
+        from: x,
+        until: x,
+        kind: Waiting::Timer,
+        label: format!("sleep until {}", Seconds(deadline)),
+    }
+}
