@@ -190,7 +190,9 @@ fn the_page_works_in_a_browser() {
         .observer(recording.clone())
         .build();
     executor.block_on(async {
-        let evil = spawn_named(EVIL, async { sleep(Duration::from_secs(1)).await });
+        let evil = spawn_named(EVIL, async {
+            sleep(Duration::from_micros(1_000_300)).await
+        });
         spawn_named("polite", yield_now()).await.unwrap();
         evil.await.unwrap();
     });

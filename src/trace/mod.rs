@@ -28,9 +28,9 @@ pub use event::{
 };
 pub use observer::Observer;
 pub use recording::Recording;
-#[cfg(feature = "view")]
-pub(crate) use sentences::in_program;
 pub(crate) use sentences::{At, Circle, OneLine};
+#[cfg(feature = "view")]
+pub(crate) use sentences::{Seconds, in_program};
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 

@@ -12,7 +12,7 @@ use crate::task::TaskId;
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {}", Seconds(self.time), self.event)
+        write!(f, "{}  {}", to_the_millisecond(self.time), self.event)
     }
 }
 
@@ -80,7 +80,7 @@ impl fmt::Display for Event {
                 deadline,
                 place,
             } => {
-                let deadline = Seconds(*deadline);
+                let deadline = to_the_millisecond(*deadline);
                 match task {
                     Some(task) => {
                         write!(
@@ -104,7 +104,7 @@ impl fmt::Display for Event {
                 write!(
                     f,
                     "{timer} was set to {} instead, and put in {place}",
-                    Seconds(*deadline)
+                    to_the_millisecond(*deadline)
                 )
             }
             Event::TimerHandedOver {
@@ -122,7 +122,7 @@ impl fmt::Display for Event {
             } => write!(
                 f,
                 "{timer} fired: it was due at {}, {:?} ago",
-                Seconds(*deadline),
+                to_the_millisecond(*deadline),
                 now.saturating_sub(*deadline)
             ),
             Event::TimerCancelled { timer } => write!(f, "{timer} was cancelled"),
@@ -130,15 +130,15 @@ impl fmt::Display for Event {
                 write!(
                     f,
                     "virtual time jumped from {} to {}",
-                    Seconds(*from),
-                    Seconds(*to)
+                    exact(*from),
+                    exact(*to)
                 )
             }
             Event::Parked { until: Some(until) } => {
                 write!(
                     f,
                     "nothing is ready: the thread parks until {}",
-                    Seconds(*until)
+                    to_the_millisecond(*until)
                 )
             }
             Event::Parked { until: None } => {
@@ -351,18 +351,63 @@ impl fmt::Display for Circle<'_> {
     }
 }
 
-/// A time as `1.500 s`, cut to the millisecond.
-struct Seconds(Duration);
+/// A time as `1.500 s`, cut off after so many digits.
+#[derive(Clone, Copy)]
+pub(crate) struct Seconds {
+    time: Duration,
+    digits: usize,
+}
+
+impl Seconds {
+    pub(crate) fn with_digits(time: Duration, digits: usize) -> Self {
+        Seconds { time, digits }
+    }
+
+    /// How many digits a time needs behind the point: whole milliseconds three, and so on.
+    pub(crate) fn digits_of(time: Duration) -> usize {
+        match time.subsec_nanos() {
+            ns if ns % 1_000_000 == 0 => 3,
+            ns if ns % 1_000 == 0 => 6,
+            _ => 9,
+        }
+    }
+}
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03} s", self.0.as_secs(), self.0.subsec_millis())
+        let Seconds { time, digits } = *self;
+        let fraction = time.subsec_nanos() / 10_u32.pow(9 - digits as u32);
+        write!(f, "{}.{fraction:0digits$} s", time.as_secs())
     }
+}
+
+/// On the real clock the last digits say nothing, and a record does not know its clock.
+fn to_the_millisecond(time: Duration) -> Seconds {
+    Seconds::with_digits(time, 3)
+}
+
+/// For a time of the virtual clock.
+fn exact(time: Duration) -> Seconds {
+    Seconds::with_digits(time, Seconds::digits_of(time))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_jump_of_virtual_time_is_told_exactly() {
+        for (ns, told) in [
+            (2_000_000, "0.002 s"),
+            (2_300_000, "0.002300 s"),
+            (7_200_000_000_001, "7200.000000001 s"),
+        ] {
+            let (from, to) = (Duration::ZERO, Duration::from_nanos(ns));
+            let jump = Event::ClockAdvanced { from, to };
+            let expected = format!("virtual time jumped from 0.000 s to {told}");
+            assert_eq!(jump.to_string(), expected);
+        }
+    }
 
     #[test]
     fn a_place_of_somebody_else_s_is_not_the_program_s() {

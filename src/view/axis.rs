@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use super::names::Seconds;
-use crate::trace::{Event, Record};
+use crate::trace::{Event, Record, Seconds};
 
 /// Where each record lies, from 0 to 1.
 pub(crate) struct Axis {
@@ -83,7 +82,7 @@ impl Axis {
     pub(crate) fn ticks(&self, records: &[Record]) -> Vec<(f64, String)> {
         let mut ticks = Vec::new();
         if self.duration.is_zero() {
-            return vec![(0.0, Seconds(self.start).to_string())];
+            return vec![(0.0, Seconds::with_digits(self.start, 3).to_string())];
         }
         let step = round_step(self.duration / 5);
         let past_round = Duration::from_nanos((self.start.as_nanos() % step.as_nanos()) as u64);
@@ -93,11 +92,8 @@ impl Axis {
             false => self.start - past_round + step,
         };
         while time <= self.start + self.duration {
-            let label = match step < Duration::from_millis(1) {
-                true => format!("{} us", time.as_nanos() as f64 / 1e3),
-                false => Seconds(time).to_string(),
-            };
-            ticks.push((self.at(time, records), label));
+            let label = Seconds::with_digits(time, Seconds::digits_of(step));
+            ticks.push((self.at(time, records), label.to_string()));
             time += step;
         }
         ticks
@@ -144,7 +140,11 @@ mod tests {
                 ms(2_700),
                 "0.500 s, 1.000 s, 1.500 s, 2.000 s, 2.500 s",
             ),
-            (us(5), us(900), "0 us, 200 us, 400 us, 600 us, 800 us"),
+            (
+                us(5),
+                us(900),
+                "0.000000 s, 0.000200 s, 0.000400 s, 0.000600 s, 0.000800 s",
+            ),
         ] {
             let records = [record(start), record(end)];
             let axis = Axis::of(&records, 0.01);

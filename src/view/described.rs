@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::findings::Finding;
 use super::lanes::Lanes;
-use super::names::Seconds;
 
 /// A sentence a lane, and what was found.
 pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
@@ -12,13 +11,13 @@ pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
         1 => "1 task".to_owned(),
         tasks => format!("{tasks} tasks"),
     };
-    let mut words = format!("{tasks} in {}.", Seconds(lanes.duration));
+    let mut words = format!("{tasks} in {}.", lanes.duration);
     for lane in &lanes.lanes {
         let polls: Vec<String> = lane
             .polls
             .iter()
             .take(20)
-            .map(|poll| format!("at {}", Seconds(poll.time)))
+            .map(|poll| format!("at {}", poll.time))
             .collect();
         let more = lane.polls.len() - polls.len();
         let _ = write!(words, " {} is polled {}", lane.label, polls.join(", "));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::axis::Axis;
 use super::findings::is_useless_wake;
 use super::lanes::{Arrow, Bar, Lane, Lanes, Poll, Waiting};
-use super::names::{Names, Seconds};
+use super::names::Names;
 use super::narrator::Narrator;
 use super::timer_rows::TimerRows;
 use crate::task::TaskId;
@@ -48,7 +48,7 @@ impl Lanes {
             idle: drawing.idle,
             verdicts: drawing.verdicts,
             ticks: axis.ticks(records),
-            duration: axis.duration,
+            duration: names.time(axis.duration),
             positions: axis.positions,
         }
     }
@@ -213,11 +213,12 @@ impl Drawing<'_> {
         {
             arrow.until = x;
         }
+        let time = self.narrator.time(record.time);
         if let Some(lane) = self.lane(task) {
             lane.polls.push(Poll {
                 from: x,
                 until: x,
-                time: record.time,
+                time,
                 why,
                 told,
                 long: false,
@@ -259,6 +260,7 @@ impl Drawing<'_> {
     fn armed(&mut self, timer: TimerId, task: Option<TaskId>, deadline: Duration, x: f64) {
         let task = task.or(self.narrator.state().running());
         if let Some(&lane) = task.and_then(|task| self.lane_of.get(&task)) {
+            let deadline = self.narrator.time(deadline);
             self.timers.arm(timer, lane, deadline, x);
         }
     }
@@ -268,7 +270,12 @@ impl Drawing<'_> {
         // No thread is unparked at the very instant: only from then on it is held.
         let due = self.axis.at(deadline, self.records).max(self.unparked);
         let is_overdue = now > deadline && x - due > OVERDUE_WIDTH;
-        is_overdue.then(|| (due, format!("overdue since {}", Seconds(deadline))))
+        is_overdue.then(|| {
+            (
+                due,
+                format!("overdue since {}", self.narrator.time(deadline)),
+            )
+        })
     }
 
     fn ended(&mut self, task: TaskId, stage: Stage, x: f64) {
@@ -283,7 +290,7 @@ impl Drawing<'_> {
 
     /// The timer's bar ends, and another with the new deadline begins. So does its task's own, if that waits.
     fn reset(&mut self, timer: TimerId, deadline: Duration, x: f64) {
-        self.timers.reset(timer, deadline, x);
+        self.timers.reset(timer, self.narrator.time(deadline), x);
         let timer = self.narrator.state().timer(timer);
         if let Some(task) = timer.and_then(|timer| timer.task)
             && let Some((_, Waiting::Timer, _)) = self.open.get(&task)

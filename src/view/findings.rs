@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::names::{Names, Seconds};
+use super::names::Names;
 use super::narrator::Narrator;
 use crate::task::TaskId;
 use crate::trace::{Cause, Effect, Event, Record};
@@ -49,7 +49,7 @@ fn all(records: &[Record], names: &Names) -> Vec<Finding> {
     for (step, record) in records.iter().enumerate() {
         if is_finding(&record.event) {
             let says = narrator.tell(record);
-            let says = format!("{}  {says}", Seconds(record.time));
+            let says = format!("{}  {says}", names.time(record.time));
             if let Event::Spinning { task, polls } = record.event
                 && let Some((before, at)) = spins.insert(task, (polls, step))
                 && before < polls

@@ -3,9 +3,7 @@
 //!
 //! Positions go from 0, at the left, to 1 (see `axis.rs`). How the lanes come of records: `drawing.rs`.
 
-use std::time::Duration;
-
-use crate::trace::{Cause, Stage};
+use crate::trace::{Cause, Seconds, Stage};
 
 pub(crate) struct Lanes {
     pub(crate) lanes: Vec<Lane>,
@@ -20,7 +18,7 @@ pub(crate) struct Lanes {
     pub(crate) positions: Vec<f64>,
     /// Times to write at the edge.
     pub(crate) ticks: Vec<(f64, String)>,
-    pub(crate) duration: Duration,
+    pub(crate) duration: Seconds,
 }
 
 pub(crate) struct Lane {
@@ -61,7 +59,7 @@ impl Lane {
 pub(crate) struct Poll {
     pub(crate) from: f64,
     pub(crate) until: f64,
-    pub(crate) time: Duration,
+    pub(crate) time: Seconds,
     pub(super) why: Cause,
     /// In words.
     pub(crate) told: String,

@@ -5,11 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::task::TaskId;
-use crate::trace::{Event, OneLine, Record, TaskKind};
+use crate::trace::{Event, OneLine, Record, Seconds, TaskKind};
 
-/// The names of the tasks of one log: a task that shares its name with another has its id beside it.
+/// The names of the tasks of one log: a task that shares its name with another has its id beside it. And how
+/// exactly its times are told.
 pub(crate) struct Names {
     labels: HashMap<TaskId, String>,
+    digits: usize,
 }
 
 impl Names {
@@ -42,7 +44,18 @@ impl Names {
         };
         Names {
             labels: spawned().map(label).collect(),
+            digits: digits(records),
         }
+    }
+
+    /// A time on the executor's clock, in words: `1.500 s`.
+    pub(crate) fn time(&self, time: Duration) -> Seconds {
+        Seconds::with_digits(time, self.digits)
+    }
+
+    /// How many digits its times have after the point.
+    pub(crate) fn digits(&self) -> usize {
+        self.digits
     }
 
     /// The task's name, or its id if it was spawned before the log began.
@@ -86,12 +99,26 @@ pub(crate) fn label_that_fits(label: &str, columns: usize) -> String {
     format!("{name}…{id}")
 }
 
-/// A time on the executor's clock: `1.500 s`.
-pub(crate) struct Seconds(pub(crate) Duration);
+/// A run of the real clock that is shorter than this is told in microseconds: in milliseconds, all of it would
+/// happen at once.
+const SHORT: Duration = Duration::from_millis(10);
 
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03} s", self.0.as_secs(), self.0.subsec_millis())
+/// How many digits the times of a log have after the point. On the virtual clock as many as the most exact of them
+/// needs. On the real one the last digits say nothing.
+fn digits(records: &[Record]) -> usize {
+    let is_virtual = |record: &Record| matches!(record.event, Event::ClockAdvanced { .. });
+    if records.iter().any(is_virtual) {
+        let times = records.iter().map(|record| match record.event {
+            Event::TimerArmed { deadline, .. } | Event::TimerReset { deadline, .. } => {
+                Seconds::digits_of(record.time).max(Seconds::digits_of(deadline))
+            }
+            _ => Seconds::digits_of(record.time),
+        });
+        return times.max().unwrap_or(3);
+    }
+    match (records.first(), records.last()) {
+        (Some(first), Some(last)) if first.time < last.time && last.time - first.time < SHORT => 6,
+        _ => 3,
     }
 }
 
@@ -107,7 +134,7 @@ impl fmt::Display for Span {
             1_000_000..1_000_000_000 => {
                 write!(f, "{}.{} ms", ns / 1_000_000, ns / 100_000 % 10)
             }
-            _ => write!(f, "{}", Seconds(self.0)),
+            _ => write!(f, "{}", Seconds::with_digits(self.0, 3)),
         }
     }
 }
@@ -117,6 +144,7 @@ mod tests {
     use std::panic::Location;
 
     use super::*;
+    use crate::trace::{Place, TimerId};
 
     #[test]
     fn a_closure_is_told_from_the_task_whose_name_it_has() {
@@ -178,6 +206,42 @@ mod tests {
         let closure = "closure #2 of download_everything";
         assert_eq!(label_that_fits(closure, 20), "closure #2 of downl…");
         assert_eq!(label_that_fits("job #with-a-long-tail", 9), "job #wit…");
+    }
+
+    #[test]
+    fn times_are_told_as_exactly_as_the_run_needs() {
+        let (us, ms) = (Duration::from_micros, Duration::from_millis);
+        let names = |records: &[(Duration, Event)]| {
+            let seq = 0;
+            let record = |(time, event): &(Duration, Event)| {
+                let (time, event) = (*time, event.clone());
+                Record { seq, time, event }
+            };
+            Names::of(&records.iter().map(record).collect::<Vec<_>>())
+        };
+        let jumps = |from, to| (to, Event::ClockAdvanced { from, to });
+        let told = |names: Names| names.time(us(1_234_567)).to_string();
+        assert_eq!(told(names(&[jumps(ms(0), ms(7))])), "1.234 s");
+        let jumps_far = [jumps(ms(0), us(300)), jumps(us(300), ms(7_200_000))];
+        assert_eq!(told(names(&jumps_far)), "1.234567 s");
+        let next = Duration::from_nanos(1);
+        assert_eq!(told(names(&[jumps(ms(0), next)])), "1.234567000 s");
+        // One that is cancelled is never jumped to.
+        let armed = Event::TimerReset {
+            timer: TimerId {
+                index: 0,
+                generation: 0,
+            },
+            deadline: us(300),
+            place: Place::Due,
+        };
+        let armed_and_jumps = [(ms(0), armed), jumps(ms(0), ms(7))];
+        assert_eq!(told(names(&armed_and_jumps)), "1.234567 s");
+
+        let parks = |time| (time, Event::Parked { until: None });
+        assert_eq!(told(names(&[])), "1.234 s");
+        assert_eq!(told(names(&[parks(us(5)), parks(us(9_005))])), "1.234567 s");
+        assert_eq!(told(names(&[parks(us(5)), parks(us(10_005))])), "1.234 s");
     }
 
     #[test]

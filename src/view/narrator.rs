@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::panic::Location;
 use std::time::Duration;
 
-use super::names::{Names, Seconds, Span};
+use super::names::{Names, Span};
 use crate::task::TaskId;
 use crate::trace::{
-    At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, State, TaskKind, TaskState,
-    TimerId, UnparkCause, Wait, WaitsOn, in_program,
+    At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, Seconds, State, TaskKind,
+    TaskState, TimerId, UnparkCause, Wait, WaitsOn, in_program,
 };
 
 pub(crate) struct Narrator<'a> {
@@ -158,7 +158,7 @@ impl<'a> Narrator<'a> {
                 }
             }
             Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {
-                thread_and_clock(&record.event)
+                self.thread_and_clock(&record.event)
             }
             Event::ForgottenWaker { .. }
             | Event::LongPoll(_)
@@ -188,7 +188,7 @@ impl<'a> Narrator<'a> {
             } => {
                 let wakes =
                     task.map_or("use a waker".into(), |id| format!("wake {}", self.name(id)));
-                let deadline = Seconds(*deadline);
+                let deadline = self.time(*deadline);
                 format!(
                     "{timer} is armed to {wakes} at {deadline}: it is {}",
                     lies(*place)
@@ -199,7 +199,7 @@ impl<'a> Narrator<'a> {
                 deadline,
                 place,
             } => {
-                let deadline = Seconds(*deadline);
+                let deadline = self.time(*deadline);
                 format!(
                     "{timer} is set to {deadline} instead: it is {}",
                     lies(*place)
@@ -218,11 +218,43 @@ impl<'a> Narrator<'a> {
                 now,
             } => {
                 let late = now.saturating_sub(*deadline);
-                format!("{timer} for {} fires{}", Seconds(*deadline), lateness(late))
+                let deadline = self.time(*deadline);
+                format!("{timer} for {deadline} fires{}", lateness(late))
             }
             Event::TimerCancelled { timer } => {
                 format!("{timer} is cancelled: its sleep is given up")
             }
+            other => other.to_string(),
+        }
+    }
+
+    fn thread_and_clock(&self, event: &Event) -> String {
+        match event {
+            Event::Parked { until: Some(until) } => {
+                format!(
+                    "nothing is ready: the thread parks until {}",
+                    self.time(*until)
+                )
+            }
+            Event::Parked { until: None } => {
+                "nothing is ready: the thread parks until it is woken".to_owned()
+            }
+            Event::Unparked { by } => match by {
+                UnparkCause::Deadline => {
+                    "the thread runs again: the next deadline has come".to_owned()
+                }
+                UnparkCause::OtherThread => {
+                    "the thread runs again: another thread unparked it".to_owned()
+                }
+                UnparkCause::Spurious => {
+                    "the thread runs again, for no reason of its own".to_owned()
+                }
+            },
+            Event::ClockAdvanced { from, to } => format!(
+                "nothing is ready: virtual time jumps from {} to {}",
+                self.time(*from),
+                self.time(*to)
+            ),
             other => other.to_string(),
         }
     }
@@ -303,7 +335,7 @@ impl<'a> Narrator<'a> {
             Cause::Spawned => "it is new".to_owned(),
             Cause::Timer(timer) => match self.fired(timer) {
                 Some((deadline, late)) => {
-                    let deadline = Seconds(deadline);
+                    let deadline = self.time(deadline);
                     format!("its timer for {deadline} fired{}", lateness(late))
                 }
                 None => format!("its {timer} fired"),
@@ -325,7 +357,7 @@ impl<'a> Narrator<'a> {
                 let armed = self.state.timer(id).map(|timer| timer.deadline);
                 let deadline = armed.or(self.fired(id).map(|(deadline, _)| deadline));
                 deadline.map_or(id.to_string(), |deadline| {
-                    format!("its timer for {}", Seconds(deadline))
+                    format!("its timer for {}", self.time(deadline))
                 })
             }
             WaitsOn::Task(task) => format!("{} to end", self.name(task)),
@@ -382,6 +414,10 @@ impl<'a> Narrator<'a> {
         self.names.task(task)
     }
 
+    pub(crate) fn time(&self, time: Duration) -> Seconds {
+        self.names.time(time)
+    }
+
     /// Where a task's life began, in words that fit after "was".
     fn began(&self, task: TaskId) -> String {
         match self.state.task(task) {
@@ -391,33 +427,6 @@ impl<'a> Narrator<'a> {
             Some(task) => format!("spawned at {}", task.spawned_at),
             None => "spawned at an unknown place".to_owned(),
         }
-    }
-}
-
-fn thread_and_clock(event: &Event) -> String {
-    match event {
-        Event::Parked { until: Some(until) } => {
-            format!(
-                "nothing is ready: the thread parks until {}",
-                Seconds(*until)
-            )
-        }
-        Event::Parked { until: None } => {
-            "nothing is ready: the thread parks until it is woken".to_owned()
-        }
-        Event::Unparked { by } => match by {
-            UnparkCause::Deadline => "the thread runs again: the next deadline has come".to_owned(),
-            UnparkCause::OtherThread => {
-                "the thread runs again: another thread unparked it".to_owned()
-            }
-            UnparkCause::Spurious => "the thread runs again, for no reason of its own".to_owned(),
-        },
-        Event::ClockAdvanced { from, to } => format!(
-            "nothing is ready: virtual time jumps from {} to {}",
-            Seconds(*from),
-            Seconds(*to)
-        ),
-        other => other.to_string(),
     }
 }
 

@@ -96,6 +96,7 @@ fn run(records: &[Record], places: &[f64]) -> Value {
         "count": records.len(),
         "chunk": CHUNK,
         "names": labels,
+        "digits": names.digits(),
         "files": files,
         "findings": found.collect::<Vec<Value>>(),
         "places": places,

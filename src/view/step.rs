@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::names::{Names, Seconds};
+use super::names::Names;
 use super::narrator::{Narrator, comma_at, lies};
 use super::sources::Sources;
 use crate::task::TaskId;
@@ -166,7 +166,7 @@ impl Walk<'_> {
             "\nstep {} of {}, {}",
             self.at,
             self.records.len() - 1,
-            Seconds(record.time)
+            self.names.time(record.time)
         )?;
         writeln!(out, "{sentence}\n")?;
         self.show_tasks(state, &narrator, out)?;
@@ -266,7 +266,7 @@ impl Walk<'_> {
             let wakes = timer.task.map_or("uses a waker".into(), |task| {
                 format!("wakes {}", self.names.task(task))
             });
-            let deadline = Seconds(timer.deadline);
+            let deadline = self.names.time(timer.deadline);
             writeln!(
                 out,
                 "  {}  {wakes} at {deadline}, {}",

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::findings;
-use super::names::{Names, Seconds};
+use super::names::Names;
 use super::narrator::Narrator;
 use super::sums::Sums;
 use crate::trace::Record;
@@ -14,7 +14,7 @@ pub(crate) fn write(records: &[Record], out: &mut impl Write) -> fmt::Result {
     let mut narrator = Narrator::new(&names);
     for record in records {
         let sentence = narrator.tell(record);
-        writeln!(out, "{}  {sentence}", Seconds(record.time))?;
+        writeln!(out, "{}  {sentence}", names.time(record.time))?;
     }
     write!(out, "\n{}", Sums::of(records).told(&names))?;
     out.write_str(&findings::text(records, &names))

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::findings::is_useless_wake;
-use super::names::{Names, Seconds, Span};
+use super::names::{Names, Span};
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, Record};
 
@@ -118,9 +118,9 @@ impl fmt::Display for Told<'_> {
         writeln!(
             f,
             "\n{} of waiting in {}: {} overlapped",
-            Seconds(sums.waiting),
-            Seconds(wall),
-            Seconds(sums.waiting - sums.waiting_at_all)
+            self.names.time(sums.waiting),
+            self.names.time(wall),
+            self.names.time(sums.waiting - sums.waiting_at_all)
         )?;
         match sums.longest_poll {
             Some((task, took, ended)) => writeln!(
@@ -128,7 +128,7 @@ impl fmt::Display for Told<'_> {
                 "the busiest poll: {}, {}, at {}",
                 self.names.task(task),
                 Span(took),
-                Seconds(ended.saturating_sub(took))
+                self.names.time(ended.saturating_sub(took))
             ),
             None => Ok(()),
         }

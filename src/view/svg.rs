@@ -6,7 +6,7 @@ use super::described::{described, more_tasks};
 use super::findings::{self, Finding};
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
 use super::legend::Legend;
-use super::names::{Names, Seconds, label_that_fits};
+use super::names::{Names, label_that_fits};
 use super::sums::Sums;
 use crate::trace::Record;
 
@@ -245,7 +245,7 @@ impl Picture {
     fn add_poll(&mut self, poll: &Poll, middle: f64) {
         let (x, width) = (at(poll.from), (at(poll.until) - at(poll.from)).max(2.0));
         let class = if poll.long { "long" } else { "poll" };
-        let told = format!("{}: {}", Seconds(poll.time), poll.told);
+        let told = format!("{}: {}", poll.time, poll.told);
         let rect = format!(
             "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"28\" \
              rx=\"1\"><title>{}</title></rect>\n",

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::time::Duration;
 
 use super::lanes::{Bar, Waiting};
-use super::names::Seconds;
-use crate::trace::TimerId;
+use crate::trace::{Seconds, TimerId};
 
 /// More timers of one task at once than this are drawn as one bar.
 const ROWS: usize = 8;
@@ -42,7 +40,7 @@ impl TimerRows {
         self.lanes.push(RowsOfLane::default());
     }
 
-    pub(crate) fn arm(&mut self, timer: TimerId, lane: usize, deadline: Duration, x: f64) {
+    pub(crate) fn arm(&mut self, timer: TimerId, lane: usize, deadline: Seconds, x: f64) {
         let RowsOfLane { rows, taken, more } = &mut self.lanes[lane];
         let Some(row) = taken.iter().position(|taken| !taken) else {
             if more.timers == 0 {
@@ -58,7 +56,7 @@ impl TimerRows {
     }
 
     /// The timer's bar ends, and another with the new deadline begins.
-    pub(crate) fn reset(&mut self, timer: TimerId, deadline: Duration, x: f64) {
+    pub(crate) fn reset(&mut self, timer: TimerId, deadline: Seconds, x: f64) {
         if let Some((lane, row, before)) = self.armed.get_mut(&timer) {
             let bar = mem::replace(before, sleep(deadline, x));
             self.lanes[*lane].rows[*row].push(Bar { until: x, ..bar });
@@ -123,11 +121,11 @@ impl More {
     }
 }
 
-fn sleep(deadline: Duration, x: f64) -> Bar {
+fn sleep(deadline: Seconds, x: f64) -> Bar {
     Bar {
         from: x,
         until: x,
         kind: Waiting::Timer,
-        label: format!("sleep until {}", Seconds(deadline)),
+        label: format!("sleep until {deadline}"),
     }
 }

@@ -44,11 +44,11 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
       assert.match(await text("code"), /runs; it was (given to block_on|spawned|last seen) here/, says);
     }
     if (/ waits for .*, at /.test(says)) assert.match(await text("code"), /◀ \S+ is here/, says);
-    if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000 s/, says);
-    if (/its timer for 1.000 s fired/.test(says) && /ready queue/.test(says)) {
+    if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000300 s/, says);
+    if (/its timer for 1.000300 s fired/.test(says) && /ready queue/.test(says)) {
       assert.match(await text("code"), /is here, woken and not polled yet/, "a wake does not run it");
       assert.match(tasks, /woken, in the ready queue/, says);
-      assert.match(await text("ready"), /its timer for 1\.000 s fired/, says);
+      assert.match(await text("ready"), /its timer for 1\.000300 s fired/, says);
     }
   }
 
@@ -171,7 +171,7 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   assert.equal(await evaluate("svg.querySelectorAll('script, image, foreignObject').length"), 0);
   const described = await evaluate(
     "svg.documentElement.getAttribute('aria-labelledby').split(' ').map((id) => svg.getElementById(id).textContent).join()");
-  assert.match(described, /^Timeline: 3 tasks.*<\/script><img src=x .* is polled at 0\.000 s, at 1\.000 s, and then: done/s);
+  assert.match(described, /^Timeline: 3 tasks.*<\/script><img src=x .* is polled at 0\.000000 s, at 1\.000300 s, and then: done/s);
   assert.deepEqual(errors, []);
 });
 
