@@ -1,9 +1,10 @@
 //! A future without an executor: you are the executor.
 //!
 //! A future is a value with one method, `poll`, which goes on as far as it can and then answers
-//! `Ready` or `Pending`. Whoever answers `Pending` keeps the waker and uses it when there is more
-//! to do. Watch that nothing runs before the first poll, and that nobody polls but `main`: the
-//! waker polls nothing, it only says that it is time. All that an executor adds is a loop.
+//! `Ready` or `Pending`. Whoever answers `Pending` has left the waker with somebody, who uses it
+//! when there is more to do. Watch that nothing runs before the first poll, and that nobody polls
+//! but `main`: the waker polls nothing, it only says that it is time. All that an executor adds is
+//! a loop.
 //!
 //! `cargo run --example poll_by_hand`
 

@@ -71,7 +71,7 @@ impl Builder {
     }
 
     /// Promises that no waker will be used from outside: not by another thread, and not between
-    /// calls. Then `block_on` can tell at once that nothing can ever happen again, also while
+    /// calls. Then `block_on` can tell at once that nothing can ever happen again, even while
     /// wakers are held somewhere. The default is `false`, or `true` with virtual time.
     ///
     /// Blocking calls of [`spawn_blocking`](crate::spawn_blocking) are not outside. Should a waker be used
@@ -191,8 +191,8 @@ impl Builder {
 
     /// Whether the thread may wait awake for a moment before it parks, where another thread has answered soon
     /// before: see [`Executor`] under "Waiting". The default is `true`, which makes a round trip with another
-    /// thread shorter. With `false` every wait is a park: for who would rather spare the processor than
-    /// time, because other threads need it, or a battery has to last.
+    /// thread shorter. With `false` every wait is a park: for those who would rather spare the
+    /// processor than time, because other threads need it, or a battery has to last.
     ///
     /// ```
     /// use watchglass::{Executor, spawn_blocking};

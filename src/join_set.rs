@@ -178,8 +178,8 @@ impl<T: 'static> JoinSet<T> {
         JoinNextWithId(self.join_next())
     }
 
-    /// [`join_next`](JoinSet::join_next), for a future or a stream of your own that has a set in it: who polled last is
-    /// woken when a task ends.
+    /// [`join_next`](JoinSet::join_next), for a future or a stream of your own that has a set in it: whoever
+    /// polled last is woken when a task ends.
     ///
     /// # Panics
     ///

@@ -1,10 +1,9 @@
 //! A single-threaded async executor that you can see through: a watch with a glass back.
 //!
-//! An `async fn` does nothing by itself. It compiles to a value, a [`Future`], which somebody has to
-//! poll until it is ready, and who polls it, when, and on which thread is up to a library: the
-//! executor. This is one to be read, and to be watched at work: a queue of tasks, a timer wheel for
-//! those that sleep, a thread pool for what blocks, and an [event](trace::Event) for each thing that
-//! it does.
+//! Calling an `async fn` runs nothing. The call gives a value, a [`Future`], which somebody has to
+//! poll until it is ready. Who polls it, when, and on which thread is up to a library: the executor.
+//! This is one to be read, and to be watched at work: a queue of tasks, a timer wheel for those that
+//! sleep, a thread pool for what blocks, and an [event](trace::Event) for each thing that it does.
 //!
 //! # A first program
 //!

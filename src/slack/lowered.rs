@@ -1,7 +1,7 @@
 //! How late the operating system may wake this thread: as little as it can.
 //!
-//! Linux rounds the end of every timed wait up by a *slack*, 50 us unless told otherwise, so that it
-//! can wake several threads at once. A sleep is that much later than it need be.
+//! Linux may end a thread's timed wait late by a *slack*, up to 50 us unless told otherwise, so that
+//! it can wake several threads at once. A sleep is up to that much later than it need be.
 
 /// Lowers the slack of this thread, for as long as the thread lives.
 pub(crate) fn lower() {

@@ -27,8 +27,9 @@ use super::{Sleep, sleep};
 /// # Dropping
 ///
 /// When the time is up, `future` is not polled any more; it is dropped with the `Timeout`, which
-/// for `timeout(..).await` is at once. A [`JoinHandle`](crate::JoinHandle) that is dropped so detaches its task, which
-/// runs on: await `&mut handle` in the timeout, and [abort](crate::JoinHandle::abort) it afterwards.
+/// for `timeout(..).await` is at once. A [`JoinHandle`](crate::JoinHandle) dropped in this way detaches its
+/// task, which runs on: await `&mut handle` in the timeout, and [abort](crate::JoinHandle::abort) it
+/// afterwards.
 ///
 /// ```
 /// use std::time::Duration;

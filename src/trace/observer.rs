@@ -46,7 +46,7 @@ use crate::guard::contain;
 ///
 /// An observer may use the executor (spawn a task, wake a waker). What happens while it runs is not told to it: so
 /// the story of the tasks that it spawns has no beginning, and `State` does not know them. What such a task
-/// does later is told; one that is spawned for each task that ends comes to no end.
+/// does later is told. (An observer that spawns a task for each task that ends never comes to an end.)
 ///
 /// # Panics
 ///
