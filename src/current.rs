@@ -37,12 +37,6 @@ impl Shared {
         CURRENT.with(|current| ask(current.borrow().as_deref()))
     }
 
-    /// True if an executor runs on this thread now.
-    #[inline]
-    pub(crate) fn somebody_is_current() -> bool {
-        Shared::with_current(|current| current.is_some())
-    }
-
     /// Like [`current`](Shared::current), for what only works inside an executor.
     #[inline]
     #[track_caller]
@@ -76,6 +70,14 @@ pub(crate) struct Entered {
     /// Who runs when this one does not any more: somebody only if an executor is dropped in another. The drop
     /// below empties it, so that nothing is left to drop after that, and the whole is inlined.
     previous: ManuallyDrop<Option<Rc<Shared>>>,
+}
+
+impl Entered {
+    /// True if an executor ran on this thread already.
+    #[inline(always)]
+    pub(crate) fn is_nested(&self) -> bool {
+        self.previous.is_some()
+    }
 }
 
 impl Drop for Entered {

@@ -385,14 +385,16 @@ impl Executor {
 
     #[track_caller]
     fn enter(&self, what: &str) -> Entered {
-        if Shared::somebody_is_current() {
+        let entered = self.shared.enter();
+        if entered.is_nested() {
+            drop(entered);
             panic!(
                 "{what} was called inside a running executor, whose thread it would block: \
                  `.await` the future instead, or move the blocking call to \
                  `watchglass::spawn_blocking`"
             );
         }
-        self.shared.enter()
+        entered
     }
 
     // ---- the turn
