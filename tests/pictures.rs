@@ -1,5 +1,5 @@
 //! The pictures in the docs are those of a fresh run. `BLESS=1 cargo test --test pictures` makes them
-//! anew.
+//! anew; the screenshot of the player is taken by `scripts/player-picture`.
 //!
 //! On the virtual clock every run is the same, and so is its picture, to the letter. What blocks the
 //! thread, or is woken by a thread of the program's own, takes real time: such a picture is drawn from
@@ -32,6 +32,10 @@ const ON_THE_REAL_CLOCK: [(&str, usize, Shape); 5] = [
     ("why_was_i_polled", 1, shape),
 ];
 
+/// The page of the player that can be opened without a build, and its screenshot.
+const PAGE: &str = "asynchronous.html";
+const SCREENSHOT: &str = "player.png";
+
 type Shape = fn(&str) -> Vec<String>;
 
 /// On a busy machine a run can differ in more: a thread comes a moment later, or a poll takes so long
@@ -50,16 +54,24 @@ fn file(name: &str, executor: usize) -> String {
     }
 }
 
-/// Runs the example, and gives the pictures of its first executors.
-fn draw(name: &str, clock: &str, executors: usize) -> Vec<String> {
+/// A folder for what a fresh run draws.
+fn fresh() -> PathBuf {
     let fresh = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pictures");
     fs::create_dir_all(&fresh).unwrap();
-    let drawn = fresh.join(file(name, 1));
-    let mut command = example(name);
-    command.env("WATCHGLASS", format!("{clock}svg:{}", drawn.display()));
-    let output = command.output().unwrap();
+    fresh
+}
+
+/// Runs the example, which draws as it is wished.
+fn run(name: &str, wish: &str) {
+    let output = example(name).env("WATCHGLASS", wish).output().unwrap();
     assert!(output.status.success(), "{name} failed");
-    let read = |executor| fs::read_to_string(fresh.join(file(name, executor))).unwrap();
+}
+
+/// Runs the example, and gives the pictures of its first executors.
+fn draw(name: &str, clock: &str, executors: usize) -> Vec<String> {
+    let drawn = fresh().join(file(name, 1));
+    run(name, &format!("{clock}svg:{}", drawn.display()));
+    let read = |executor| fs::read_to_string(fresh().join(file(name, executor))).unwrap();
     (1..=executors).map(read).collect()
 }
 
@@ -72,8 +84,7 @@ fn blessing() -> bool {
 }
 
 /// From now on the picture is the drawn one, or it should have been.
-fn differs(name: &str, executor: usize, drawn: &str) {
-    let file = file(name, executor);
+fn differs(file: &str, drawn: &str) {
     if blessing() {
         fs::create_dir_all(images()).unwrap();
         return fs::write(images().join(file), drawn).unwrap();
@@ -89,7 +100,7 @@ fn the_pictures_are_those_of_a_fresh_run() {
     for name in ON_THE_VIRTUAL_CLOCK {
         let drawn = draw(name, "virtual,", 1).remove(0);
         if drawn != kept(name, 1) {
-            differs(name, 1, &drawn);
+            differs(&file(name, 1), &drawn);
         }
     }
 }
@@ -108,10 +119,41 @@ fn the_pictures_of_real_time_differ_from_a_fresh_run_only_in_what_was_measured()
         }
         for (executor, drawn) in (1..).zip(&drawn) {
             if !is_kept((executor, drawn)) {
-                differs(name, executor, drawn);
+                differs(&file(name, executor), drawn);
             }
         }
     }
+}
+
+#[test]
+fn the_page_is_that_of_a_fresh_run() {
+    let drawn = fresh().join(PAGE);
+    run("asynchronous", &format!("virtual,html:{}", drawn.display()));
+    let drawn = fs::read_to_string(drawn).unwrap();
+    if fs::read_to_string(images().join(PAGE)).ok().as_ref() != Some(&drawn) {
+        differs(PAGE, &drawn);
+    }
+}
+
+/// What the browser shows cannot be compared to the letter. But the script notes in the picture of which page it is.
+#[test]
+fn the_screenshot_is_of_the_page() {
+    let page = fs::read(images().join(PAGE)).unwrap();
+    let screenshot = fs::read(images().join(SCREENSHOT)).unwrap();
+    let note = format!("of the page {:016x}", fnv_1a(&page));
+    assert!(
+        screenshot
+            .windows(note.len())
+            .any(|bytes| bytes == note.as_bytes()),
+        "docs/images/{SCREENSHOT} is of another page than {PAGE}: take it anew with `scripts/player-picture`"
+    );
+}
+
+/// Fowler, Noll and Vo's hash, in its variant 1a.
+fn fnv_1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+    })
 }
 
 /// What a picture shows, without what is measured: the description and each mark with its label, in
@@ -161,7 +203,8 @@ fn there_is_no_picture_that_no_run_draws() {
     let real = ON_THE_REAL_CLOCK.into_iter();
     let real = real.flat_map(|(name, executors, _)| (1..=executors).map(move |e| file(name, e)));
     let all = ON_THE_VIRTUAL_CLOCK.iter().map(|name| file(name, 1));
-    let all: Vec<String> = all.chain(real).collect();
+    let page = [PAGE, SCREENSHOT].map(str::to_owned);
+    let all: Vec<String> = all.chain(real).chain(page).collect();
     for entry in fs::read_dir(images()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(all.contains(&name), "nobody draws docs/images/{name}");
