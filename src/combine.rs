@@ -221,11 +221,13 @@ where
         let RunnersProjection::Running { a, b } = runners.as_mut().project() else {
             panic!("a race is polled only until it is ready");
         };
+        let said_before = Shared::said();
         let winner = match a.poll(cx) {
             Poll::Pending => b.poll(cx),
             ready => ready,
         };
         if winner.is_ready() {
+            Shared::back_to(said_before);
             runners.set(Runners::Over);
         }
         winner

@@ -28,7 +28,7 @@ use crate::queue::{AfterEnd, Queue};
 use crate::slots::{NextPoll, Slot, State};
 use crate::spin::Spin;
 use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
-use crate::trace::{Cause, Event, TaskKind, Tracer};
+use crate::trace::{Cause, Event, TaskKind, Tracer, WaitsOn};
 use crate::waiter::{Joiner, PolledChild, Waiter};
 use crate::wheel::{Key, Wheel};
 
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     /// True if it has left it where `is_registered` does not look.
     pub(crate) registered_unseen: Cell<bool>,
     last_held: Cell<usize>,
+    /// What the poll that runs now has said that it waits for, and has not given up. Of use only while tracing.
+    pub(crate) said: RefCell<Vec<WaitsOn>>,
     /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
     pub(crate) armed_when_due: RefCell<Vec<Key>>,
     /// Its tasks that await one of another executor, and where, each place as often as it does.
@@ -83,6 +85,7 @@ impl Shared {
             registered: Cell::new(false),
             registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
+            said: RefCell::new(Vec::new()),
             armed_when_due: RefCell::new(Vec::new()),
             awaits_elsewhere: RefCell::default(),
         })

@@ -304,6 +304,7 @@ impl<T> Drop for JoinHandle<T> {
         });
         shared.unregistered();
         drop(joiner);
+        shared.detached(self.id);
     }
 }
 

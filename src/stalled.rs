@@ -49,13 +49,14 @@ pub struct StuckTask {
     pub spawned_at: &'static Location<'static>,
     /// The `.await` at which it waits. `None` if it waits for something that is not watchglass's, a
     /// channel, say. It may be a place in the standard library or in another crate, see
-    /// [`Event::Waits`](crate::trace::Event::Waits), or one that the task gave up waiting at in its last poll: a
-    /// [`timeout`](crate::timeout) that ran out, say. If it `waits_elsewhere`, it is the `.await` of that handle,
-    /// also if another was polled last.
+    /// [`Event::Waits`](crate::trace::Event::Waits), or one that the task gave up waiting at in its last poll, in
+    /// another crate's `select!`, say. If it `waits_elsewhere`, it is the `.await` of that handle, also if another
+    /// was polled last.
     pub waits_at: Option<&'static Location<'static>>,
     /// The task whose end it awaits, if it awaits that task's handle itself, and not in a
     /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). A handle that it gave up awaiting and
-    /// still has looks the same: who has polled a handle last is woken by it until the handle is dropped.
+    /// still has looks the same (but for `waits_at`, which says no place then): who has polled a handle last is
+    /// woken by it until the handle is dropped.
     pub waits_for: Option<TaskId>,
     /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()) but not
     /// by a [`JoinSet`](crate::JoinSet). That task cannot run while this executor does: let its own
@@ -155,11 +156,13 @@ impl Watched {
 
 impl Stalled {
     /// The tasks that wait for each other in a circle, if some do: each awaits the end of the next,
-    /// and the last awaits that of the first, as far as [`StuckTask::waits_for`] tells.
+    /// and the last awaits that of the first, as far as [`StuckTask::waits_for`] and
+    /// [`StuckTask::waits_at`] tell.
     pub fn cycle(&self) -> Vec<TaskId> {
         let waits_for: HashMap<TaskId, TaskId> = self
             .tasks
             .iter()
+            .filter(|task| task.waits_at.is_some())
             .filter_map(|task| Some((task.id, task.waits_for?)))
             .collect();
         // Each task is passed once: a way ends where an earlier one went.
@@ -214,6 +217,9 @@ impl fmt::Display for Stalled {
     }
 }
 
+const NOT_OURS: &str =
+    "something that is not watchglass's (a lock, a channel or another crate's combinator, perhaps)";
+
 impl fmt::Display for StuckTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let StuckTask { id, name, .. } = self;
@@ -238,12 +244,13 @@ impl fmt::Display for StuckTask {
         }
         match (self.waits_for, self.waits_at) {
             (Some(task), Some(at)) => write!(f, "waits for {task}{}", At(at)),
-            (Some(task), None) => write!(f, "waits for {task}"),
             (None, Some(at)) => write!(f, "waits{}", At(at)),
-            (None, None) if self.waker_is_held => write!(
-                f,
-                "waits for something that is not watchglass's (a lock or a channel, perhaps)"
-            ),
+            // It has polled the handle, in an earlier poll or for as long as a timeout let it.
+            (Some(task), None) if self.waker_is_held => {
+                write!(f, "waits for {NOT_OURS}, or for {task}")
+            }
+            (Some(task), None) => write!(f, "waits, and only the end of {task} would wake it"),
+            (None, None) if self.waker_is_held => write!(f, "waits for {NOT_OURS}"),
             (None, None) => write!(
                 f,
                 "waits, and nobody has its waker: a future returned `Pending` without keeping \

@@ -12,9 +12,16 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::context::Shared;
+use crate::slots::NextPoll;
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, WaitsOn};
 use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, Woken};
+
+/// What a poll has said up to some moment: where its task waits, and for how many things.
+pub(crate) struct Said {
+    at: Option<&'static Location<'static>>,
+    waits: usize,
+}
 
 impl Shared {
     /// Whom to wake for a future that is polled with `waker`. If that is the running task's own, its id
@@ -79,9 +86,61 @@ impl Shared {
     pub(crate) fn waits(&self, on: WaitsOn, at: &'static Location<'static>) {
         self.queue.waits_at.set(Some(at));
         // Asked here, so that nothing is made ready where nobody is told.
-        if self.tracer().has_observer() {
+        if self.tracer().is_on() {
             let task = self.queue.running();
+            if task.is_some() {
+                self.said.borrow_mut().push(on);
+            }
             self.tracer().emit(move || Event::Waits { task, on, at });
+        }
+    }
+
+    /// What the task that runs on this thread has said so far, to go [back to](Shared::back_to).
+    #[inline]
+    pub(crate) fn said() -> Option<Said> {
+        Shared::with_current(|current| {
+            let current = current?;
+            let at = current.queue.waits_at.get();
+            let waits = current.said.borrow().len();
+            Some(Said { at, waits })
+        })
+    }
+
+    /// A future that was polled since then is over. Whatever was said in it, the task waits for that no more.
+    pub(crate) fn back_to(before: Option<Said>) {
+        let (Some(before), Some(shared)) = (before, Shared::current()) else {
+            return;
+        };
+        shared.queue.waits_at.set(before.at);
+        let mut said = shared.said.borrow_mut();
+        // A handle of before may have been dropped.
+        let from = before.waits.min(said.len());
+        let given_up = said.split_off(from);
+        drop(said);
+        given_up.into_iter().for_each(|on| shared.gives_up(on));
+    }
+
+    fn gives_up(&self, on: WaitsOn) {
+        if let Some(task) = self.queue.running() {
+            self.tracer().emit(move || Event::GaveUp { task, on });
+        }
+    }
+
+    /// The handle of an unfinished task has been dropped.
+    pub(crate) fn detached(&self, task: TaskId) {
+        if !self.tracer().is_on() {
+            return;
+        }
+        let on = WaitsOn::Task(task);
+        let said = |said: &mut Vec<WaitsOn>| {
+            let last = said.iter().rposition(|&said| said == on)?;
+            Some(said.remove(last))
+        };
+        let given_up = said(&mut self.said.borrow_mut());
+        given_up.into_iter().for_each(|on| self.gives_up(on));
+        let next_poll = self.queue.with_slot(task, |slot| slot.next_poll);
+        if next_poll.is_some_and(|next_poll| next_poll != NextPoll::Dropped) {
+            self.tracer().emit(move || Event::Detached { task });
         }
     }
 
@@ -106,6 +165,7 @@ impl Shared {
 
     /// Nobody knows the task yet that is about to be polled, as far as this poll is concerned.
     pub(crate) fn forget_registered(&self) {
+        self.said.borrow_mut().clear();
         self.registered.set(false);
         self.registered_unseen.set(false);
         self.armed_when_due.borrow_mut().clear();

@@ -270,7 +270,7 @@ fn what_is_wrong_is_in_every_view() {
     async fn forgets() {
         spawn(pending::<()>()).await.unwrap();
     }
-    type Program = std::pin::Pin<Box<dyn Future<Output = ()>>>;
+    type Program = Pin<Box<dyn Future<Output = ()>>>;
     let programs: [(Program, &[&str]); 3] = [
         (
             Box::pin(yields(1_000)),
@@ -582,6 +582,127 @@ fn a_wait_that_was_given_up_is_not_drawn_or_told_as_going_on() {
         timeline.lines().nth(1).unwrap().contains("t#--"),
         "{timeline}"
     );
+}
+
+/// The lane of the main task.
+fn first_lane(recording: &Recording) -> String {
+    let timeline = recording.timeline();
+    timeline.lines().nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_handle_that_was_given_up_is_not_awaited_any_more() {
+    fn quick() -> JoinHandle<()> {
+        spawn(sleep(secs(3)))
+    }
+    let by_timeout = async {
+        timeout(secs(1), quick()).await.unwrap_err();
+        sleep(secs(5)).await;
+    };
+    let by_race = async {
+        race(async { quick().await.unwrap() }, sleep(secs(1))).await;
+        sleep(secs(5)).await;
+    };
+    let by_reference = async {
+        let mut handle = quick();
+        timeout(secs(1), &mut handle).await.unwrap_err();
+        sleep(secs(5)).await;
+    };
+    // What another crate's `select!` does.
+    let by_drop = async {
+        let (mut handle, mut polls) = (Some(quick()), 0);
+        poll_fn(|cx| {
+            if let Some(mut awaited) = handle.take() {
+                assert!(Pin::new(&mut awaited).poll(cx).is_pending());
+                polls += 1;
+                handle = (polls < 2).then_some(awaited);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        sleep(secs(6)).await;
+    };
+    type Program = Pin<Box<dyn Future<Output = ()>>>;
+    let programs: [(Program, bool); 4] = [
+        (Box::pin(by_timeout), true),
+        (Box::pin(by_race), true),
+        (Box::pin(by_reference), false),
+        (Box::pin(by_drop), true),
+    ];
+    for (program, is_detached) in programs {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        executor.block_on(program);
+        drop(executor);
+        let lane = first_lane(&recording);
+        assert!(lane.contains("= sleep until 6.000 s ="), "{lane}");
+        let story = recording.story();
+        assert!(
+            story.contains("gives up waiting for Sleep to end\n"),
+            "{story}"
+        );
+        let detached = "Sleep is detached: its handle is dropped, and it goes on alone\n";
+        assert_eq!(story.contains(detached), is_detached, "{story}");
+    }
+}
+
+#[test]
+fn a_handle_that_a_sibling_drops_is_given_up_once() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let handle = RefCell::new(Some(spawn(sleep(secs(3)))));
+        let awaits = poll_fn(|cx| match &mut *handle.borrow_mut() {
+            Some(handle) => Pin::new(handle).poll(cx).map(drop),
+            None => Poll::Ready(()),
+        });
+        let drops = poll_fn(|cx| {
+            drop(handle.take());
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        });
+        join(awaits, race(drops, pending())).await;
+    });
+    let gave_up = |event: &&Event| matches!(event, Event::GaveUp { .. });
+    assert_eq!(recording.events().iter().filter(gave_up).count(), 1);
+}
+
+#[test]
+fn only_what_was_said_in_this_poll_is_given_up_and_only_once() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let mut early = spawn(sleep(secs(3)));
+        assert!(poll_once(Pin::new(&mut early)).await.is_pending());
+        yield_now().await;
+        drop(early);
+        let dropped_inside = poll_fn(|cx| {
+            assert!(Pin::new(&mut spawn(sleep(secs(3)))).poll(cx).is_pending());
+            Poll::Ready(())
+        });
+        timeout(secs(1), dropped_inside).await.unwrap();
+    });
+    let gave_up = |event: &&Event| matches!(event, Event::GaveUp { .. });
+    assert_eq!(recording.events().iter().filter(gave_up).count(), 1);
+}
+
+#[test]
+fn a_handle_that_is_dropped_after_an_abort_or_the_end_detaches_nobody() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let aborted = spawn(pending::<()>());
+        aborted.abort();
+        drop(aborted);
+        let ended = spawn(async {});
+        yield_now().await;
+        drop(ended);
+        let mut set = JoinSet::new();
+        set.insert(spawn(pending::<()>()));
+        drop(set);
+        drop(spawn(async {}));
+        yield_now().await;
+    });
+    let detached = |event: &&Event| matches!(event, Event::Detached { .. });
+    assert_eq!(recording.events().iter().filter(detached).count(), 1);
 }
 
 #[test]

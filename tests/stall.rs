@@ -17,8 +17,8 @@ use std::time::Duration;
 use common::{Log, OnDrop, Probe, ms, no_hang, panic_message, recorded, secs, sentences};
 use watchglass::trace::{Event, Record};
 use watchglass::{
-    Builder, Executor, JoinHandle, JoinSet, Stalled, Step, interval, join, join_all, sleep, spawn,
-    spawn_blocking, spawn_named, timeout, yield_now,
+    Builder, Executor, JoinHandle, JoinSet, Stalled, Step, interval, join, join_all, race, sleep,
+    spawn, spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 type Handle = Rc<RefCell<Option<JoinHandle<()>>>>;
@@ -114,9 +114,59 @@ fn what_is_not_watchglass_s_is_named_as_that() {
     });
     let executor = Executor::builder().closed_world(true).build();
     let message = executor.try_block_on(keeps).unwrap_err().to_string();
-    let lock_or_channel =
-        "waits for something that is not watchglass's (a lock or a channel, perhaps)\n";
-    assert!(message.contains(lock_or_channel), "{message}");
+    assert!(message.contains(NOT_OURS), "{message}");
+}
+
+const NOT_OURS: &str = "waits for something that is not watchglass's (a lock, a channel or another crate's combinator, perhaps)";
+
+/// Each in a circle by its handles, if one believed that it still awaits them.
+#[test]
+fn who_gave_up_to_wait_is_not_said_to_wait_there() {
+    let executor = Executor::builder().virtual_time().build();
+    let kept: Rc<RefCell<Vec<Waker>>> = Rc::default();
+    let handle: Rc<RefCell<Option<JoinHandle<()>>>> = Rc::default();
+    let gives_up = |handle: Rc<RefCell<Option<JoinHandle<()>>>>| {
+        let kept = kept.clone();
+        async move {
+            yield_now().await;
+            let mut other = handle.take().unwrap();
+            timeout(secs(1), &mut other).await.unwrap_err();
+            let waker = common::own_waker().await;
+            kept.borrow_mut().push(waker);
+            pending::<()>().await;
+        }
+    };
+    let a = executor.spawn(gives_up(handle.clone()));
+    let b_handle = Rc::new(RefCell::new(Some(a)));
+    handle.replace(Some(executor.spawn(gives_up(b_handle))));
+    let races = async {
+        race(sleep(secs(3)), sleep(secs(2))).await;
+        let mut slept = sleep(secs(3));
+        let gives_up = poll_fn(|cx| {
+            assert!(Pin::new(&mut slept).poll(cx).is_pending());
+            Poll::Ready(())
+        });
+        timeout(secs(5), gives_up).await.unwrap();
+        drop(slept);
+        pending::<()>().await;
+    };
+    let stalled = executor.try_block_on(races).unwrap_err();
+    assert_eq!(stalled.cycle(), [], "{stalled}");
+    let [a, b, main] = stalled.tasks() else {
+        panic!("{stalled}");
+    };
+    assert_eq!([a, b, main].map(|task| task.waits_at), [None; 3]);
+    assert_eq!(
+        (a.waits_for, b.waits_for),
+        (Some(b.id), Some(a.id)),
+        "it has the handle"
+    );
+    assert!(
+        stalled
+            .to_string()
+            .contains(&format!("{NOT_OURS}, or for {}", b.id)),
+        "{stalled}"
+    );
 }
 
 #[test]
@@ -570,7 +620,10 @@ fn a_task_that_waits_for_another_since_an_earlier_poll_is_named_with_that_one() 
         std::task::Poll::Pending
     }));
     let told = stalled.unwrap_err().to_string();
-    assert!(told.ends_with(", waits for #0"), "{told}");
+    assert!(
+        told.ends_with(", waits, and only the end of #0 would wake it"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use super::{Sleep, sleep};
+use crate::context::Shared;
 
 /// Awaits `future`, but no longer than `duration`.
 ///
@@ -70,11 +71,16 @@ impl<F: Future> Future for Timeout<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         assert!(!*this.is_over, "a timeout is polled only until it is ready");
+        let said_before = Shared::said();
         if let Poll::Ready(output) = this.future.poll(cx) {
+            Shared::back_to(said_before);
             return Poll::Ready(Ok(output));
         }
         let slept = Pin::new(this.sleep).poll(cx);
-        *this.is_over = slept.is_ready();
+        if slept.is_ready() {
+            Shared::back_to(said_before);
+            *this.is_over = true;
+        }
         slept.map(|()| Err(Elapsed))
     }
 }

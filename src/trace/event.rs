@@ -87,6 +87,20 @@ pub enum Event {
         /// may be one in that crate: no view shows such a place.
         at: &'static Location<'static>,
     },
+    /// In the same poll in which the task said that it waits for this, it gave that up: a
+    /// [`race`](crate::race) or a [`timeout`](crate::timeout()) is over in which it was, or the handle was dropped.
+    /// Of a sleep that is dropped, [`TimerCancelled`](Event::TimerCancelled) tells.
+    GaveUp {
+        /// The task that runs.
+        task: TaskId,
+        /// What it waits for no more.
+        on: WaitsOn,
+    },
+    /// The handle of an unfinished task was dropped, and the task was not aborted: it goes on alone.
+    Detached {
+        /// The task of which nobody has the handle any more.
+        task: TaskId,
+    },
     /// The future's `poll` returned. A panic ends a poll too, with [`Panicked`](Event::Panicked).
     PollEnded {
         /// The task that ran.

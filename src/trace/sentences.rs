@@ -56,6 +56,11 @@ impl fmt::Display for Event {
                 Some(task) => write!(f, "{task} waits for {on}{}", At(at)),
                 None => write!(f, "a future outside of any task waits for {on}{}", At(at)),
             },
+            Event::GaveUp { task, on } => write!(f, "{task} gave up waiting for {on}"),
+            Event::Detached { task } => write!(
+                f,
+                "{task} was detached: its handle was dropped, and it goes on alone"
+            ),
             Event::PollEnded {
                 task,
                 ready,

@@ -61,7 +61,7 @@ pub struct TaskState {
     pub queued: bool,
     /// True if it is to be dropped when its turn comes.
     pub aborted: bool,
-    /// What it said in its last poll that it waits for, the outermost future last.
+    /// What it said in its last poll that it waits for, and did not give up in it, the outermost future last.
     pub waits: Vec<Wait>,
     /// How often it has been polled.
     pub polls: u64,
@@ -203,6 +203,13 @@ impl State {
                     task.waits.push(Wait { on: *on, at });
                 }
             }
+            Event::GaveUp { task, on } => {
+                if let Some(task) = self.task_mut(*task)
+                    && let Some(last) = task.waits.iter().rposition(|wait| wait.on == *on)
+                {
+                    task.waits.remove(last);
+                }
+            }
             Event::PollEnded { task, wakers, .. } => self.poll_ended(*task, *wakers),
             Event::TimerArmed {
                 timer,
@@ -242,7 +249,8 @@ impl State {
             Event::Panicked { task, .. } => self.ended(*task, Stage::Panicked),
             Event::Printed { task, text } => self.printed.push((*task, text.clone())),
             // These tell of what is so, and change nothing.
-            Event::ForgottenWaker { .. }
+            Event::Detached { .. }
+            | Event::ForgottenWaker { .. }
             | Event::ClockAdvanced { .. }
             | Event::BlockingStarted { .. }
             | Event::BlockingDone { .. }

@@ -71,6 +71,8 @@ fn event(event: &Event) -> Map<String, Value> {
             "PollEnded",
             json!({"task": id(*task), "ready": ready, "took_ns": ns(*took), "wakers": wakers}),
         ),
+        Event::GaveUp { task, on } => ("GaveUp", json!({"task": id(*task), "on": waits_on(*on)})),
+        Event::Detached { task } => of_task("Detached", *task),
         Event::PassedOver { task } => of_task("PassedOver", *task),
         Event::ForgottenWaker { task } => of_task("ForgottenWaker", *task),
         Event::Completed { task } => of_task("Completed", *task),

@@ -114,6 +114,15 @@ impl<'a> Narrator<'a> {
                 let who = task.map_or("a future outside of any task".into(), |id| self.name(id));
                 format!("{who} waits for {}{}", self.waited_for(*on), comma_at(at))
             }
+            Event::GaveUp { task, on } => format!(
+                "{} gives up waiting for {}",
+                self.name(*task),
+                self.waited_for(*on)
+            ),
+            Event::Detached { task } => format!(
+                "{} is detached: its handle is dropped, and it goes on alone",
+                self.name(*task)
+            ),
             Event::PollEnded {
                 task, ready, took, ..
             } => {

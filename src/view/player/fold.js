@@ -86,6 +86,10 @@ function startsPoll(state, id) {
   changeTask(state, id, { queued: false, forgotten: false, woken_by: entry ? entry.woken_by : null, ...polled });
 }
 
+function sameWait(a, b) {
+  return a.kind === b.kind && a.timer === b.timer && a.task === b.task && a.children === b.children;
+}
+
 function fold(state, record) {
   state.time_ns = record.time_ns;
   const { task, timer } = record;
@@ -128,6 +132,12 @@ function fold(state, record) {
         const waits = [...waiting.waits, { on: record.on, at: record.at }];
         changeTask(state, task, { waits, seen_at: record.at });
       }
+      break;
+    }
+    case "GaveUp": {
+      const waiting = state.tasks.get(task);
+      const last = waiting ? waiting.waits.findLastIndex(({ on }) => sameWait(on, record.on)) : -1;
+      if (last >= 0) changeTask(state, task, { waits: waiting.waits.toSpliced(last, 1) });
       break;
     }
     case "ForgottenWaker":
