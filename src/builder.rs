@@ -29,7 +29,7 @@ pub struct Builder {
     pub(crate) closed_world: Option<bool>,
     seed: Option<u64>,
     pub(crate) observer: Option<Box<dyn Observer>>,
-    long_poll: Option<Duration>,
+    pub(crate) long_poll: Option<Duration>,
     blocking_threads: usize,
     spin: bool,
 }
@@ -50,10 +50,12 @@ impl Default for Builder {
 
 impl Builder {
     /// Uses a clock that stands still while anything is ready, and then jumps to the next deadline:
-    /// sleeping takes no time, and every run is the same, as long as no other thread takes part.
+    /// sleeping takes no time, and every run is the same, as long as no other thread takes part, and nothing that is
+    /// random (`select!` of the crates futures and tokio is, but for its biased forms).
     ///
     /// Time does not move while a closure of [`spawn_blocking`](crate::spawn_blocking) is out on a thread, but it
-    /// does not wait for threads of your own. Virtual time implies a [closed world](Builder::closed_world): where
+    /// does not wait for threads of your own. (A closure that waits for what a task does after a sleep so waits for ever.)
+    /// Virtual time implies a [closed world](Builder::closed_world): where
     /// a thread of your own is to wake a task, build with `closed_world(false)`; or let `spawn_blocking` do what
     /// the thread does, and time waits for it too.
     ///
@@ -98,7 +100,7 @@ impl Builder {
     /// Polls the tasks of each turn in an order that is shuffled, and the same for the same seed.
     /// A program that is right only in one order is found out. A turn is at most 64 polls, and a task is
     /// moved only within it, so nobody waits for ever. What is ready in a turn may depend on real time and
-    /// on other threads, and then so does the run.
+    /// on other threads, and then so does the run. If `block_on` panics, the seed is told on standard error.
     ///
     /// ```
     /// use std::cell::RefCell;

@@ -164,7 +164,10 @@ impl Executor {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         match self.try_block_on(future) {
             Ok(output) => output,
-            Err(stalled) => panic!("{stalled}"),
+            Err(stalled) => {
+                self.tell_seed();
+                panic!("{stalled}")
+            }
         }
     }
 
@@ -201,6 +204,7 @@ impl Executor {
         let ran = catch_unwind(AssertUnwindSafe(run));
         if let Err(payload) = &ran {
             main.panicked(&**payload);
+            self.tell_seed();
             // What that poll has cloned must wake nobody else.
             drop(self.spare.borrow_mut().replace_by_new());
         }
@@ -381,6 +385,14 @@ impl Executor {
     /// ```
     pub fn unfinished_tasks(&self) -> usize {
         self.shared.queue.unfinished(|id, _| Some(id)).len()
+    }
+
+    /// Whoever tries many orders wants to know in which of them there was a panic.
+    #[cold]
+    fn tell_seed(&self) {
+        if let Some(seed) = self.shared.queue.seed {
+            eprintln!("watchglass: the tasks were polled in the order of seed {seed}");
+        }
     }
 
     #[track_caller]

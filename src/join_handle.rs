@@ -323,6 +323,9 @@ impl<T> fmt::Debug for JoinHandle<T> {
 
 /// Aborts a task, and asks whether it has ended; see [`JoinHandle::abort_handle`]. There may be any number of them.
 ///
+/// It stays on the task's thread, for it looks into the executor. To stop a task from another thread, send a message
+/// to one that aborts it.
+///
 /// # Dropping
 ///
 /// Dropping it does nothing to the task, and it keeps nothing of an executor that is gone.

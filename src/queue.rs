@@ -25,6 +25,7 @@ pub(crate) struct Queue {
     waking_by: Cell<Option<Cause>>,
     /// The state of the shuffle, if the order is to be shuffled.
     shuffle: Option<Cell<u64>>,
+    pub(crate) seed: Option<u64>,
     pub(crate) tracer: Tracer,
 }
 
@@ -87,6 +88,7 @@ impl Queue {
             waits_at: Cell::new(None),
             waking_by: Cell::new(None),
             shuffle: seed.map(Cell::new),
+            seed,
             tracer,
         }
     }

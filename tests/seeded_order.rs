@@ -4,6 +4,9 @@
 mod common;
 
 use std::cell::RefCell;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -191,4 +194,41 @@ fn what_does_not_depend_on_the_order_holds_under_200_seeds() {
         executor.run_until_idle();
         assert_eq!(executor.next_deadline(), None, "seed {seed}");
     }
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_panics_in_some_order() {
+    for seed in 5..8 {
+        let executor = Executor::builder().virtual_time().seed(seed).build();
+        match seed {
+            5 => executor.block_on(async {}),
+            6 => drop(catch_unwind(AssertUnwindSafe(|| {
+                executor.block_on(pending::<()>())
+            }))),
+            _ => executor.block_on(async { panic!("on purpose") }),
+        }
+    }
+}
+
+#[test]
+fn where_block_on_panics_the_seed_is_told() {
+    let program = [
+        "--ignored",
+        "--nocapture",
+        "--exact",
+        "a_program_that_panics_in_some_order",
+    ];
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(program)
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let told: Vec<&str> = told
+        .lines()
+        .filter(|line| line.starts_with("watchglass:"))
+        .collect();
+    let seed = |seed: u64| format!("watchglass: the tasks were polled in the order of seed {seed}");
+    assert_eq!(told, [seed(6), seed(7)]);
 }
