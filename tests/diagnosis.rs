@@ -749,3 +749,32 @@ fn of_many_findings_the_ends_are_kept_and_the_others_are_counted() {
     assert!(picture.contains("fails panicked: on purpose</text>"));
     assert!(picture.contains(">and 117 more, each told in the story at its place</text>"));
 }
+
+#[test]
+fn a_task_that_never_had_its_turn_is_found_and_those_dropped_unfinished_are_counted() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async {
+        drop(spawn_named("waits", pending::<()>()));
+        yield_now().await;
+        drop(spawn_named("saves", async {}));
+    });
+    let aborted = executor.spawn_named("aborted", async {});
+    aborted.abort();
+    drop(executor);
+    let found = findings(&recording);
+    let [forgot, never] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert!(forgot.contains("  waits, spawned at"), "{forgot}");
+    assert!(
+        never.ends_with(
+            "  saves is dropped and was never polled: its executor is dropped before its first turn"
+        ),
+        "{never}"
+    );
+    let story = recording.story();
+    assert!(
+        story.contains("\n4 tasks (3 dropped unfinished), "),
+        "{story}"
+    );
+}

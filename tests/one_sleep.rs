@@ -31,13 +31,13 @@ fn one_sleep_is_these_events_and_no_others() {
         "#1 `task_async` was spawned at tests/one_sleep.rs:16:44",
         "#1 was woken: it is new; it goes to the back of the ready queue",
         "#0 waits for #1 to end at tests/one_sleep.rs:16:64",
-        "#0 returned Pending after 0ns",
+        "#0 returned Pending",
         // 3. The executor pops the id and polls the future.
         "#1 is polled: it is new",
         // 4. The sleep leaves its deadline in the timer wheel.
         "timer 0 was armed to wake #1 at 0.100 s, and put in level 4, slot 5 of the wheel",
         "#1 waits for timer 0 at tests/one_sleep.rs:11:39",
-        "#1 returned Pending after 0ns",
+        "#1 returned Pending",
         // 5. Nothing is ready: here the real clock would make it park.
         "virtual time jumped from 0.000 s to 0.100 s",
         // 6. The wheel hands the expired timer out, which queues the id again.
@@ -46,12 +46,12 @@ fn one_sleep_is_these_events_and_no_others() {
         "#1 was woken: timer 0 fired; it goes to the back of the ready queue",
         // 7. The second poll is Ready, and the output waits for the handle.
         "#1 is polled: timer 0 fired",
-        "#1 returned Ready after 0ns",
+        "#1 returned Ready",
         "#1 is done",
         // 8. Whoever awaits the handle is queued, and takes the output.
         "#0 was woken: #1, which it awaits, has ended; it goes to the back of the ready queue",
         "#0 is polled: #1, which it awaits, has ended",
-        "#0 returned Ready after 0ns",
+        "#0 returned Ready",
         "#0 is done",
     ];
     assert_eq!(sentences(&recording), expected);

@@ -119,7 +119,7 @@ fn what_is_not_in_a_picture_is_not_in_its_legend() {
         (">overdue<", false),
         (">waits<", false),
         (">closure on a thread<", false),
-        (">cancelled or panicked<", false),
+        (">dropped unfinished, or panicked<", false),
         (">polled because: n new, t its timer fired<", true),
     ] {
         assert_eq!(picture.contains(mark), is_there, "{mark}: {picture}");

@@ -3,13 +3,16 @@
 mod example;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
+use async_channel::{Receiver, Sender, unbounded};
 use example::example;
+use watchglass::spawn;
 use watchglass::trace::{Event, Observer, Record};
 
 /// A directory that is this test's alone.
@@ -558,5 +561,136 @@ fn what_is_printed_is_passed_on_also_when_nothing_happens_any_more() {
     assert!(
         printed.contains("printed after the executor's last event\n"),
         "{printed}"
+    );
+}
+
+/// Not a test: the program that the tests below run. Each task waits for the other's letter.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_whose_tasks_wait_for_each_other_s_letters() {
+    async fn answers(from: Receiver<()>, to: Sender<()>) {
+        from.recv().await.unwrap();
+        to.send(()).await.unwrap();
+    }
+    let ((to_b, of_a), (to_a, of_b)) = (unbounded(), unbounded());
+    watchglass::block_on(async {
+        let [a, b] = [answers(of_b, to_b), answers(of_a, to_a)].map(spawn);
+        a.await.unwrap();
+        b.await.unwrap();
+    });
+}
+
+#[test]
+fn in_a_closed_world_a_deadlock_ends_in_a_verdict() {
+    let program = "a_program_whose_tasks_wait_for_each_other_s_letters";
+    for watchglass in ["closed", "closed,virtual,story"] {
+        let output = run_here(program, watchglass);
+        let complained = complained(&output);
+        assert!(
+            complained.contains("stalled: no task is ready"),
+            "{complained}"
+        );
+        assert!(
+            complained.contains("#2 `answers`, spawned at"),
+            "{complained}"
+        );
+    }
+}
+
+/// Not a test: the program that the test below runs. Virtual time stands still while it spins.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_spins_for_ever_in_virtual_time() {
+    watchglass::block_on(async {
+        let sleeps = spawn(watchglass::sleep(Duration::from_millis(1)));
+        while !sleeps.is_finished() {
+            watchglass::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn who_spins_is_told_at_once_for_the_end_may_never_come() {
+    let mut spins = here(
+        "a_program_that_spins_for_ever_in_virtual_time",
+        "virtual,story",
+    );
+    let mut child = spins
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = told
+        .map(Result::unwrap)
+        .find(|line| line.contains("woke itself"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = told.unwrap();
+    assert!(
+        told.starts_with("watchglass: #0 has been polled 1000 times"),
+        "{told}"
+    );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_blocks_its_thread() {
+    watchglass::block_on(async { thread::sleep(Duration::from_millis(600)) });
+}
+
+#[test]
+fn a_call_that_blocks_is_found_on_the_virtual_clock_too() {
+    let output = run_here("a_program_that_blocks_its_thread", "virtual,timeline");
+    let printed = printed(&output);
+    assert!(
+        printed.contains("\nfound:\n0.000 s  a_program_that_blocks_its_thread held the thread"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn the_events_of_a_second_executor_say_whose_they_are() {
+    let output = run("side_by_side", "live", "");
+    assert!(
+        complained(&output).starts_with("0.000 s  #0 "),
+        "{}",
+        complained(&output)
+    );
+    let output = run_here("a_program_of_two_executors", "live");
+    let complained = complained(&output);
+    let mut lines = complained.lines();
+    assert!(
+        lines.next().unwrap().starts_with("0.000 s  #0 "),
+        "{complained}"
+    );
+    assert!(
+        complained.contains("\nexecutor 2  0.000 s  #0 "),
+        "{complained}"
+    );
+}
+
+/// Not a test: the program that the test above runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_of_two_executors() {
+    watchglass::block_on(async {});
+    watchglass::block_on(async {});
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_not_utf_8_is_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let mut command = example("asynchronous");
+    command.env("WATCHGLASS", OsStr::from_bytes(b"json:\xff.json"));
+    let output = command.output().unwrap();
+    assert!(
+        complained(&output).contains("is not UTF-8"),
+        "{}",
+        complained(&output)
     );
 }

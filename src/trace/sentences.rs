@@ -68,7 +68,10 @@ impl fmt::Display for Event {
                 wakers,
             } => {
                 let result = if *ready { "Ready" } else { "Pending" };
-                write!(f, "{task} returned {result} after {took:?}")?;
+                write!(f, "{task} returned {result}")?;
+                if !took.is_zero() {
+                    write!(f, " after {took:?}")?;
+                }
                 match wakers {
                     None | Some(0) => Ok(()),
                     Some(1) => write!(f, "; 1 clone of its waker is held"),
@@ -205,7 +208,7 @@ impl fmt::Display for LongPoll {
         match (self.after.map(place), self.until.map(place)) {
             // In between may be awaits of what is not watchglass's.
             (None, None) => {}
-            (None, Some(until)) => write!(f, ", up to {until}")?,
+            (None, Some(until)) => write!(f, ", before it came to {until}")?,
             (Some(after), None) => write!(f, ", from {after} on")?,
             (Some(after), Some(until)) => write!(f, ", from {after} to {until}")?,
         }

@@ -97,6 +97,11 @@ impl Drawing<'_> {
                     self.opens_wait(*task, x);
                 }
             }
+            Event::ForgottenWaker { task } => {
+                if let Some((.., label)) = self.open.get_mut(task) {
+                    "nobody has its waker".clone_into(label);
+                }
+            }
             Event::LongPoll(poll) => {
                 if let Some(poll) = self.lane(poll.task).and_then(|lane| lane.polls.last_mut()) {
                     poll.long = true;

@@ -47,7 +47,11 @@ fn all(records: &[Record], names: &Names) -> Vec<Finding> {
     let mut spins: HashMap<TaskId, (u32, usize)> = HashMap::new();
     let mut older: HashSet<usize> = HashSet::new();
     for (step, record) in records.iter().enumerate() {
-        if is_finding(&record.event) {
+        let is_found = match record.event {
+            Event::Dropping { task } => narrator.is_new(task),
+            ref event => is_finding(event),
+        };
+        if is_found {
             let says = narrator.tell(record);
             let says = format!("{}  {says}", names.time(record.time));
             if let Event::Spinning { task, polls } = record.event

@@ -30,10 +30,10 @@ impl Legend {
             ("overdue", "overdue", any_wait(Waiting::Overdue)),
             ("other", "waits", any_wait(Waiting::Other)),
             ("closure", "closure on a thread", any_wait(Waiting::Closure)),
-            ("queued", "ready", any_wait(Waiting::Queued)),
+            ("queued", "in the ready queue", any_wait(Waiting::Queued)),
             ("arrow", "wakes", !lanes.arrows.is_empty()),
             ("useless", "wake that did nothing", any_useless),
-            ("cross", "cancelled or panicked", any_bad_end),
+            ("cross", "dropped unfinished, or panicked", any_bad_end),
             ("idle", "nothing is ready", !lanes.idle.is_empty()),
             ("verdict", "the end: a stall", !lanes.verdicts.is_empty()),
         ] {

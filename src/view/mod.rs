@@ -20,17 +20,20 @@
 //! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
 //! | `json:FILE` | the events |
 //! | `live` | each event as it happens, on standard error |
-//! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world |
+//! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world. A poll that blocks the thread for half a second of real time is told of as a long one |
+//! | `closed` | no view: the program runs in a [closed world](crate::Builder::closed_world), unless it says otherwise itself: a deadlock over channels or locks ends in a verdict |
 //!
 //! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard
 //! output. An executor after the first writes to files of its own: `run-2.html`, and so on. A value
 //! that is none of these is refused with a panic when an executor is made. A file that cannot be written
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
-//! says where. Of a program that hangs or is killed all of this is lost, but for `live`.
+//! says where. Of a program that hangs or is killed all of this is lost, but for `live`. That a task spins is told on
+//! standard error at once, for such a program may never end. After two million events nothing more is kept.
 //!
 //! On Linux, what the program prints with `println!` is in the views too. For that, standard output is a
 //! file in memory while an executor lives that is watched (one at a time), and what is new in it is passed on
-//! at each event and every 10 ms. A line that another thread prints is told as the running task's; what is
+//! at each event and every 10 ms, by a thread of its own. A line that another thread prints is told with the time
+//! of the next event, and as the running task's; what is
 //! printed in the last 10 ms before `process::exit` or an abort is lost, and so are the views then. A child
 //! process that is started meanwhile has that file too: what it prints arrives for as long as this process
 //! lives. Standard output is locked for a moment when the executor is made and when it is dropped: a thread

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::names::{Names, Span};
 use crate::task::TaskId;
 use crate::trace::{
-    At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, Seconds, State, TaskKind,
+    At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, Seconds, Stage, State, TaskKind,
     TaskState, TimerId, UnparkCause, Wait, WaitsOn, in_program,
 };
 
@@ -75,6 +75,7 @@ impl<'a> Narrator<'a> {
     /// The next record as a sentence, without its time and without a full stop.
     pub(crate) fn tell(&mut self, record: &Record) -> String {
         let running = self.state.running();
+        let was_new = matches!(record.event, Event::Dropping { task } if self.is_new(task));
         self.follow(record);
         match &record.event {
             Event::Spawned { task, kind, at, .. } => {
@@ -134,6 +135,10 @@ impl<'a> Narrator<'a> {
                 }
             }
             Event::Completed { task } => format!("{} is done", self.name(*task)),
+            Event::Dropping { task } if was_new => format!(
+                "{} is dropped and was never polled: its executor is dropped before its first turn",
+                self.name(*task)
+            ),
             Event::Dropping { task } => format!(
                 "{} is dropped unfinished, for its executor is dropped",
                 self.name(*task)
@@ -305,7 +310,7 @@ impl<'a> Narrator<'a> {
         text += &match (poll.after.map(place), poll.until.map(place)) {
             (Some(after), Some(until)) => format!(", from {after} to {until}"),
             (Some(after), None) => format!(", from {after} on"),
-            (None, Some(until)) => format!(", up to {until}"),
+            (None, Some(until)) => format!(", before it came to {until}"),
             (None, None) => format!(" (it was {})", self.began(poll.task)),
         };
         if !poll.delayed.is_empty() {
@@ -393,6 +398,14 @@ impl<'a> Narrator<'a> {
     pub(crate) fn waits_on(&self, task: &TaskState) -> Vec<WaitsOn> {
         let waits = task.waits.iter().map(|wait| wait.on);
         waits.filter(|&on| self.goes_on(on)).collect()
+    }
+
+    /// True if the task was spawned and never polled, nor aborted.
+    pub(crate) fn is_new(&self, task: TaskId) -> bool {
+        let task = self.state.task(task);
+        task.is_some_and(|task| {
+            task.stage == Stage::New && task.kind == TaskKind::Spawned && !task.aborted
+        })
     }
 
     /// True between the end of the task's last poll and its own.

@@ -12,6 +12,8 @@ use crate::trace::{Cause, Event, Record};
 #[derive(Default)]
 pub(crate) struct Sums {
     tasks: usize,
+    /// Those that were dropped with their executor.
+    dropped: usize,
     polls: usize,
     wakes: usize,
     /// Wakes of tasks that were in the queue already, or had ended.
@@ -49,6 +51,7 @@ impl Sums {
         self.last = record.time;
         match &record.event {
             Event::Spawned { .. } => self.tasks += 1,
+            Event::Dropping { .. } => self.dropped += 1,
             Event::Woken { .. } => {
                 self.wakes += 1;
                 self.useless_wakes += usize::from(is_useless_wake(&record.event));
@@ -84,6 +87,15 @@ impl Sums {
         }
     }
 
+    /// How much of the waiting was at the same time, in words. Nothing, if nothing was waited for.
+    pub(crate) fn overlap(&self, names: &Names) -> Option<String> {
+        let all = self.last.saturating_sub(self.first.unwrap_or_default());
+        let [waiting, all, overlapped] =
+            [self.waiting, all, self.waiting - self.waiting_at_all].map(|time| names.time(time));
+        let any = !self.waiting.is_zero();
+        any.then(|| format!("{waiting} of waiting in {all}: {overlapped} overlapped"))
+    }
+
     /// The sums in words, a line each.
     pub(crate) fn told<'a>(&'a self, names: &'a Names) -> impl fmt::Display + 'a {
         Told { sums: self, names }
@@ -99,7 +111,11 @@ impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sums = self.sums;
         let (tasks, polls, wakes) = (sums.tasks, sums.polls, sums.wakes);
-        write!(f, "{}, ", count(tasks, "task"))?;
+        write!(f, "{}", count(tasks, "task"))?;
+        if sums.dropped > 0 {
+            write!(f, " ({} dropped unfinished)", sums.dropped)?;
+        }
+        write!(f, ", ")?;
         write!(f, "{}, ", count(polls, "poll"))?;
         write!(
             f,
@@ -114,14 +130,10 @@ impl fmt::Display for Told<'_> {
         if sums.closures > 0 {
             write!(f, ", {} on other threads", count(sums.closures, "closure"))?;
         }
-        let wall = sums.last.saturating_sub(sums.first.unwrap_or_default());
-        writeln!(
-            f,
-            "\n{} of waiting in {}: {} overlapped",
-            self.names.time(sums.waiting),
-            self.names.time(wall),
-            self.names.time(sums.waiting - sums.waiting_at_all)
-        )?;
+        writeln!(f)?;
+        if let Some(overlap) = sums.overlap(self.names) {
+            writeln!(f, "{overlap}")?;
+        }
         match sums.longest_poll {
             Some((task, took, ended)) => writeln!(
                 f,

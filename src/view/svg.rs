@@ -88,8 +88,12 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
     }
     let legend = Legend::of(lanes);
     let lines = wrapped(found);
-    let height = picture.bottom + legend.height() + LINE * lines.len() as f64;
-    let sums = Sums::of(records).told(&names).to_string();
+    let sums = Sums::of(records);
+    let overlap = sums.overlap(&names);
+    let below_legend = picture.bottom + legend.height();
+    let found_at = below_legend + if overlap.is_some() { LINE } else { 0.0 };
+    let height = found_at + LINE * lines.len() as f64;
+    let sums = sums.told(&names).to_string();
     let summary = sums.trim_end().replace('\n', "; ");
     picture.add(&format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
@@ -113,7 +117,13 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
     picture.add_arrows(lanes);
     picture.add_verdicts(lanes);
     picture.add(&legend.svg(picture.bottom));
-    picture.add_findings(&lines, picture.bottom + legend.height());
+    if let Some(overlap) = overlap {
+        let y = below_legend + 4.0;
+        picture.add(&format!(
+            "<text class=\"faint\" x=\"{MARGIN}\" y=\"{y:.1}\">{overlap}</text>\n"
+        ));
+    }
+    picture.add_findings(&lines, found_at);
     picture.add(more);
     picture.add("</svg>\n");
     picture.svg

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::findings;
 use super::lanes::{Bar, Lane, Lanes, Waiting};
 use super::names::{Names, label_that_fits};
+use super::sums::Sums;
 use crate::trace::Record;
 
 /// The width of the rows. With the names it fits a terminal of 100 columns.
@@ -36,7 +37,11 @@ pub(crate) fn text(records: &[Record]) -> String {
     }
     row("parked", &idle(&lanes));
     let _ = write!(text, "\n{LEGEND}");
-    text += &findings::text(records, &Names::of(records));
+    let names = Names::of(records);
+    if let Some(overlap) = Sums::of(records).overlap(&names) {
+        let _ = writeln!(text, "\n{overlap}");
+    }
+    text += &findings::text(records, &names);
     text
 }
 
@@ -44,7 +49,7 @@ const LEGEND: &str = "\
 A letter is a poll and its cause: n new, t its timer fired, w another task woke it, j a task that it
 awaits has ended, s it woke itself, o it was woken from outside, a it was aborted (and is dropped).
 == it sleeps   ++ its timer is overdue   -- it waits for something else   ~~ its closure runs on a thread
-.. it is in the ready queue   * a wake did nothing   ! cancelled or panicked   :: the thread is parked
+.. it is in the ready queue   * a wake did nothing   ! dropped unfinished, or panicked   :: the thread is parked
 ";
 
 fn column(x: f64) -> usize {

@@ -31,32 +31,57 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
     let Some(values) = env::var_os("WATCHGLASS") else {
         return builder;
     };
-    let wish = match Wish::read(&values.to_string_lossy()) {
+    let Some(values) = values.to_str() else {
+        panic!("WATCHGLASS={} is not UTF-8", values.display());
+    };
+    let wish = match Wish::read(values) {
         Ok(wish) => wish,
         Err(unknown) => panic!("{unknown}"),
     };
+    if wish.closed_world {
+        builder.closed_world.get_or_insert(true);
+    }
     if wish.virtual_time && !builder.virtual_time {
         builder.virtual_time = true;
         // The program may well be woken by threads of its own.
         builder.closed_world.get_or_insert(false);
+        // What blocks the thread takes real time all the same.
+        builder.long_poll.get_or_insert(LONG_VIRTUAL_POLL);
     }
+    if !wish.live && wish.views.is_empty() {
+        return builder;
+    }
+    let run = RUNS.fetch_add(1, Ordering::Relaxed) + 1;
     if wish.live {
+        let print = move |record: &Record| print_live(run, record);
         builder.observer = Some(match builder.observer.take() {
-            Some(own) => Box::new((print_live, Rc::<dyn Observer>::from(own))),
-            None => Box::new(print_live),
+            Some(own) => Box::new((print, Rc::<dyn Observer>::from(own))),
+            None => Box::new(print),
         });
     }
     if !wish.views.is_empty() {
         let own = builder.observer.take();
-        builder.observer = Some(Box::new(Watch::begin(wish.views, own)));
+        builder.observer = Some(Box::new(Watch::begin(run, wish.views, own)));
     }
     builder
 }
 
 /// Nobody may be there to read it.
-fn print_live(record: &Record) {
-    let _ = writeln!(io::stderr(), "{record}");
+fn print_live(run: usize, record: &Record) {
+    let executor = match run {
+        1 => String::new(),
+        run => format!("executor {run}  "),
+    };
+    let _ = writeln!(io::stderr(), "{executor}{record}");
 }
+
+/// On the virtual clock, polls that took this long by the operating system's are told of. It is longer than on the
+/// real clock, for a busy machine may stop any thread for a while, and there every run is to be the same.
+const LONG_VIRTUAL_POLL: Duration = Duration::from_millis(500);
+
+/// What happens after so many events is not in the views: a program that never comes to its end would use up all
+/// memory.
+const MOST_RECORDS: usize = 2_000_000;
 
 struct Watch {
     recording: Recording,
@@ -65,13 +90,18 @@ struct Watch {
     views: Vec<View>,
     /// From 1; the second run's files have `-2` in their names.
     run: usize,
+    /// How many events there may be; fewer only in a test.
+    most: usize,
+    /// True once there were more.
+    is_full: Cell<bool>,
+    has_told_spin: Cell<bool>,
     has_shown: Cell<bool>,
     /// The program's own observer.
     own: Option<Box<dyn Observer>>,
 }
 
 impl Watch {
-    fn begin(views: Vec<View>, own: Option<Box<dyn Observer>>) -> Self {
+    fn begin(run: usize, views: Vec<View>, own: Option<Box<dyn Observer>>) -> Self {
         let printed = Printed::watch().unwrap_or_else(|error| {
             complain(&format!(
                 "what the program prints cannot be watched: {error}"
@@ -83,7 +113,10 @@ impl Watch {
             printed: RefCell::new(printed),
             running: Cell::new(None),
             views,
-            run: RUNS.fetch_add(1, Ordering::Relaxed) + 1,
+            run,
+            most: MOST_RECORDS,
+            is_full: Cell::new(false),
+            has_told_spin: Cell::new(false),
             has_shown: Cell::new(false),
             own,
         }
@@ -111,8 +144,15 @@ impl Watch {
 
     /// Numbers the record anew, for printed lines have numbers here too.
     fn record(&self, mut record: Record) {
-        record.seq = self.recording.len() as u64;
-        self.recording.observe_owned(record);
+        let records = self.recording.len();
+        if records < self.most {
+            record.seq = records as u64;
+            self.recording.observe_owned(record);
+        } else if !self.is_full.replace(true) {
+            complain(&format!(
+                "there have been {records} events: what happens from now on is in no view"
+            ));
+        }
     }
 
     fn show_all(&self) {
@@ -193,6 +233,10 @@ impl Observer for Watch {
             Event::PollEnded { .. } | Event::Cancelled { .. } | Event::Panicked { .. } => {
                 self.running.set(None);
             }
+            // A program that spins for ever has no end at which a view could say so.
+            Event::Spinning { .. } if !self.has_told_spin.replace(true) => {
+                complain(&record.event.to_string());
+            }
             _ => {}
         }
         self.record(record.clone());
@@ -252,6 +296,21 @@ fn complain(message: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::UnparkCause;
+
+    #[test]
+    fn of_too_many_events_the_first_are_kept() {
+        let mut watch = Watch::begin(1, Vec::new(), None);
+        watch.most = 2;
+        for seq in 0..4 {
+            let by = UnparkCause::Deadline;
+            let (time, event) = (Duration::ZERO, Event::Unparked { by });
+            watch.record(Record { seq, time, event });
+        }
+        let kept = watch.recording.records().into_iter();
+        assert_eq!(kept.map(|record| record.seq).collect::<Vec<_>>(), [0, 1]);
+        watch.end();
+    }
 
     #[test]
     fn each_further_run_has_files_of_its_own() {

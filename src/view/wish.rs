@@ -43,6 +43,7 @@ pub(crate) struct Wish {
     /// Each event, as it happens.
     pub(crate) live: bool,
     pub(crate) virtual_time: bool,
+    pub(crate) closed_world: bool,
 }
 
 /// A value that asks for nothing that there is.
@@ -75,6 +76,10 @@ impl Wish {
                 }
                 ("virtual", None) => {
                     wish.virtual_time = true;
+                    continue;
+                }
+                ("closed", None) => {
+                    wish.closed_world = true;
                     continue;
                 }
                 ("story", file) => Some(View::Story(file)),
@@ -119,7 +124,8 @@ impl fmt::Display for Unknown {
              \x20 chrome:FILE  a trace for Perfetto and chrome://tracing\n\
              \x20 json:FILE    the events\n\
              \x20 live         each event at once, on standard error, also of a program that hangs\n\
-             \x20 virtual      run on the virtual clock, where sleeping takes no time",
+             \x20 virtual      run on the virtual clock, where sleeping takes no time\n\
+             \x20 closed       take it that nobody outside uses a waker: a deadlock ends in a verdict",
             self.value
         )
     }
@@ -131,7 +137,7 @@ mod tests {
 
     #[test]
     fn values_are_joined_by_commas() {
-        let wish = Wish::read("story, svg:a/b.svg,virtual,live,html:C:x.html").unwrap();
+        let wish = Wish::read("story, svg:a/b.svg,virtual,closed,live,html:C:x.html").unwrap();
         let views = [
             View::Story(None),
             View::Svg("a/b.svg".into()),
@@ -140,13 +146,21 @@ mod tests {
         assert_eq!(wish.views, views);
         let asked = views.map(|view| view.to_string());
         assert_eq!(asked, ["story", "svg:a/b.svg", "html:C:x.html"]);
-        assert!(wish.virtual_time && wish.live);
+        assert!(wish.virtual_time && wish.closed_world && wish.live);
         assert_eq!(Wish::read(""), Ok(Wish::default()));
     }
 
     #[test]
     fn a_wrong_value_is_refused_with_the_list_of_right_ones() {
-        for value in ["stroy", "svgg:x", "step:x", "virtual:1", "live:x", "STORY"] {
+        for value in [
+            "stroy",
+            "svgg:x",
+            "step:x",
+            "virtual:1",
+            "closed:1",
+            "live:x",
+            "STORY",
+        ] {
             let message = Wish::read(&format!("story,{value}"))
                 .unwrap_err()
                 .to_string();

@@ -10,7 +10,7 @@ function plain(state) {
     const [[a1, a2 = 0], [b1, b2 = 0]] = [a, b].map((timer) => timer.id.slice("timer ".length).split(".").map(Number));
     return a1 - b1 || a2 - b2;
   };
-  const tasks = [...state.tasks.values()].map(({ seen_at, forgotten, ...task }) => task);
+  const tasks = [...state.tasks.values()].map(({ seen_at, forgotten, dropping, ...task }) => task);
   const { printed, ...rest } = state;
   return { ...rest, tasks, timers: [...state.timers.values()].sort(byId) };
 }

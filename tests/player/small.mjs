@@ -43,6 +43,10 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
       assert.match(tasks, /running/, says);
       assert.match(await text("code"), /runs; it was (given to block_on|spawned|last seen) here/, says);
     }
+    if (/ returns Ready/.test(says)) {
+      const name = says.replace(/ returns Ready.*/, "");
+      assert.ok(!(await text("code")).includes(`◀ ${name} `), "a task that has its output is at no line");
+    }
     if (/ waits for .*, at /.test(says)) assert.match(await text("code"), /◀ \S+ is here/, says);
     if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000300 s/, says);
     if (/its timer for 1.000300 s fired/.test(says) && /ready queue/.test(says)) {
@@ -140,6 +144,11 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
     assert.ok(await evaluate(isSeen), `at ${width} pixels the line in the timeline is seen`);
   }
 
+  for (const [width, height] of [[1366, 657], [1920, 1080]]) {
+    await resize(width, height);
+    const below = await evaluate("document.documentElement.scrollHeight - innerHeight");
+    assert.ok(below <= 0, `at ${width} by ${height} all is in the window, but for ${below} pixels`);
+  }
   await resize(1366, 657);
   for (let at = 0; at <= last; at += 1) {
     await evaluate(`scrollTo(0, 0); go(${at})`);

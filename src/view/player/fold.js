@@ -109,9 +109,11 @@ function fold(state, record) {
         wakers: null,
         woken_by: null,
         // Of the page alone, the executor has no such things: where it was last seen, at an await or where it
-        // spawned another, for where nothing better is known; and whether its waker was forgotten.
+        // spawned another, for where nothing better is known; whether its waker was forgotten; and whether it is
+        // dropped with its executor.
         seen_at: record.at,
         forgotten: false,
+        dropping: false,
       });
       break;
     case "Woken":
@@ -122,6 +124,7 @@ function fold(state, record) {
       break;
     case "Dropping":
       runs(state, task);
+      changeTask(state, task, { dropping: true });
       break;
     case "PassedOver":
       takeReady(state, task);

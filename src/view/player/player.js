@@ -312,11 +312,19 @@ function taskRow(task) {
   return row;
 }
 
-function stateOf(task) {
+// The task's own end follows.
+function isReady(task) {
   const now = lastHappened();
-  // The task's own end follows.
-  if (now.event === "PollEnded" && now.ready && now.task === task.id) return "ready: it has its output";
-  let text = task.stage;
+  return now.event === "PollEnded" && now.ready && now.task === task.id;
+}
+
+function isDropped(task) {
+  return task.stage === "running" && (task.aborted || task.dropping);
+}
+
+function stateOf(task) {
+  if (isReady(task)) return "ready: it has its output";
+  let text = isDropped(task) ? "being dropped" : task.stage;
   if (task.stage === "waiting") {
     text = task.queued && waitsOf(task).length === 0 ? "woken" : "waiting for " + waits(task);
   }
@@ -445,7 +453,7 @@ function seenAt(task) {
 function markTasks() {
   const marks = new Map();
   for (const task of state.tasks.values()) {
-    if (isOver(task)) continue;
+    if (isOver(task) || isReady(task)) continue;
     // While it runs it may be anywhere, and where it waits for something that is not watchglass's, a
     // channel, say, is not known.
     const waits = task.stage === "running" ? [] : waitsOf(task).map((wait) => wait.at).filter(isShown);
@@ -475,8 +483,8 @@ function markTasks() {
     const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
     if (given.length > 0) said.push(were(given) + "given to block_on here");
     if (spawned.length > 0) said.push(were(spawned) + "spawned here");
-    if (lastSeen.length > 0) said.push(were(lastSeen) + "last seen here, and " +
-      (lastSeen.length > 1 ? "have" : "has") + " gone on to what watchglass cannot see");
+    if (lastSeen.length > 0) said.push(shortList(lastSeen) + (lastSeen.length > 1 ? " wait" : " waits") +
+      " for something that is not watchglass's, somewhere after this line");
     line.append(element("span", "◀ " + said.join("; "), "who"));
   }
 }
@@ -485,6 +493,7 @@ function markTasks() {
 function whereItRuns(task) {
   const now = lastHappened();
   const place = seenAt(task);
+  if (isDropped(task)) return place === task.spawned_at ? "is dropped; it was spawned here" : "is dropped; it was last seen here";
   if ((now.event === "Waits" || now.event === "Spawned") && now.at === place) return "is here";
   if (place !== task.spawned_at) return "runs; it was last seen here";
   return task.kind === "Main" ? "runs; it was given to block_on here" : "runs; it was spawned here";
