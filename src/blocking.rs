@@ -163,9 +163,9 @@ impl<T> Future for Blocking<T> {
         let outcome = self.job.place().take();
         let done = match outcome.expect("the closure has ended") {
             Outcome::Done(done) => done,
+            // Told by the panic hook too: there may be no handle any more.
             Outcome::Refused(error) => {
-                let refusal = format!("spawn_blocking: no thread could be started: {error}");
-                resume_unwind(Box::new(refusal));
+                panic!("spawn_blocking: no thread could be started: {error}")
             }
         };
         let shared = Shared::expect_current("spawn_blocking");

@@ -9,7 +9,7 @@
 //! out first, and dropped when the borrow has ended.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
@@ -58,7 +58,7 @@ pub(crate) struct Shared {
     /// What the poll that runs now has said that it waits for, and has not given up. Of use only while tracing.
     pub(crate) said: RefCell<Vec<WaitsOn>>,
     /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
-    pub(crate) armed_when_due: RefCell<Vec<Key>>,
+    pub(crate) armed_when_due: RefCell<HashSet<Key>>,
     /// Its tasks that await one of another executor, and where, each place as often as it does.
     pub(crate) awaits_elsewhere: RefCell<HashMap<TaskId, Vec<&'static Location<'static>>>>,
 }
@@ -85,8 +85,8 @@ impl Shared {
             registered: Cell::new(false),
             registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
-            said: RefCell::new(Vec::new()),
-            armed_when_due: RefCell::new(Vec::new()),
+            said: RefCell::default(),
+            armed_when_due: RefCell::default(),
             awaits_elsewhere: RefCell::default(),
         })
     }
@@ -316,12 +316,11 @@ impl Shared {
     fn held_waker(&self) -> Option<usize> {
         let wakers = self.wakers.borrow();
         let held = |slot: usize| matches!(wakers.get(slot), Some(Some(w)) if w.clones() > 0);
-        // Whoever held one last time probably still does: with many tasks that spares a long search
-        // at every park. A task that has ended has no waker here.
-        let found = match self.last_held.get() {
-            last if held(last) => Some(last),
-            _ => (0..wakers.len()).find(|&slot| held(slot)),
-        };
+        // Whoever held one last time probably still does, and if not, the next one does: with many tasks that
+        // spares a long search at every park, also where they are answered one after the other. A task that has
+        // ended has no waker here.
+        let last = self.last_held.get();
+        let found = (last..wakers.len()).chain(0..last).find(|&slot| held(slot));
         self.last_held.set(found.unwrap_or(0));
         found
     }

@@ -97,7 +97,7 @@ impl Shared {
         let now_ns = self.clock.now_ns();
         let held_ns = u64::try_from(held.as_nanos()).unwrap_or(u64::MAX);
         let began_ns = now_ns.saturating_sub(held_ns);
-        let mut delayed = self.queue.ready();
+        let mut delayed = self.queue.ready_behind(0);
         let (mut timers, mut late_ns) = (0, 0);
         let armed_when_due = self.armed_when_due.borrow();
         // The virtual clock has stood still: no timer came due meanwhile.

@@ -576,8 +576,10 @@ impl Drop for Executor {
     /// Drops every future, in the order of their slots, and then what those drops have spawned.
     fn drop(&mut self) {
         let _entered = self.shared.enter();
+        let queue = &self.shared.queue;
+        let mut queued = queue.len();
         loop {
-            let unfinished = self.shared.queue.unfinished(|id, _| Some(id));
+            let mut unfinished = queue.unfinished(|id, _| Some(id));
             if unfinished.is_empty() {
                 // An observer's panic has no caller to go to any more.
                 let payload = self.shared.tracer().take_panic();
@@ -588,16 +590,21 @@ impl Drop for Executor {
                 // Either may have spawned something.
                 drop_contained(payload);
             }
-            for id in unfinished {
-                // A drop before this one may have finished it by now.
-                if self.shared.queue.state(id).is_unfinished() {
-                    let task = self.shared.queue.with_slot(id, |slot| slot.task.take());
-                    self.shared.cancel(id, task.flatten(), || {
-                        self.shared
-                            .tracer()
-                            .emit(move || Event::Dropping { task: id });
-                    });
+            while !unfinished.is_empty() {
+                for id in unfinished {
+                    // A drop before this one may have finished it by now.
+                    if queue.state(id).is_unfinished() {
+                        let task = queue.with_slot(id, |slot| slot.task.take());
+                        self.shared.cancel(id, task.flatten(), || {
+                            self.shared
+                                .tracer()
+                                .emit(move || Event::Dropping { task: id });
+                        });
+                    }
                 }
+                // What was spawned meanwhile is in the queue: to find it there is no need to look at all.
+                unfinished = queue.ready_behind(queued);
+                queued += unfinished.len();
             }
         }
     }

@@ -315,9 +315,11 @@ impl Queue {
         self.tasks.borrow().ready.len()
     }
 
-    /// What is in the queue, in order, with those that have ended since they were queued.
-    pub(crate) fn ready(&self) -> Vec<TaskId> {
-        self.tasks.borrow().ready.iter().copied().collect()
+    /// What is in the queue, in order, behind so many at the front; with those that have ended since they were
+    /// queued.
+    pub(crate) fn ready_behind(&self, front: usize) -> Vec<TaskId> {
+        let tasks = self.tasks.borrow();
+        tasks.ready.iter().skip(front).copied().collect()
     }
 
     /// Until the guard is dropped, whoever is woken is woken for this cause. The waker that is used

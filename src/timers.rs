@@ -94,10 +94,10 @@ impl Shared {
         });
     }
 
-    /// Notes a timer that was due when it was armed or moved: whoever did that has delayed nobody.
+    /// Notes a timer that was due when a poll armed or moved it: whoever did that has delayed nobody.
     fn note_if_due(&self, key: Key, deadline_ns: u64) {
-        if deadline_ns <= self.clock.now_ns() {
-            self.armed_when_due.borrow_mut().push(key);
+        if self.queue.running().is_some() && deadline_ns <= self.clock.now_ns() {
+            self.armed_when_due.borrow_mut().insert(key);
         }
     }
 

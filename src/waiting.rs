@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::context::Shared;
-use crate::slots::NextPoll;
+use crate::slots::{NextPoll, Slot};
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, WaitsOn};
+use crate::trace::{Cause, Event, TimerId, WaitsOn};
 use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, Woken};
+use crate::wheel::Key;
 
 /// What a poll has said up to some moment: where its task waits, and for how many things.
 pub(crate) struct Said {
@@ -178,16 +179,33 @@ impl Shared {
     }
 
     /// True if a timer or another task's end will wake the task that was polled last. It is asked only while
-    /// tracing, of a task whose waker nobody has, and looks at all timers and tasks unless that poll itself says
-    /// enough.
+    /// tracing, of a task whose waker nobody has, and looks at all timers and tasks unless what that poll
+    /// has left behind says enough.
     pub(crate) fn is_registered(&self, task: TaskId) -> bool {
+        let is_its = |waiter: &Waiter| waiter.task() == Some(task);
+        let is_left_with = |on: &WaitsOn| match *on {
+            WaitsOn::Timer(TimerId { index, generation }) => {
+                let mut wheel = self.wheel.borrow_mut();
+                let waiter = wheel.get_mut(Key { index, generation });
+                waiter.is_some_and(|waiter| is_its(waiter))
+            }
+            WaitsOn::Task(awaited) => {
+                let is_awaited = |slot: &mut Slot| match &slot.joiner {
+                    Some(Joiner::Waiter(waiter)) => is_its(waiter),
+                    _ => false,
+                };
+                self.queue.with_slot(awaited, is_awaited) == Some(true)
+            }
+            _ => false,
+        };
         self.registered.get()
+            || self.said.borrow().iter().any(is_left_with)
             || self
                 .wheel
                 .borrow()
                 .iter()
-                .any(|(.., waiter)| waiter.task() == Some(task))
-            || self.queue.any_joiner(|waiter| waiter.task() == Some(task))
+                .any(|(.., waiter)| is_its(waiter))
+            || self.queue.any_joiner(is_its)
     }
 
     /// Which task awaits which, by its handle.

@@ -134,6 +134,25 @@ fn any_other_task_has_a_box_of_its_own() {
     assert_eq!(allocations_of(of_two_types), 2);
 }
 
+#[test]
+fn a_sleep_that_is_moved_to_now_again_and_again_leaves_nothing_with_an_observed_executor() {
+    let executor = observed();
+    executor.block_on(sleep(Duration::from_secs(1))); // an instant of the start would be kept in a box
+    let mut sleep = Box::pin(sleep(Duration::from_secs(60)));
+    executor.block_on(async { assert!(common::poll_once(sleep.as_mut()).await.is_pending()) });
+    let mut moves = |times| {
+        for _ in 0..times {
+            sleep.as_mut().reset(executor.now());
+        }
+    };
+    assert_eq!(measure(|| moves(1000)).count_total, 0);
+    executor.block_on(async { moves(2) });
+    assert_eq!(
+        measure(|| executor.block_on(async { moves(1000) })).count_total,
+        0
+    );
+}
+
 /// A debug build copies a future at every call that hands it on. With 100 KiB, each copy more needs as much
 /// more stack: 800 KiB were enough when this was written, and 1600 when large futures too could move into
 /// a box that was left. (Where it is not enough, the whole program ends.)

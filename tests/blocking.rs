@@ -353,16 +353,27 @@ fn a_closure_that_no_thread_could_be_started_for_is_not_told_as_run() {
     if env::var_os(STACK).is_none() {
         let name = "a_closure_that_no_thread_could_be_started_for_is_not_told_as_run";
         let mut again = Command::new(env::current_exe().unwrap());
-        again.args(["--exact", name, "--test-threads=1"]);
+        again.args(["--exact", name, "--test-threads=1", "--nocapture"]);
         let output = again
             .env(STACK, (1_u64 << 62).to_string())
             .output()
             .unwrap();
         let printed = String::from_utf8_lossy(&output.stdout);
-        return assert!(output.status.success(), "{printed}");
+        assert!(output.status.success(), "{printed}");
+        // The panic hook tells, also where the handle is gone.
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            told.matches("no thread could be started: ").count(),
+            2,
+            "{told}"
+        );
+        return;
     }
     let (executor, recording) = recorded(Executor::builder());
-    let refused = executor.block_on(async { spawn_blocking(|| ()).await.unwrap_err() });
+    let refused = executor.block_on(async {
+        drop(spawn_blocking(|| ()));
+        spawn_blocking(|| ()).await.unwrap_err()
+    });
     let says = refused.panic_message().unwrap();
     assert!(
         says.starts_with("spawn_blocking: no thread could be started: "),

@@ -89,7 +89,7 @@ impl Snapshot {
             })
         });
         tasks.sort_unstable();
-        let ready = shared.queue.ready().into_iter();
+        let ready = shared.queue.ready_behind(0).into_iter();
         let of_entry = |id| match shared.queue.state(id) {
             SlotState::Queued => (id, shared.tracer().cause(id)),
             _ => (id, None),
