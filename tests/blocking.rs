@@ -351,7 +351,12 @@ fn virtual_time_does_not_overtake_a_closure_that_ends_at_any_moment() {
 fn a_closure_that_no_thread_could_be_started_for_is_not_told_as_run() {
     const STACK: &str = "RUST_MIN_STACK";
     if env::var_os(STACK).is_none() {
-        let name = "a_closure_that_no_thread_could_be_started_for_is_not_told_as_run";
+        // Where these tests are a part of a larger program, with the modules that they are in.
+        let name = concat!(
+            module_path!(),
+            "::a_closure_that_no_thread_could_be_started_for_is_not_told_as_run"
+        );
+        let (_, name) = name.split_once("::").unwrap();
         let mut again = Command::new(env::current_exe().unwrap());
         again.args(["--exact", name, "--test-threads=1", "--nocapture"]);
         let output = again

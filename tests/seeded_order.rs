@@ -214,12 +214,10 @@ fn a_program_that_panics_in_some_order() {
 
 #[test]
 fn where_block_on_panics_the_seed_is_told() {
-    let program = [
-        "--ignored",
-        "--nocapture",
-        "--exact",
-        "a_program_that_panics_in_some_order",
-    ];
+    // Where these tests are a part of a larger program, with the modules that they are in.
+    let name = concat!(module_path!(), "::a_program_that_panics_in_some_order");
+    let (_, name) = name.split_once("::").unwrap();
+    let program = ["--ignored", "--nocapture", "--exact", name];
     let output = Command::new(std::env::current_exe().unwrap())
         .args(program)
         .output()
