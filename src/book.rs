@@ -89,3 +89,8 @@ pub mod back_to_python {}
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/13-in-a-debugger.md")]
 pub mod in_a_debugger {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("book_pictures.md")]
+#[doc = include_str!("../docs/lab.md")]
+pub mod lab {}

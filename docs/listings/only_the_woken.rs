@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 
@@ -10,15 +11,13 @@ use waker_fn::waker_fn;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-thread_local! {
-    /// The waker of whoever waits for bell 0, 1 or 2.
-    static BELLS: RefCell<[Option<Waker>; 3]> = const { RefCell::new([const { None }; 3]) };
-}
+/// The waker of whoever waits for bell 0, 1 or 2.
+type Bells = Rc<RefCell<Vec<Option<Waker>>>>;
 
-async fn task(number: usize) {
+async fn task(number: usize, bells: Bells) {
     poll_fn(|cx| {
         println!("task {number} is polled");
-        BELLS.with_borrow_mut(|bells| bells[number] = Some(cx.waker().clone()));
+        bells.borrow_mut()[number] = Some(cx.waker().clone());
         Poll::<()>::Pending
     })
     .await;
@@ -26,9 +25,10 @@ async fn task(number: usize) {
 
 fn main() {
     let (queue, ready) = mpsc::channel();
+    let bells: Bells = Rc::new(RefCell::new(vec![None; 3]));
     let mut tasks: Vec<Task> = Vec::new();
     for number in 0..3 {
-        tasks.push(Box::pin(task(number)));
+        tasks.push(Box::pin(task(number, bells.clone())));
         queue.send(number).expect("the queue is open");
     }
     let run = |tasks: &mut Vec<Task>| {
@@ -46,7 +46,7 @@ fn main() {
     println!("nothing happened");
     run(&mut tasks);
     println!("bell 1 rings");
-    let waker = BELLS.with_borrow_mut(|bells| bells[1].take());
+    let waker = bells.borrow_mut()[1].take();
     waker.expect("task 1 waits").wake();
     run(&mut tasks);
 }

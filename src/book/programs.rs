@@ -2,7 +2,7 @@
 //!
 //! They lie in `docs/listings/`, `examples/` and `tests/` of the repository, and `cargo test` compiles and runs them.
 //! In the repository alone are those of chapter 12 for tokio and smol, in `benches/peers/mapping/`, and the
-//! pages beside the book: `docs/examples.md`, `docs/reliability.md` and `docs/performance.md`.
+//! pages beside the book: `docs/examples.md` with `docs/images/asynchronous.html`, `docs/reliability.md` and `docs/performance.md`.
 //!
 #![doc = program!("asynchronous.py", "examples/python/asynchronous.py")]
 #![doc = program!("asyncio_agrees.rs", "tests/asyncio_agrees.rs")]
@@ -12,6 +12,7 @@
 #![doc = program!("differs.py", "examples/python/differs.py")]
 #![doc = program!("differs.rs", "docs/listings/differs.rs")]
 #![doc = program!("executor_a_thread.rs", "docs/listings/executor_a_thread.rs")]
+#![doc = program!("lab_mended.rs", "docs/listings/lab_mended.rs")]
 #![doc = program!("movable.rs", "examples/shared/movable.rs")]
 #![doc = program!("moves.rs", "docs/listings/moves.rs")]
 #![doc = program!("on_the_real_one.rs", "docs/listings/on_the_real_one.rs")]

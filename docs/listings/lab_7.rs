@@ -1,0 +1,34 @@
+//! Lab 7: one task counts the money, and another panics.
+#![allow(clippy::await_holding_refcell_ref)] // that is the fault
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use watchglass::{block_on, sleep, spawn};
+
+type Till = Rc<RefCell<u32>>;
+
+async fn counts(till: Till) {
+    let money = till.borrow();
+    sleep(Duration::from_secs(1)).await;
+    println!("there are {money} coins");
+}
+
+async fn pays(till: Till) {
+    *till.borrow_mut() += 5;
+    println!("paid");
+}
+
+async fn shop() {
+    let till = Till::default();
+    let counts = spawn(counts(till.clone()));
+    let pays = spawn(pays(till));
+    if let Err(error) = pays.await {
+        println!("pays: {error}");
+    }
+    counts.await.expect("no panic");
+}
+
+fn main() {
+    block_on(shop());
+}
