@@ -1,7 +1,7 @@
 //! What the marks of a picture mean: of those that are in it, and no others.
 
 use super::lanes::{LETTERS, Lane, Lanes, Waiting};
-use super::svg::{LETTER, LINE, MARGIN, WIDTH, ring};
+use super::sheet::{LETTER, LINE, MARGIN, WIDTH, ring};
 
 /// The room for a mark, before its text.
 const MARK: f64 = 20.0;

@@ -78,6 +78,7 @@ mod printed;
 #[cfg(not(target_os = "linux"))]
 #[path = "printed_elsewhere.rs"]
 mod printed;
+mod sheet;
 mod snapshot;
 mod sources;
 mod step;

@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 use super::findings;
 use super::json::lines;
 use super::names::Names;
+use super::sheet::escaped;
 use super::sources::Sources;
-use super::svg::{escaped, picture_with_places};
+use super::svg::picture_with_places;
 use crate::trace::{Event, Record};
 
 /// So many records are parsed at a time.

@@ -7,41 +7,16 @@ use super::findings::{self, Finding};
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
 use super::legend::Legend;
 use super::names::{Names, label_that_fits};
+use super::sheet::{
+    LANE, LEFT, LETTER, LINE, MARGIN, RIGHT, STYLE, TIMER_ROW, TOP, WIDTH, escaped, ring,
+};
 use super::sums::Sums;
 use crate::trace::Record;
 
-/// All lengths are in units of the picture, which is scaled to wherever it is shown.
-pub(super) const WIDTH: f64 = 1000.0;
-/// Where names and the legend begin.
-pub(super) const MARGIN: f64 = 8.0;
-const LEFT: f64 = 150.0;
-const RIGHT: f64 = 34.0;
-const TOP: f64 = 34.0;
-const LANE: f64 = 40.0;
-const TIMER_ROW: f64 = 24.0;
-/// The height of a line of findings, and how many findings are shown.
-pub(super) const LINE: f64 = 18.0;
+/// So many findings are shown.
 const FINDINGS: usize = 6;
 /// More lanes than this are not drawn: the picture would be too long to look at.
 const LANES: usize = 200;
-/// About the width of a letter at 12 units.
-pub(super) const LETTER: f64 = 7.25;
-
-/// Colours by what they mean. Text on a bar has at least 4.5:1 to it, in both schemes.
-const STYLE: &str = "\
-svg{--ground:#fff;--ink:#1b1f24;--faint:#57606a;--line:#d0d7de;--idle:#e7ebef;--poll:#0550ae;\
---long:#a40e26;--timer:#b6e3ff;--overdue:#ffc1bc;--other:#e3d7ff;--closure:#c6efc9;\
---queued:#ffdf9e;--arrow:#8250df}\
-@media(prefers-color-scheme:dark){svg{--ground:#0d1117;--ink:#e6edf3;--faint:#9198a1;\
---line:#3d444d;--idle:#1b2129;--poll:#79c0ff;--long:#ff7b72;--timer:#0c3a66;\
---overdue:#6e1914;--other:#3c2a6b;--closure:#12471f;--queued:#5f4500;--arrow:#d2a8ff}}\
-text{white-space:pre;font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}\
-.faint{fill:var(--faint)}.name{font-weight:600}\
-.timer{fill:var(--timer)}.overdue{fill:var(--overdue)}.other{fill:var(--other)}.closure{fill:var(--closure)}\
-.queued{fill:var(--queued)}.poll{fill:var(--poll)}.long{fill:var(--long)}\
-.bad{fill:var(--long)}.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\
-.verdict{stroke:var(--long);stroke-width:2}.why{fill:var(--ground);font-weight:600}\
-.arrow{stroke:var(--arrow);stroke-width:1.5;fill:none}.head{fill:var(--arrow)}";
 
 pub(crate) fn picture(records: &[Record]) -> String {
     let found = findings::of(records, &Names::of(records), FINDINGS);
@@ -324,15 +299,6 @@ impl Picture {
     }
 }
 
-/// The mark of a wake that did nothing.
-pub(super) fn ring(x: f64, y: f64, told: &str) -> String {
-    format!(
-        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"var(--ground)\" stroke=\"var(--arrow)\" \
-         stroke-width=\"1.5\"><title>{}</title></circle>",
-        escaped(told)
-    )
-}
-
 /// The findings in lines that fit the picture.
 fn wrapped(found: &[Finding]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -373,37 +339,4 @@ fn abridged(label: &str) -> Vec<String> {
 /// How many letters there is room for.
 fn letters(room: f64) -> usize {
     (room / LETTER) as usize
-}
-
-/// Text that cannot be taken for markup, whatever a task is called or prints.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            // XML has no way to say these at all.
-            '\u{FFFE}' | '\u{FFFF}' => safe.push('\u{FFFD}'),
-            control if control.is_control() && control != '\n' => safe.push('\u{FFFD}'),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_cannot_be_markup() {
-        let name = "</text><script>'\"&\u{1}\u{FFFE}";
-        assert_eq!(
-            escaped(name),
-            "&lt;/text&gt;&lt;script&gt;&#39;&quot;&amp;\u{FFFD}\u{FFFD}"
-        );
-    }
 }
