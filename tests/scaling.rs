@@ -1,6 +1,6 @@
 //! Eight times as many tasks or timers take eight times as long, and not sixty-four times.
 //!
-//! A machine that does something else makes a measure longer, and never shorter: so one good attempt is enough.
+//! A machine that does something else makes a measure longer, and never shorter: so the shortest of several counts.
 
 mod common;
 
@@ -15,7 +15,7 @@ use common::{ms, no_hang, secs};
 use watchglass::trace::Record;
 use watchglass::{Builder, Executor, join, join_all, sleep, spawn, timeout};
 
-const ATTEMPTS: usize = 10;
+const ATTEMPTS: usize = 5;
 
 #[track_caller]
 fn assert_linear(few: usize, load: impl Fn(usize)) {
@@ -24,11 +24,17 @@ fn assert_linear(few: usize, load: impl Fn(usize)) {
         load(many);
         start.elapsed().as_secs_f64()
     };
-    let mut ratios = (0..ATTEMPTS).map(|_| took(8 * few) / took(few));
-    assert!(
-        ratios.any(|ratio| ratio < 24.0),
-        "eight times as many took more than 24 times as long, {ATTEMPTS} times"
-    );
+    let (mut best_few, mut best_many) = (f64::MAX, f64::MAX);
+    for _ in 0..ATTEMPTS {
+        for _ in 0..3 {
+            best_few = took(few).min(best_few);
+        }
+        best_many = took(8 * few).min(best_many);
+        if best_many < 24.0 * best_few {
+            return;
+        }
+    }
+    panic!("eight times as many took {best_many:.3} s and not eight times {best_few:.3} s");
 }
 
 fn observed() -> Builder {
@@ -78,17 +84,26 @@ fn timers_that_are_due_when_they_are_armed_are_told_of() {
     });
 }
 
-#[test]
-fn tasks_that_give_up_one_of_two_sleeps_are_observed() {
-    assert_linear(500, |tasks| {
+/// Beside `waits`, each task gives up a sleep, which might have been all that would wake it.
+fn gives_up_a_sleep_beside<F: Future + 'static>(waits: impl Fn(&Executor) -> F) {
+    assert_linear(1_000, |tasks| {
         let executor = observed().virtual_time().build();
         for _ in 0..tasks {
-            drop(executor.spawn(async {
-                let _ = join(sleep(secs(3600)), timeout(secs(1), sleep(ms(1)))).await;
-            }));
+            let waits = waits(&executor);
+            drop(executor.spawn(join(waits, timeout(secs(1), sleep(ms(1))))));
         }
         executor.block_on(sleep(secs(2)));
     });
+}
+
+#[test]
+fn tasks_that_give_up_one_of_two_sleeps_are_observed() {
+    gives_up_a_sleep_beside(|_| sleep(secs(3600)));
+}
+
+#[test]
+fn tasks_that_give_up_a_sleep_and_await_a_task_are_observed() {
+    gives_up_a_sleep_beside(|executor| executor.spawn(sleep(secs(3600))));
 }
 
 #[test]
