@@ -390,3 +390,33 @@ impl Shared {
         self.queue.waits_at.get()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_a_waker_is_searched_from_where_somebody_did_last() {
+        let clock = Rc::new(Clock::real());
+        let queue = Queue::new(None, Tracer::new(clock.clone(), None, None));
+        let pool = Pool::new(1, Pool::KEEP_ALIVE);
+        let shared = Shared::new(clock, queue, pool, Spin::new(true));
+        let own = || Some(HeldWaker::new(shared.home.clone()));
+        shared.wakers.borrow_mut().resize_with(4, own);
+        let lent = |slot: usize| {
+            let wakers = shared.wakers.borrow();
+            wakers[slot].as_ref().map(|held| held.waker.clone())
+        };
+        let (first, second, last) = (lent(0), lent(1), lent(3));
+        assert_eq!(shared.held_waker(), Some(0));
+        drop(first);
+        assert_eq!(shared.held_waker(), Some(1));
+        let first = lent(0);
+        drop(second);
+        assert_eq!(shared.held_waker(), Some(3), "and not from the front again");
+        drop(last);
+        assert_eq!(shared.held_waker(), Some(0));
+        drop(first);
+        assert_eq!(shared.held_waker(), None);
+    }
+}

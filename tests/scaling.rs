@@ -7,12 +7,9 @@ mod common;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::mpsc;
-use std::task::{Poll, Waker};
-use std::thread;
 use std::time::Duration;
 
-use common::{ms, no_hang, secs};
+use common::{ms, secs};
 use rustix::time::{ClockId, clock_gettime};
 use watchglass::trace::Record;
 use watchglass::{Builder, Executor, join, join_all, sleep, spawn, timeout};
@@ -45,41 +42,6 @@ fn assert_linear(few: usize, load: impl Fn(usize)) {
 
 fn observed() -> Builder {
     Executor::builder().observer(|_: &Record| ())
-}
-
-#[test]
-fn wakers_that_others_hold_are_used_one_after_the_other() {
-    no_hang(|| {
-        assert_linear(4_000, |tasks| {
-            let (sender, receiver) = mpsc::channel::<Waker>();
-            let (ask, asked) = mpsc::channel();
-            thread::scope(|scope| {
-                scope.spawn(move || {
-                    let wakers: Vec<Waker> = receiver.iter().take(tasks).collect();
-                    for waker in wakers {
-                        waker.wake();
-                        asked.recv().unwrap();
-                    }
-                });
-                let executor = Executor::builder().spin(false).build();
-                let tasks = (0..tasks).map(|_| {
-                    let (sender, ask) = (sender.clone(), ask.clone());
-                    let mut polls = 0;
-                    executor.spawn(std::future::poll_fn(move |cx| {
-                        polls += 1;
-                        if polls > 1 {
-                            ask.send(()).unwrap();
-                            return Poll::Ready(());
-                        }
-                        sender.send(cx.waker().clone()).unwrap();
-                        Poll::Pending
-                    }))
-                });
-                let tasks: Vec<_> = tasks.collect();
-                executor.block_on(join_all(tasks));
-            });
-        });
-    });
 }
 
 #[test]
