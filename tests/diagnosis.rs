@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -683,6 +683,18 @@ fn only_what_was_said_in_this_poll_is_given_up_and_only_once() {
     });
     let gave_up = |event: &&Event| matches!(event, Event::GaveUp { .. });
     assert_eq!(recording.events().iter().filter(gave_up).count(), 1);
+}
+
+#[test]
+fn a_handle_that_is_polled_with_a_waker_of_nobody_wakes_nobody() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let forgets = async {
+        let mut handle = spawn(pending::<()>());
+        poll_fn(|_| Pin::new(&mut handle).poll(&mut Context::from_waker(Waker::noop()))).await
+    };
+    drop(executor.try_block_on(forgets).unwrap_err());
+    let forgotten = |event: &&Event| matches!(event, Event::ForgottenWaker { .. });
+    assert_eq!(recording.events().iter().filter(forgotten).count(), 2);
 }
 
 #[test]
