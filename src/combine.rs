@@ -50,17 +50,9 @@ impl Future for YieldNow {
             return Poll::Ready(());
         }
         self.yielded = true;
-        waits(WaitsOn::Turn, Location::caller());
+        Shared::waits_on_current(WaitsOn::Turn, Location::caller());
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-/// Combinators work on any executor; on this one it is told what they wait for.
-#[inline]
-pub(crate) fn waits(on: WaitsOn, at: &'static Location<'static>) {
-    if let Some(shared) = Shared::current() {
-        shared.waits(on, at);
     }
 }
 
@@ -221,7 +213,7 @@ where
         let RunnersProjection::Running { a, b } = runners.as_mut().project() else {
             panic!("a race is polled only until it is ready");
         };
-        let said_before = Shared::said();
+        let said_before = Shared::said_so_far();
         let winner = match a.poll(cx) {
             Poll::Pending => b.poll(cx),
             ready => ready,

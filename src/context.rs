@@ -28,7 +28,7 @@ use crate::queue::{AfterEnd, Queue};
 use crate::slots::{NextPoll, Slot, State};
 use crate::spin::Spin;
 use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
-use crate::trace::{Cause, Event, TaskKind, Tracer, WaitsOn};
+use crate::trace::{Cause, Event, Said, TaskKind, Tracer};
 use crate::waiter::{Joiner, PolledChild, Waiter};
 use crate::wheel::{Key, Wheel};
 
@@ -55,8 +55,10 @@ pub(crate) struct Shared {
     /// True if it has left it where `is_registered` does not look.
     pub(crate) registered_unseen: Cell<bool>,
     last_held: Cell<usize>,
-    /// What the poll that runs now has said that it waits for, and has not given up. Of use only while tracing.
-    pub(crate) said: RefCell<Vec<WaitsOn>>,
+    /// What the poll that runs now has said. Of use only while tracing.
+    pub(crate) said: RefCell<Said>,
+    /// True once the executor is being dropped, and with it all of its tasks.
+    pub(crate) is_ending: Cell<bool>,
     /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
     pub(crate) armed_when_due: RefCell<HashSet<Key>>,
     /// Its tasks that await one of another executor, and where, each place as often as it does.
@@ -86,6 +88,7 @@ impl Shared {
             registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
             said: RefCell::default(),
+            is_ending: Cell::new(false),
             armed_when_due: RefCell::default(),
             awaits_elsewhere: RefCell::default(),
         })
@@ -252,6 +255,8 @@ impl Shared {
     /// Drops an unfinished task's future and finishes it as cancelled, or as panicked if that drop
     /// panics. `tell` says that the drop begins.
     pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>, tell: impl FnOnce()) {
+        // What the last poll has said was not said by this task, perhaps, and not in a poll of it.
+        self.said.borrow_mut().clear();
         let before = self.queue.set_running(Some(id));
         let waits_at = self.queue.with_slot(id, |slot| slot.waits_at);
         self.queue.waits_at.set(waits_at.flatten());

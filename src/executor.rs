@@ -12,6 +12,7 @@
 use std::any::{Any, type_name};
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::io::{self, Write};
 use std::panic::{
     AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind,
 };
@@ -204,7 +205,6 @@ impl Executor {
         let ran = catch_unwind(AssertUnwindSafe(run));
         if let Err(payload) = &ran {
             main.panicked(&**payload);
-            self.tell_seed();
             // What that poll has cloned must wake nobody else.
             drop(self.spare.borrow_mut().replace_by_new());
         }
@@ -228,6 +228,7 @@ impl Executor {
                 payload
             }
         };
+        self.tell_seed();
         resume_unwind(payload)
     }
 
@@ -391,7 +392,11 @@ impl Executor {
     #[cold]
     fn tell_seed(&self) {
         if let Some(seed) = self.shared.queue.seed {
-            eprintln!("watchglass: the tasks were polled in the order of seed {seed}");
+            // Nobody may be there to read it.
+            let _ = writeln!(
+                io::stderr(),
+                "watchglass: the tasks were polled in the order of seed {seed}"
+            );
         }
     }
 
@@ -576,6 +581,7 @@ impl Drop for Executor {
     /// Drops every future, in the order of their slots, and then what those drops have spawned.
     fn drop(&mut self) {
         let _entered = self.shared.enter();
+        self.shared.is_ending.set(true);
         let queue = &self.shared.queue;
         let mut queued = queue.len();
         loop {

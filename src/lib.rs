@@ -79,6 +79,7 @@
 //! | [trace/sentences.rs] | the sentence that each event is printed as |
 //! | [trace/observer.rs] | who is told |
 //! | [trace/recording.rs] | an observer that keeps every event |
+//! | [trace/said.rs] | what a poll has said that its task waits for |
 //! | [waiter.rs] | who is told that a timer has fired, or a task has ended |
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
@@ -137,6 +138,7 @@
 //! [trace/sentences.rs]: ../src/watchglass/trace/sentences.rs.html
 //! [trace/observer.rs]: ../src/watchglass/trace/observer.rs.html
 //! [trace/recording.rs]: ../src/watchglass/trace/recording.rs.html
+//! [trace/said.rs]: ../src/watchglass/trace/said.rs.html
 //! [waiter.rs]: ../src/watchglass/waiter.rs.html
 //! [slots.rs]: ../src/watchglass/slots.rs.html
 //! [queue.rs]: ../src/watchglass/queue.rs.html

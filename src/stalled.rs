@@ -249,7 +249,7 @@ impl fmt::Display for StuckTask {
             (Some(task), None) if self.waker_is_held => {
                 write!(f, "waits for {NOT_OURS}, or for {task}")
             }
-            (Some(task), None) => write!(f, "waits, and only the end of {task} would wake it"),
+            (Some(task), None) => write!(f, "waits; the end of {task} would wake it"),
             (None, None) if self.waker_is_held => write!(f, "waits for {NOT_OURS}"),
             (None, None) => write!(
                 f,

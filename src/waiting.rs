@@ -19,7 +19,8 @@ use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, Woken};
 use crate::wheel::Key;
 
 /// What a poll has said up to some moment: where its task waits, and for how many things.
-pub(crate) struct Said {
+#[derive(Clone, Copy)]
+pub(crate) struct SaidSoFar {
     at: Option<&'static Location<'static>>,
     waits: usize,
 }
@@ -86,39 +87,80 @@ impl Shared {
     #[inline]
     pub(crate) fn waits(&self, on: WaitsOn, at: &'static Location<'static>) {
         self.queue.waits_at.set(Some(at));
-        // Asked here, so that nothing is made ready where nobody is told.
-        if self.tracer().is_on() {
-            let task = self.queue.running();
-            if task.is_some() {
-                self.said.borrow_mut().push(on);
-            }
-            self.tracer().emit(move || Event::Waits { task, on, at });
+        if self.tracer().has_observer() {
+            self.tell_waits(on, at);
         }
+    }
+
+    /// [`waits`](Shared::waits), for what works on any executor: on this one it is told what it waits for.
+    #[inline]
+    pub(crate) fn waits_on_current(on: WaitsOn, at: &'static Location<'static>) {
+        let is_told = Shared::with_current(|current| {
+            let current = current?;
+            current.queue.waits_at.set(Some(at));
+            current.tracer().has_observer().then_some(())
+        });
+        if is_told.is_some()
+            && let Some(shared) = Shared::current()
+        {
+            shared.tell_waits(on, at);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_waits(&self, on: WaitsOn, at: &'static Location<'static>) {
+        if !self.tracer().is_on() {
+            return;
+        }
+        let task = self.queue.running();
+        if task.is_some() {
+            self.said.borrow_mut().push(on);
+        }
+        self.tracer().emit(move || Event::Waits { task, on, at });
+        // The observer may have polled something that waits, too.
+        self.queue.waits_at.set(Some(at));
     }
 
     /// What the task that runs on this thread has said so far, to go [back to](Shared::back_to).
     #[inline]
-    pub(crate) fn said() -> Option<Said> {
+    pub(crate) fn said_so_far() -> Option<SaidSoFar> {
         Shared::with_current(|current| {
             let current = current?;
+            let waits = match current.tracer().has_observer() {
+                true => current.said.borrow().len(),
+                false => 0,
+            };
             let at = current.queue.waits_at.get();
-            let waits = current.said.borrow().len();
-            Some(Said { at, waits })
+            Some(SaidSoFar { at, waits })
         })
     }
 
     /// A future that was polled since then is over. Whatever was said in it, the task waits for that no more.
-    pub(crate) fn back_to(before: Option<Said>) {
-        let (Some(before), Some(shared)) = (before, Shared::current()) else {
+    #[inline]
+    pub(crate) fn back_to(before: Option<SaidSoFar>) {
+        let Some(SaidSoFar { at, waits }) = before else {
             return;
         };
-        shared.queue.waits_at.set(before.at);
-        let mut said = shared.said.borrow_mut();
-        // A handle of before may have been dropped.
-        let from = before.waits.min(said.len());
-        let given_up = said.split_off(from);
-        drop(said);
+        let is_told = Shared::with_current(|current| {
+            let current = current?;
+            current.queue.waits_at.set(at);
+            current.tracer().is_on().then_some(())
+        });
+        if is_told.is_some() {
+            Shared::give_up_since(at, waits);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_up_since(at: Option<&'static Location<'static>>, waits: usize) {
+        let Some(shared) = Shared::current() else {
+            return;
+        };
+        let given_up = shared.said.borrow_mut().give_up_since(waits);
         given_up.into_iter().for_each(|on| shared.gives_up(on));
+        shared.queue.waits_at.set(at); // see `tell_waits`
     }
 
     fn gives_up(&self, on: WaitsOn) {
@@ -132,15 +174,11 @@ impl Shared {
         if !self.tracer().is_on() {
             return;
         }
-        let on = WaitsOn::Task(task);
-        let said = |said: &mut Vec<WaitsOn>| {
-            let last = said.iter().rposition(|&said| said == on)?;
-            Some(said.remove(last))
-        };
-        let given_up = said(&mut self.said.borrow_mut());
-        given_up.into_iter().for_each(|on| self.gives_up(on));
+        let times = self.said.borrow_mut().give_up_task(task);
+        (0..times).for_each(|_| self.gives_up(WaitsOn::Task(task)));
         let next_poll = self.queue.with_slot(task, |slot| slot.next_poll);
-        if next_poll.is_some_and(|next_poll| next_poll != NextPoll::Dropped) {
+        let is_aborted = next_poll.is_none_or(|next_poll| next_poll == NextPoll::Dropped);
+        if !is_aborted && !self.is_ending.get() {
             self.tracer().emit(move || Event::Detached { task });
         }
     }
@@ -199,7 +237,7 @@ impl Shared {
             _ => false,
         };
         self.registered.get()
-            || self.said.borrow().iter().any(is_left_with)
+            || self.said.borrow().waits().any(is_left_with)
             || self
                 .wheel
                 .borrow()

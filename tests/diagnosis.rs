@@ -686,6 +686,96 @@ fn only_what_was_said_in_this_poll_is_given_up_and_only_once() {
 }
 
 #[test]
+fn what_was_said_before_a_race_keeps_its_place_when_a_handle_is_dropped_inside() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let (mut first, mut second) = (Some(spawn(sleep(secs(5)))), spawn(sleep(secs(5))));
+        assert!(
+            poll_once(Pin::new(first.as_mut().unwrap()))
+                .await
+                .is_pending()
+        );
+        let inside = poll_fn(|cx| {
+            drop(first.take());
+            Pin::new(&mut second).poll(cx).map(drop)
+        });
+        race(inside, std::future::ready(())).await;
+        sleep(secs(2)).await;
+    });
+    assert!(
+        first_lane(&recording).contains("= sleep until 2.000 s ="),
+        "{}",
+        recording.timeline()
+    );
+}
+
+#[test]
+fn who_polls_a_handle_twice_gives_it_up_as_often() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let mut handle = spawn(sleep(secs(5)));
+        for _ in 0..2 {
+            assert!(poll_once(Pin::new(&mut handle)).await.is_pending());
+        }
+        drop(handle);
+        sleep(secs(2)).await;
+    });
+    assert!(
+        first_lane(&recording).contains("= sleep until 2.000 s ="),
+        "{}",
+        recording.timeline()
+    );
+}
+
+#[test]
+fn while_an_executor_is_dropped_nobody_gives_up_or_is_said_to_go_on_alone() {
+    let (executor, recording) = recorded(Executor::builder());
+    drop(executor.spawn(async {
+        let inner = spawn(pending::<()>());
+        inner.await.unwrap();
+    }));
+    // The outer one waits, and was the last to be polled.
+    executor.step();
+    recording.take();
+    drop(executor);
+    let gives_up = |event: &Event| matches!(event, Event::GaveUp { .. } | Event::Detached { .. });
+    assert!(
+        !recording.events().iter().any(gives_up),
+        "{}",
+        recording.story()
+    );
+}
+
+#[test]
+fn what_an_observer_polls_does_not_move_the_place_of_a_task() {
+    let kept = Rc::new(RefCell::new(None));
+    let meddles = {
+        let kept = kept.clone();
+        move |record: &watchglass::trace::Record| {
+            if let Event::GaveUp { .. } | Event::Waits { .. } = record.event {
+                let mut sleep = Box::pin(sleep(secs(9)));
+                let _ = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                kept.replace(Some(sleep)); // the one before goes
+            }
+        }
+    };
+    let executor = Executor::builder().virtual_time().observer(meddles).build();
+    let stalled = executor.try_block_on(async {
+        race(pending(), sleep(secs(1))).await;
+        let mut handle = spawn(pending::<()>());
+        race(
+            poll_fn(|cx| Pin::new(&mut handle).poll(cx).map(drop)),
+            async {},
+        )
+        .await;
+        kept.replace(None);
+        pending::<()>().await;
+    });
+    let stalled = stalled.unwrap_err();
+    assert_eq!(stalled.tasks()[0].waits_at, None, "{stalled}");
+}
+
+#[test]
 fn a_handle_that_is_polled_with_a_waker_of_nobody_wakes_nobody() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     let forgets = async {

@@ -6,13 +6,17 @@
 mod common;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use common::{ms, secs};
 use rustix::time::{ClockId, clock_gettime};
-use watchglass::trace::Record;
-use watchglass::{Builder, Executor, join, join_all, sleep, spawn, timeout};
+use watchglass::trace::{Record, Recording};
+use watchglass::{Builder, Executor, JoinHandle, join, join_all, sleep, spawn, timeout};
 
 const ATTEMPTS: usize = 5;
 
@@ -97,5 +101,41 @@ fn drops_that_spawn_one_after_the_other_end_with_their_executor() {
         let first = SpawnsInDrop(drops);
         drop(executor.spawn(async move { drop(first) }));
         drop(executor);
+    });
+}
+
+/// Polls each handle once, in one poll.
+fn handles_polled(
+    executor: &Executor,
+    tasks: usize,
+) -> impl Future<Output = Vec<JoinHandle<()>>> + use<> {
+    let mut handles: Vec<_> = (0..tasks)
+        .map(|_| executor.spawn(sleep(secs(3600))))
+        .collect();
+    poll_fn(move |cx| {
+        for handle in &mut handles {
+            assert!(Pin::new(handle).poll(cx).is_pending());
+        }
+        Poll::Ready(mem::take(&mut handles))
+    })
+}
+
+#[test]
+fn a_race_in_which_many_handles_were_polled_is_told() {
+    assert_linear(2_000, |tasks| {
+        let recording = Recording::new();
+        let executor = Executor::builder().observer(recording.clone()).build();
+        drop(executor.block_on(timeout(secs(1), handles_polled(&executor, tasks))));
+        let story = recording.story();
+        assert_eq!(story.matches(" gives up waiting for ").count(), tasks);
+    });
+}
+
+#[test]
+fn handles_that_were_polled_are_dropped_before_an_observer() {
+    assert_linear(1_000, |tasks| {
+        let executor = observed().build();
+        let polls = handles_polled(&executor, tasks);
+        executor.block_on(async { drop(polls.await) });
     });
 }

@@ -621,7 +621,7 @@ fn a_task_that_waits_for_another_since_an_earlier_poll_is_named_with_that_one() 
     }));
     let told = stalled.unwrap_err().to_string();
     assert!(
-        told.ends_with(", waits, and only the end of #0 would wake it"),
+        told.ends_with(", waits; the end of #0 would wake it"),
         "{told}"
     );
 }

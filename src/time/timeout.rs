@@ -71,7 +71,7 @@ impl<F: Future> Future for Timeout<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         assert!(!*this.is_over, "a timeout is polled only until it is ready");
-        let said_before = Shared::said();
+        let said_before = Shared::said_so_far();
         if let Poll::Ready(output) = this.future.poll(cx) {
             Shared::back_to(said_before);
             return Poll::Ready(Ok(output));

@@ -89,14 +89,16 @@ pub enum Event {
     },
     /// In the same poll in which the task said that it waits for this, it gave that up: a
     /// [`race`](crate::race) or a [`timeout`](crate::timeout()) is over in which it was, or the handle was dropped.
-    /// Of a sleep that is dropped, [`TimerCancelled`](Event::TimerCancelled) tells.
+    /// Of a sleep that is dropped, [`TimerCancelled`](Event::TimerCancelled) tells, and of the dropped handle of
+    /// another executor's task nothing does.
     GaveUp {
         /// The task that runs.
         task: TaskId,
         /// What it waits for no more.
         on: WaitsOn,
     },
-    /// The handle of an unfinished task was dropped, and the task was not aborted: it goes on alone.
+    /// The handle of an unfinished task was dropped, and neither was the task aborted nor is its executor being
+    /// dropped: it goes on alone.
     Detached {
         /// The task of which nobody has the handle any more.
         task: TaskId,

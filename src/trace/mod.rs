@@ -13,6 +13,7 @@ mod event;
 mod sentences;
 mod observer;
 mod recording;
+mod said;
 #[cfg(feature = "view")]
 mod state;
 
@@ -28,6 +29,7 @@ pub use event::{
 };
 pub use observer::Observer;
 pub use recording::Recording;
+pub(crate) use said::Said;
 pub(crate) use sentences::{At, Circle, OneLine};
 #[cfg(feature = "view")]
 pub(crate) use sentences::{Seconds, in_program};

@@ -49,7 +49,8 @@ const LEGEND: &str = "\
 A letter is a poll and its cause: n new, t its timer fired, w another task woke it, j a task that it
 awaits has ended, s it woke itself, o it was woken from outside, a it was aborted (and is dropped).
 == it sleeps   ++ its timer is overdue   -- it waits for something else   ~~ its closure runs on a thread
-.. it is in the ready queue   * a wake did nothing   ! dropped unfinished, or panicked   :: the thread is parked
+.. it is in the ready queue   * a wake did nothing   :: the thread is parked
+!  it was dropped unfinished, or panicked
 ";
 
 fn column(x: f64) -> usize {

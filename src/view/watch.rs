@@ -68,11 +68,15 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
 
 /// Nobody may be there to read it.
 fn print_live(run: usize, record: &Record) {
-    let executor = match run {
+    let _ = writeln!(io::stderr(), "{}{record}", which(run));
+}
+
+/// Whose events they are, before an event of an executor after the first.
+fn which(run: usize) -> String {
+    match run {
         1 => String::new(),
         run => format!("executor {run}  "),
-    };
-    let _ = writeln!(io::stderr(), "{executor}{record}");
+    }
 }
 
 /// On the virtual clock, polls that took this long by the operating system's are told of. It is longer than on the
@@ -235,7 +239,7 @@ impl Observer for Watch {
             }
             // A program that spins for ever has no end at which a view could say so.
             Event::Spinning { .. } if !self.has_told_spin.replace(true) => {
-                complain(&record.event.to_string());
+                complain(&format!("{}{}", which(self.run), record.event));
             }
             _ => {}
         }
@@ -289,8 +293,9 @@ fn program() -> String {
         .into_owned()
 }
 
+/// Nobody may be there to read it.
 fn complain(message: &str) {
-    eprintln!("watchglass: {message}");
+    let _ = writeln!(io::stderr(), "watchglass: {message}");
 }
 
 #[cfg(test)]

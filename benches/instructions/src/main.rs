@@ -1,4 +1,4 @@
-//! Three small programs whose instructions `scripts/instructions` counts:
+//! Small programs whose instructions `scripts/instructions` counts:
 //! `watchglass-instructions PROGRAM ROUNDS`.
 //!
 //! Every round does the same again, so that the count of 2 N rounds less the count of N rounds is
@@ -6,9 +6,10 @@
 //! clock or starts a thread: what it executes does not depend on how busy the machine is.
 
 use std::env;
+use std::future::{pending, ready};
 use std::time::Duration;
 
-use watchglass::{Executor, sleep, spawn, yield_now};
+use watchglass::{Executor, race, sleep, spawn, timeout, yield_now};
 
 /// So many operations are one round: the script divides by it.
 const OPERATIONS_A_ROUND: u64 = 1000;
@@ -16,14 +17,16 @@ const OPERATIONS_A_ROUND: u64 = 1000;
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [program, rounds] = &arguments[..] else {
-        panic!("usage: watchglass-instructions yield|spawn_and_join|sleep ROUNDS");
+        panic!("usage: watchglass-instructions yield|spawn_and_join|sleep|race|timeout ROUNDS");
     };
     let rounds = rounds.parse().expect("ROUNDS is a number");
     match program.as_str() {
         "yield" => yield_loop(rounds),
         "spawn_and_join" => spawn_and_join(rounds),
         "sleep" => sleeps_under_virtual_time(rounds),
-        other => panic!("there is no program {other}: yield, spawn_and_join, sleep"),
+        "race" => races(rounds),
+        "timeout" => timeouts(rounds),
+        other => panic!("there is no program {other}"),
     }
 }
 
@@ -66,4 +69,26 @@ fn sleeps_under_virtual_time(rounds: u64) {
         }
         executor.run_until_idle();
     }
+}
+
+/// A race in which one side is ready at once, and the other never. (No `yield_now` in it, which would then not be
+/// compiled into the one task that yields.)
+fn races(rounds: u64) {
+    Executor::new().block_on(async move {
+        for i in 0..rounds * OPERATIONS_A_ROUND {
+            assert_eq!(race(pending(), ready(i)).await, i);
+        }
+    });
+}
+
+/// A future that is ready at once has a minute's time.
+fn timeouts(rounds: u64) {
+    Executor::builder()
+        .virtual_time()
+        .build()
+        .block_on(async move {
+            for i in 0..rounds * OPERATIONS_A_ROUND {
+                assert_eq!(timeout(Duration::from_secs(60), ready(i)).await, Ok(i));
+            }
+        });
 }
