@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -620,10 +621,20 @@ fn who_spins_is_told_at_once_for_the_end_may_never_come() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let told = BufReader::new(child.stderr.take().unwrap()).lines();
-    let told = told
-        .map(Result::unwrap)
-        .find(|line| line.contains("woke itself"));
+    let stderr = child.stderr.take().unwrap();
+    let (send, told) = mpsc::channel();
+    thread::spawn(move || {
+        let told = BufReader::new(stderr).lines().map(Result::unwrap);
+        told.take_while(|line| send.send(line.clone()).is_ok())
+            .last()
+    });
+    let told = loop {
+        match told.recv_timeout(Duration::from_secs(60)) {
+            Ok(line) if line.contains("woke itself") => break Some(line),
+            Ok(_) => {}
+            Err(_) => break None,
+        }
+    };
     child.kill().unwrap();
     child.wait().unwrap();
     let told = told.unwrap();
@@ -693,4 +704,30 @@ fn what_is_not_utf_8_is_refused() {
         "{}",
         complained(&output)
     );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_yields_often() {
+    watchglass::block_on(async {
+        for _ in 0..1500 {
+            watchglass::yield_now().await;
+        }
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_nothing_can_be_complained_of_the_program_runs_all_the_same() {
+    let story = directory("full").join("run.txt");
+    let watchglass = format!("story:{}", story.display());
+    let mut command = here("a_program_that_yields_often", &watchglass);
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = command.stderr(full).output().unwrap();
+    assert!(output.status.success(), "{}", printed(&output));
+    assert!(fs::read_to_string(story).unwrap().contains("1501 polls"));
 }

@@ -32,13 +32,18 @@ pub(crate) fn picture_with_places(records: &[Record], most: usize) -> Option<(St
     if lanes.lanes.len() > most {
         return None;
     }
+    let lanes_end = lanes.lanes.iter().map(height_of).sum::<f64>() + TOP;
     let playhead = format!(
-        "<line id=\"playhead\" y1=\"{}\" y2=\"100%\"/>\n",
+        "<line id=\"playhead\" y1=\"{}\" y2=\"{lanes_end}\"/>\n",
         TOP - 12.0
     );
     let picture = drawn(records, &lanes, &[], &playhead);
     let rounded = |&x: &f64| (at(x) * 10.0).round() / 10.0;
     Some((picture, lanes.positions.iter().map(rounded).collect()))
+}
+
+fn height_of(lane: &Lane) -> f64 {
+    LANE + TIMER_ROW * lane.timers.len() as f64
 }
 
 fn lanes(records: &[Record]) -> Lanes {
@@ -55,7 +60,7 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
     };
     for lane in &lanes.lanes {
         picture.tops.push(picture.bottom);
-        picture.bottom += LANE + TIMER_ROW * lane.timers.len() as f64;
+        picture.bottom += height_of(lane);
     }
     let undrawn = more_tasks(lanes);
     if undrawn.is_some() {

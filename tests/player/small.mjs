@@ -148,6 +148,19 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
     await resize(width, height);
     const below = await evaluate("document.documentElement.scrollHeight - innerHeight");
     assert.ok(below <= 0, `at ${width} by ${height} all is in the window, but for ${below} pixels`);
+    const found = await evaluate(`(() => {
+      const found = document.getElementById("findings");
+      const list = document.getElementById("found");
+      const wasHidden = found.hidden;
+      found.hidden = false;
+      const before = list.innerHTML;
+      list.innerHTML = "<li>a finding of some length, which may well take more than a line</li>".repeat(9);
+      const heights = [found, document.getElementById("panels")].map((it) => it.clientHeight);
+      list.innerHTML = before;
+      found.hidden = wasHidden;
+      return heights;
+    })()`);
+    assert.ok(found.every((height) => height >= 150), `with findings the panels have room: ${found}`);
   }
   await resize(1366, 657);
   for (let at = 0; at <= last; at += 1) {

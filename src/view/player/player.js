@@ -346,7 +346,7 @@ function showReady() {
     link.href = "#step=" + entry.woken_by;
     item.append(link);
     const task = state.tasks.get(entry.task);
-    if (task && isOver(task)) item.append("; it has ended, and will be passed over");
+    if (task && isOver(task)) item.append(step === lastStep ? "; it has ended" : "; it has ended, and will be passed over");
     return item;
   });
   const more = state.ready.length - entries.length;
@@ -516,7 +516,8 @@ on("forward", "click", () => go(step + 1));
 on("last", "click", () => go(lastStep));
 on("wake", "click", () => jump(wakeOfPoll()));
 on("poll", "click", () => goIfAny(nextPoll(null)));
-on("timeline", "toggle", showPlace);
+on("timeline", "toggle", show);
+window.addEventListener("resize", show);
 on("number", "change", (event) => go(Number(event.target.value)));
 on("scrubber", "input", (event) => go(Number(event.target.value)));
 on("file", "change", (event) => {
