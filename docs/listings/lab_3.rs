@@ -11,11 +11,15 @@ async fn clock() {
     }
 }
 
+/// Stands for a computation.
+fn scale() {
+    thread::sleep(Duration::from_millis(800));
+}
+
 async fn opens(picture: &str) {
     sleep(Duration::from_millis(250)).await;
     println!("{picture} is loaded");
-    // What needs the processor for so long.
-    thread::sleep(Duration::from_millis(800));
+    scale();
     println!("{picture} is scaled");
 }
 

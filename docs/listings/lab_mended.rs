@@ -1,4 +1,4 @@
-//! The seven programs of the lab, mended. Each mend is a function.
+//! The seven programs of the lab, mended: of each the functions that have changed, and what they need.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -8,8 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use async_channel::unbounded;
-use watchglass::{Executor, join, sleep, spawn, spawn_blocking};
+use async_channel::{Receiver, Sender, bounded, unbounded};
+use watchglass::{Executor, interval, join, sleep, spawn, spawn_blocking};
+
+// ---- 1
 
 async fn download(name: &str, seconds: u64) -> String {
     sleep(Duration::from_secs(seconds)).await;
@@ -23,6 +25,8 @@ async fn downloads() {
     println!("{first}\n{second}");
 }
 
+// ---- 2
+
 async fn save(name: &'static str) {
     sleep(Duration::from_millis(10)).await;
     println!("{name} is saved");
@@ -31,34 +35,79 @@ async fn save(name: &'static str) {
 async fn edit() {
     println!("you write a letter, and save it");
     let saved = spawn(save("the letter"));
-    println!("good bye");
     saved.await.expect("no panic");
+    println!("good bye");
 }
 
-async fn opens(picture: &'static str) {
+// ---- 3
+
+async fn clock() {
+    let mut ticks = interval(Duration::from_millis(100));
+    loop {
+        ticks.tick().await;
+    }
+}
+
+fn scale() {
+    thread::sleep(Duration::from_millis(800));
+}
+
+async fn opens(picture: &str) {
+    sleep(Duration::from_millis(250)).await;
     println!("{picture} is loaded");
-    let scaled = spawn_blocking(|| thread::sleep(Duration::from_millis(800)));
-    scaled.await.expect("no panic");
+    spawn_blocking(scale).await.expect("no panic");
     println!("{picture} is scaled");
+}
+
+async fn window() {
+    let clock = spawn(clock());
+    opens("the picture").await;
+    sleep(Duration::from_millis(250)).await;
+    clock.abort();
+}
+
+// ---- 4
+
+async fn writer(name: &str, printer: Sender<String>) {
+    for page in 1..=2 {
+        let page = format!("page {page} of {name}");
+        printer.send(page).await.expect("the printer listens");
+    }
+}
+
+async fn printer(pages: Receiver<String>) {
+    while let Ok(page) = pages.recv().await {
+        println!("printed: {page}");
+    }
+    println!("no more pages will come");
 }
 
 async fn office() {
     let (sender, receiver) = unbounded();
-    let printer = spawn(async move {
-        while let Ok(page) = receiver.recv().await {
-            println!("printed: {page}");
-        }
-        println!("no more pages will come");
-    });
-    sender.send("a page").await.expect("the printer listens");
-    drop(sender); // the last one
+    let printer = spawn(printer(receiver));
+    join(
+        writer("the letter", sender.clone()),
+        writer("the bill", sender),
+    )
+    .await;
     printer.await.expect("no panic");
 }
+
+// ---- 5
 
 #[derive(Default)]
 struct Door {
     is_open: Cell<bool>,
-    guest: RefCell<Option<Waker>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Door {
+    fn open(&self) {
+        self.is_open.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 struct Opened(Rc<Door>);
@@ -70,65 +119,74 @@ impl Future for Opened {
         if self.0.is_open.get() {
             return Poll::Ready(());
         }
-        self.0.guest.replace(Some(cx.waker().clone()));
+        self.0.waker.replace(Some(cx.waker().clone()));
         Poll::Pending
     }
 }
 
-impl Door {
-    fn open(&self) {
-        self.is_open.set(true);
-        if let Some(guest) = self.guest.take() {
-            guest.wake();
-        }
-    }
+async fn guest(door: Rc<Door>) {
+    Opened(door).await;
+    println!("the guest comes in");
 }
 
 async fn host() {
     let door = Rc::new(Door::default());
-    let guest = spawn(Opened(door.clone()));
+    let guest = spawn(guest(door.clone()));
     sleep(Duration::from_secs(1)).await;
+    println!("the door is opened");
     door.open();
     guest.await.expect("no panic");
-    println!("the guest comes in");
+}
+
+// ---- 6
+
+async fn kettle(boils: Sender<()>) {
+    sleep(Duration::from_millis(200)).await;
+    boils.send(()).await.expect("the cook waits");
 }
 
 async fn cook() {
-    let (boils, water) = async_channel::bounded(1);
-    let kettle = spawn(async move {
-        sleep(Duration::from_millis(200)).await;
-        boils.send(()).await.expect("the cook waits");
-    });
+    let (boils, water) = bounded(1);
+    let kettle = spawn(kettle(boils));
     water.recv().await.expect("the kettle is on");
     println!("the water boils");
     kettle.await.expect("no panic");
 }
 
-async fn counts(till: Rc<RefCell<u32>>) {
+// ---- 7
+
+type Till = Rc<RefCell<u32>>;
+
+async fn counts(till: Till) {
     let money = *till.borrow();
     sleep(Duration::from_secs(1)).await;
     println!("there were {money} coins");
 }
 
+async fn pays(till: Till) {
+    *till.borrow_mut() += 5;
+    println!("paid");
+}
+
 async fn shop() {
-    let till = Rc::new(RefCell::new(0));
+    let till = Till::default();
     let counts = spawn(counts(till.clone()));
-    let pays = spawn(async move { *till.borrow_mut() += 5 });
+    let pays = spawn(pays(till));
     pays.await.expect("no panic");
     counts.await.expect("no panic");
 }
 
+fn run(number: usize, mended: impl Future<Output = ()>) {
+    println!("{number}.");
+    Executor::new().block_on(mended);
+}
+
 fn main() {
-    let run = |number: usize, mended: Pin<Box<dyn Future<Output = ()>>>| {
-        println!("{number}.");
-        let executor = Executor::builder().virtual_time().build();
-        executor.block_on(mended);
-    };
-    run(1, Box::pin(downloads()));
-    run(2, Box::pin(edit()));
-    run(3, Box::pin(opens("the picture")));
-    run(4, Box::pin(office()));
-    run(5, Box::pin(host()));
-    run(6, Box::pin(cook()));
-    run(7, Box::pin(shop()));
+    run(1, downloads());
+    run(2, edit());
+    run(3, window());
+    run(4, office());
+    run(5, host());
+    run(6, cook());
+    run(7, shop());
 }
