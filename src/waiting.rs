@@ -221,7 +221,7 @@ impl Shared {
     /// has left behind says enough.
     pub(crate) fn is_registered(&self, task: TaskId) -> bool {
         let is_its = |waiter: &Waiter| waiter.task() == Some(task);
-        let is_left_with = |on: &WaitsOn| match *on {
+        let is_left_with = |on| match on {
             WaitsOn::Timer(TimerId { index, generation }) => {
                 let mut wheel = self.wheel.borrow_mut();
                 let waiter = wheel.get_mut(Key { index, generation });

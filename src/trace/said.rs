@@ -9,18 +9,26 @@ use crate::task::TaskId;
 #[derive(Default)]
 pub(crate) struct Said {
     /// In order. What was given up has left a hole, so that what was said later keeps its place.
-    waits: Vec<Option<WaitsOn>>,
-    /// By task whose handle was polled, where that was said.
-    of_task: HashMap<TaskId, Vec<usize>>,
+    waits: Vec<Wait>,
+    /// By task whose handle was polled, where that was said last.
+    last_of_task: HashMap<TaskId, usize>,
+}
+
+struct Wait {
+    /// `None` if it was given up.
+    on: Option<WaitsOn>,
+    /// Where the same handle was polled before.
+    same_before: Option<usize>,
 }
 
 impl Said {
     pub(crate) fn push(&mut self, on: WaitsOn) {
-        if let WaitsOn::Task(task) = on {
-            let places = self.of_task.entry(task).or_default();
-            places.push(self.waits.len());
-        }
-        self.waits.push(Some(on));
+        let same_before = match on {
+            WaitsOn::Task(task) => self.last_of_task.insert(task, self.waits.len()),
+            _ => None,
+        };
+        let on = Some(on);
+        self.waits.push(Wait { on, same_before });
     }
 
     /// For how many things it has said that it waits, with those that were given up.
@@ -29,29 +37,41 @@ impl Said {
     }
 
     /// What was not given up.
-    pub(crate) fn waits(&self) -> impl Iterator<Item = &WaitsOn> {
-        self.waits.iter().flatten()
+    pub(crate) fn waits(&self) -> impl Iterator<Item = WaitsOn> {
+        self.waits.iter().filter_map(|wait| wait.on)
     }
 
     pub(crate) fn clear(&mut self) {
         self.waits.clear();
-        self.of_task.clear();
+        self.last_of_task.clear();
     }
 
     /// What was said since there was so much, the last first: so whoever follows need not search.
     pub(crate) fn give_up_since(&mut self, waits: usize) -> Vec<WaitsOn> {
-        self.waits.drain(waits..).rev().flatten().collect()
+        let mut given_up = Vec::new();
+        for Wait { on, same_before } in self.waits.drain(waits..).rev() {
+            if let Some(WaitsOn::Task(task)) = on {
+                match same_before {
+                    Some(at) => self.last_of_task.insert(task, at),
+                    None => self.last_of_task.remove(&task),
+                };
+            }
+            given_up.extend(on);
+        }
+        given_up
     }
 
     /// How often the task's handle was polled, for which nobody waits any more.
     pub(crate) fn give_up_task(&mut self, task: TaskId) -> usize {
-        let places = self.of_task.remove(&task).unwrap_or_default();
-        // One of these places may be gone by now, and be another's.
-        let is_its = |on: &mut WaitsOn| *on == WaitsOn::Task(task);
-        let given_up = places
-            .into_iter()
-            .filter_map(|at| self.waits.get_mut(at)?.take_if(is_its));
-        given_up.count()
+        let mut times = 0;
+        let mut at = self.last_of_task.remove(&task);
+        while let Some(place) = at {
+            let wait = &mut self.waits[place];
+            wait.on = None;
+            at = wait.same_before;
+            times += 1;
+        }
+        times
     }
 }
 
@@ -78,6 +98,12 @@ mod tests {
         // Where the second was before, another is now.
         said.push(WaitsOn::Never);
         assert_eq!(said.give_up_task(task(2)), 0);
+        // Polled before and inside of what is over.
+        said.push(second);
+        let before = said.len();
+        said.push(second);
+        assert_eq!(said.give_up_since(before), [second]);
+        assert_eq!(said.give_up_task(task(2)), 1);
         said.push(second);
         said.clear();
         assert_eq!((said.len(), said.give_up_task(task(2))), (0, 0));
