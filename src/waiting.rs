@@ -100,9 +100,8 @@ impl Shared {
             current.queue.waits_at.set(Some(at));
             current.tracer().has_observer().then_some(())
         });
-        if is_told.is_some()
-            && let Some(shared) = Shared::current()
-        {
+        if is_told.is_some() {
+            let shared = Shared::current().expect("it is asked before");
             shared.tell_waits(on, at);
         }
     }
@@ -155,9 +154,7 @@ impl Shared {
     #[cold]
     #[inline(never)]
     fn give_up_since(at: Option<&'static Location<'static>>, waits: usize) {
-        let Some(shared) = Shared::current() else {
-            return;
-        };
+        let shared = Shared::current().expect("it is asked before");
         let given_up = shared.said.borrow_mut().give_up_since(waits);
         given_up.into_iter().for_each(|on| shared.gives_up(on));
         shared.queue.waits_at.set(at); // see `tell_waits`
