@@ -95,12 +95,11 @@ impl Shared {
     /// [`waits`](Shared::waits), for what works on any executor: on this one it is told what it waits for.
     #[inline]
     pub(crate) fn waits_on_current(on: WaitsOn, at: &'static Location<'static>) {
-        let is_told = Shared::with_current(|current| {
-            let current = current?;
+        let is_told = |current: &Shared| {
             current.queue.waits_at.set(Some(at));
-            current.tracer().has_observer().then_some(())
-        });
-        if is_told.is_some() {
+            current.tracer().has_observer()
+        };
+        if Shared::with_current(|current| current.is_some_and(is_told)) {
             let shared = Shared::current().expect("it is asked before");
             shared.tell_waits(on, at);
         }
@@ -141,12 +140,11 @@ impl Shared {
         let Some(SaidSoFar { at, waits }) = before else {
             return;
         };
-        let is_told = Shared::with_current(|current| {
-            let current = current?;
+        let is_told = |current: &Shared| {
             current.queue.waits_at.set(at);
-            current.tracer().is_on().then_some(())
-        });
-        if is_told.is_some() {
+            current.tracer().is_on()
+        };
+        if Shared::with_current(|current| current.is_some_and(is_told)) {
             Shared::give_up_since(at, waits);
         }
     }
