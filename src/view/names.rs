@@ -107,12 +107,10 @@ const SHORT: Duration = Duration::from_millis(10);
 /// needs. On the real one the last digits say nothing.
 fn digits(records: &[Record]) -> usize {
     let is_jump = |record: &Record| matches!(record.event, Event::ClockAdvanced { .. });
+    let ends = records.first().zip(records.last());
+    let lasted = ends.and_then(|(first, last)| last.time.checked_sub(first.time));
     // Where no time goes by at all, it does not jump either.
-    let stands_still = match (records.first(), records.last()) {
-        (Some(first), Some(last)) => first.time == last.time,
-        _ => false,
-    };
-    if stands_still || records.iter().any(is_jump) {
+    if lasted == Some(Duration::ZERO) || records.iter().any(is_jump) {
         let times = records.iter().map(|record| match record.event {
             Event::TimerArmed { deadline, .. } | Event::TimerReset { deadline, .. } => {
                 Seconds::digits_of(record.time).max(Seconds::digits_of(deadline))
@@ -121,9 +119,9 @@ fn digits(records: &[Record]) -> usize {
         });
         return times.max().unwrap_or(3);
     }
-    match (records.first(), records.last()) {
-        (Some(first), Some(last)) if first.time < last.time && last.time - first.time < SHORT => 6,
-        _ => 3,
+    match lasted.is_some_and(|lasted| lasted < SHORT) {
+        true => 6,
+        false => 3,
     }
 }
 
