@@ -21,6 +21,14 @@ use crate::trace::{Event, Observer, Record, Recording};
 /// Counts the executors that are watched, since each needs files of its own.
 static RUNS: AtomicUsize = AtomicUsize::new(0);
 
+/// On the virtual clock, polls that took this long by the operating system's are told of. It is longer than on the
+/// real clock, for a busy machine may stop any thread for a while, and there every run is to be the same.
+const LONG_VIRTUAL_POLL: Duration = Duration::from_millis(500);
+
+/// What happens after so many events is not in the views: a program that never comes to its end would use up all
+/// memory.
+const MOST_RECORDS: usize = 2_000_000;
+
 /// The builder, with what `WATCHGLASS` asks for added to it.
 ///
 /// # Panics
@@ -78,14 +86,6 @@ fn which(run: usize) -> String {
         run => format!("executor {run}  "),
     }
 }
-
-/// On the virtual clock, polls that took this long by the operating system's are told of. It is longer than on the
-/// real clock, for a busy machine may stop any thread for a while, and there every run is to be the same.
-const LONG_VIRTUAL_POLL: Duration = Duration::from_millis(500);
-
-/// What happens after so many events is not in the views: a program that never comes to its end would use up all
-/// memory.
-const MOST_RECORDS: usize = 2_000_000;
 
 struct Watch {
     recording: Recording,
