@@ -590,6 +590,21 @@ fn first_lane(recording: &Recording) -> String {
     timeline.lines().nth(1).unwrap().to_owned()
 }
 
+/// The main task sleeps last, and waits for nothing else meanwhile.
+#[track_caller]
+fn assert_only_sleeps_until(recording: &Recording, time: &str) {
+    let lane = first_lane(recording);
+    assert!(lane.contains(&format!("= sleep until {time} =")), "{lane}");
+}
+
+fn count(recording: &Recording, is_such: fn(&Event) -> bool) -> usize {
+    recording
+        .events()
+        .iter()
+        .filter(|event| is_such(event))
+        .count()
+}
+
 #[test]
 fn a_handle_that_was_given_up_is_not_awaited_any_more() {
     fn quick() -> JoinHandle<()> {
@@ -635,8 +650,7 @@ fn a_handle_that_was_given_up_is_not_awaited_any_more() {
         let (executor, recording) = recorded(Executor::builder().virtual_time());
         executor.block_on(program);
         drop(executor);
-        let lane = first_lane(&recording);
-        assert!(lane.contains("= sleep until 6.000 s ="), "{lane}");
+        assert_only_sleeps_until(&recording, "6.000 s");
         let story = recording.story();
         assert!(
             story.contains("gives up waiting for Sleep to end\n"),
@@ -663,8 +677,10 @@ fn a_handle_that_a_sibling_drops_is_given_up_once() {
         });
         join(awaits, race(drops, pending())).await;
     });
-    let gave_up = |event: &&Event| matches!(event, Event::GaveUp { .. });
-    assert_eq!(recording.events().iter().filter(gave_up).count(), 1);
+    assert_eq!(
+        count(&recording, |event| matches!(event, Event::GaveUp { .. })),
+        1
+    );
 }
 
 #[test]
@@ -681,8 +697,10 @@ fn only_what_was_said_in_this_poll_is_given_up_and_only_once() {
         });
         timeout(secs(1), dropped_inside).await.unwrap();
     });
-    let gave_up = |event: &&Event| matches!(event, Event::GaveUp { .. });
-    assert_eq!(recording.events().iter().filter(gave_up).count(), 1);
+    assert_eq!(
+        count(&recording, |event| matches!(event, Event::GaveUp { .. })),
+        1
+    );
 }
 
 #[test]
@@ -702,11 +720,7 @@ fn what_was_said_before_a_race_keeps_its_place_when_a_handle_is_dropped_inside()
         race(inside, std::future::ready(())).await;
         sleep(secs(2)).await;
     });
-    assert!(
-        first_lane(&recording).contains("= sleep until 2.000 s ="),
-        "{}",
-        recording.timeline()
-    );
+    assert_only_sleeps_until(&recording, "2.000 s");
 }
 
 #[test]
@@ -720,11 +734,7 @@ fn who_polls_a_handle_twice_gives_it_up_as_often() {
         drop(handle);
         sleep(secs(2)).await;
     });
-    assert!(
-        first_lane(&recording).contains("= sleep until 2.000 s ="),
-        "{}",
-        recording.timeline()
-    );
+    assert_only_sleeps_until(&recording, "2.000 s");
 }
 
 #[test]
@@ -783,8 +793,13 @@ fn a_handle_that_is_polled_with_a_waker_of_nobody_wakes_nobody() {
         poll_fn(|_| Pin::new(&mut handle).poll(&mut Context::from_waker(Waker::noop()))).await
     };
     drop(executor.try_block_on(forgets).unwrap_err());
-    let forgotten = |event: &&Event| matches!(event, Event::ForgottenWaker { .. });
-    assert_eq!(recording.events().iter().filter(forgotten).count(), 2);
+    assert_eq!(
+        count(&recording, |event| matches!(
+            event,
+            Event::ForgottenWaker { .. }
+        )),
+        2
+    );
 }
 
 #[test]
@@ -803,8 +818,10 @@ fn a_handle_that_is_dropped_after_an_abort_or_the_end_detaches_nobody() {
         drop(spawn(async {}));
         yield_now().await;
     });
-    let detached = |event: &&Event| matches!(event, Event::Detached { .. });
-    assert_eq!(recording.events().iter().filter(detached).count(), 1);
+    assert_eq!(
+        count(&recording, |event| matches!(event, Event::Detached { .. })),
+        1
+    );
 }
 
 #[test]
