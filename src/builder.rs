@@ -54,10 +54,10 @@ impl Builder {
     /// random (`select!` of the crates futures and tokio is, but for its biased forms).
     ///
     /// Time does not move while a closure of [`spawn_blocking`](crate::spawn_blocking) is out on a thread, but it
-    /// does not wait for threads of your own. (A closure that waits for what a task does after a sleep so waits for ever.)
-    /// Virtual time implies a [closed world](Builder::closed_world): where
-    /// a thread of your own is to wake a task, build with `closed_world(false)`; or let `spawn_blocking` do what
-    /// the thread does, and time waits for it too.
+    /// does not wait for threads of your own. So a closure that waits for what a task does after a sleep waits for
+    /// ever. Virtual time implies a [closed world](Builder::closed_world): where a thread of your own is to wake a
+    /// task, build with `closed_world(false)`; or let `spawn_blocking` do what the thread does, and time waits for
+    /// it too.
     ///
     /// ```
     /// use std::time::Duration;

@@ -2,7 +2,8 @@
 //!
 //! They lie in `docs/listings/`, `examples/` and `tests/` of the repository, and `cargo test` compiles and runs them.
 //! In the repository alone are those of chapter 12 for tokio and smol, in `benches/peers/mapping/`, and the
-//! pages beside the book: `docs/examples.md` with `docs/images/asynchronous.html`, `docs/reliability.md` and `docs/performance.md`.
+//! pages beside the book: `docs/examples.md` with `docs/images/asynchronous.html`, `docs/reliability.md` and
+//! `docs/performance.md`.
 //!
 #![doc = program!("asynchronous.py", "examples/python/asynchronous.py")]
 #![doc = program!("asyncio_agrees.rs", "tests/asyncio_agrees.rs")]
