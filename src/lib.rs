@@ -76,6 +76,7 @@
 //! | [wheel.rs] | the timer wheel: what was put in it comes out in the order of its deadlines |
 //! | [trace/mod.rs] | what happened, told to an observer |
 //! | [trace/event.rs] | every event |
+//! | [trace/words.rs] | how places, times and names are written |
 //! | [trace/sentences.rs] | the sentence that each event is printed as |
 //! | [trace/observer.rs] | who is told |
 //! | [trace/recording.rs] | an observer that keeps every event |
@@ -135,6 +136,7 @@
 //! [wheel.rs]: ../src/watchglass/wheel.rs.html
 //! [trace/mod.rs]: ../src/watchglass/trace/mod.rs.html
 //! [trace/event.rs]: ../src/watchglass/trace/event.rs.html
+//! [trace/words.rs]: ../src/watchglass/trace/words.rs.html
 //! [trace/sentences.rs]: ../src/watchglass/trace/sentences.rs.html
 //! [trace/observer.rs]: ../src/watchglass/trace/observer.rs.html
 //! [trace/recording.rs]: ../src/watchglass/trace/recording.rs.html

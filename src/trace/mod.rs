@@ -10,6 +10,7 @@
 //! the processor predicts; `scripts/cost-of-events` counts what they cost together.
 
 mod event;
+mod words;
 mod sentences;
 mod observer;
 mod recording;
@@ -30,11 +31,11 @@ pub use event::{
 pub use observer::Observer;
 pub use recording::Recording;
 pub(crate) use said::Said;
-pub(crate) use sentences::{At, Circle, OneLine};
-#[cfg(feature = "view")]
-pub(crate) use sentences::{Seconds, in_program};
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
+pub(crate) use words::{At, Circle, OneLine};
+#[cfg(feature = "view")]
+pub(crate) use words::{Seconds, in_program};
 
 use crate::clock::Clock;
 use crate::guard::{contain, drop_contained};

@@ -82,7 +82,7 @@ impl Axis {
     pub(crate) fn ticks(&self, records: &[Record]) -> Vec<(f64, String)> {
         let mut ticks = Vec::new();
         if self.duration.is_zero() {
-            return vec![(0.0, Seconds::with_digits(self.start, 3).to_string())];
+            return vec![(0.0, Seconds::to_the_millisecond(self.start).to_string())];
         }
         let step = round_step(self.duration / 5);
         let past_round = Duration::from_nanos((self.start.as_nanos() % step.as_nanos()) as u64);

@@ -137,7 +137,7 @@ impl fmt::Display for Span {
             1_000_000..1_000_000_000 => {
                 write!(f, "{}.{} ms", ns / 1_000_000, ns / 100_000 % 10)
             }
-            _ => write!(f, "{}", Seconds::with_digits(self.0, 3)),
+            _ => write!(f, "{}", Seconds::to_the_millisecond(self.0)),
         }
     }
 }
