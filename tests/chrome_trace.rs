@@ -207,6 +207,23 @@ fn a_run_that_stalls_is_valid_and_tells_what_was_found() {
 }
 
 #[test]
+fn a_task_that_never_had_its_turn_is_found() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { drop(spawn_named("saves", pending::<()>())) });
+    drop(executor);
+    let events = events(&recording);
+    assert_valid(&events);
+    let found: Vec<&Value> = events.iter().filter(|event| event["ph"] == "i").collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["cat"], "found");
+    let says = found[0]["name"].as_str().unwrap();
+    assert!(
+        says.starts_with("saves is dropped and was never polled"),
+        "{says}"
+    );
+}
+
+#[test]
 fn a_run_that_goes_on_is_valid() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     executor.block_on(async {

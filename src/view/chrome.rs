@@ -91,19 +91,19 @@ impl Trace<'_> {
             None => record.time.max(TICK),
         };
         self.last = Some(now);
-        let told = self.narrator.tell(record);
-        let found = match &record.event {
-            event if is_finding(event) => Some("found"),
-            event if is_useless_wake(event) => Some("useless wake"),
-            _ => None,
+        let event = &record.event;
+        let found = match is_finding(event, &self.narrator) {
+            true => Some("found"),
+            false => is_useless_wake(event).then_some("useless wake"),
         };
+        let told = self.narrator.tell(record);
         if let Some(found) = found {
             self.push(&json!({
                 "ph": "i", "name": told, "cat": found, "pid": PROCESS, "tid": EXECUTOR,
                 "ts": micros(now), "s": "t",
             }));
         }
-        match &record.event {
+        match event {
             Event::Spawned { task, .. } => self.spawned(*task, now),
             Event::Woken { task, by, .. } => {
                 self.stops_waiting(*task, now);

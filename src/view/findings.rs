@@ -1,4 +1,4 @@
-//! What is wrong with a run, if anything: the diagnosis that every view shows.
+//! What is wrong with a run, if anything: the diagnosis that every view of a whole run shows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -47,11 +47,7 @@ fn all(records: &[Record], names: &Names) -> Vec<Finding> {
     let mut spins: HashMap<TaskId, (u32, usize)> = HashMap::new();
     let mut older: HashSet<usize> = HashSet::new();
     for (step, record) in records.iter().enumerate() {
-        let is_found = match record.event {
-            Event::Dropping { task } => narrator.is_new(task),
-            ref event => is_finding(event),
-        };
-        if is_found {
+        if is_finding(&record.event, &narrator) {
             let says = narrator.tell(record);
             let says = format!("{}  {says}", names.time(record.time));
             if let Event::Spinning { task, polls } = record.event
@@ -69,15 +65,17 @@ fn all(records: &[Record], names: &Names) -> Vec<Finding> {
     found
 }
 
-pub(crate) fn is_finding(event: &Event) -> bool {
-    matches!(
-        event,
+/// Asked before the narrator is told of the event: a task that is dropped may never have been polled.
+pub(crate) fn is_finding(event: &Event, before: &Narrator) -> bool {
+    match *event {
         Event::ForgottenWaker { .. }
-            | Event::LongPoll(_)
-            | Event::Spinning { .. }
-            | Event::Stalled { .. }
-            | Event::Panicked { .. }
-    )
+        | Event::LongPoll(_)
+        | Event::Spinning { .. }
+        | Event::Stalled { .. }
+        | Event::Panicked { .. } => true,
+        Event::Dropping { task } => before.is_new(task),
+        _ => false,
+    }
 }
 
 /// True for a wake that did nothing: its task was in the ready queue already, or had ended. Not a
