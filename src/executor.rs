@@ -66,7 +66,7 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///
 /// While nothing is ready the thread is parked. Only where another thread has ended such a wait within 48 us
 /// does the next one spin first, for up to 24 us, because the answer may come as soon again; after a spin
-/// that no answer ends, it takes twice as many short waits to spin once more. So a thread that wakes this
+/// that no answer ends, it takes twice as many short waits to spin once more (256 at most). So a thread that wakes this
 /// executor every 24 us or more often keeps it from sleeping at all. It never spins where a deadline is as
 /// near as that, nor where somebody observes, who sees every wait as a park, nor where
 /// [`Builder::spin`](crate::Builder::spin) forbids it.

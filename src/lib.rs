@@ -23,7 +23,7 @@
 //! ```
 //!
 //! It prints `Task A starting`, `Task B starting`, `Task B done`, `Task A done`. The folder
-//! `examples/` has this program and others, each with a line on what to watch.
+//! `examples/` has this program and others, each with a line on what it shows.
 //!
 //! # Where to find what
 //!
@@ -39,8 +39,8 @@
 //!
 //! # The life of one sleep
 //!
-//! `cargo run --example one_sleep` prints these steps as they happen, and in the source they are
-//! found in this order.
+//! `cargo run --example one_sleep` prints these steps as they happen. Each names the files of the source
+//! where it is done.
 //!
 //! 1. [`block_on`] makes an [`Executor`] the one that runs on this thread, and its future the main
 //!    task, which is polled like every other ([main_task.rs], [executor.rs]).
@@ -126,7 +126,7 @@
 //! task that computes for long keeps all others waiting. And what waits for this executor is not `Send`: a sleep, a
 //! timeout, an interval, a handle, a set, and each async block that awaits one. So box it with `Box::pin` or
 //! `boxed_local`, not with `boxed`, and write `#[async_trait(?Send)]`. Wakers are `Send` and `Sync`: any thread may
-//! wake a task. Nothing is global: each thread may have its executor, or several one after another.
+//! wake a task. Nothing is global, but what `WATCHGLASS` asks for: each thread may have its executor, or several one after another.
 //!
 //! [guard.rs]: ../src/watchglass/guard.rs.html
 //! [name.rs]: ../src/watchglass/name.rs.html

@@ -1,6 +1,6 @@
 //! The timer wheel: hands out what was put in it in the order of its deadlines, none early.
 //!
-//! The executor keeps here the waker of everything that sleeps. It asks [`Wheel::next_wake`] how
+//! The executor keeps here whom to wake for everything that sleeps. It asks [`Wheel::next_wake`] how
 //! long it may park, and [`Wheel::pop`] what has come due. The wheel itself knows no clock and no
 //! waker: a deadline is a `u64` count of ticks, and a value is any `T`.
 //!
@@ -103,7 +103,7 @@ pub enum Place {
     Due,
     /// It waits here until its deadline comes, or until it cascades.
     Slot {
-        /// From 0, which is exact to the nanosecond, to 10, which holds what is centuries off.
+        /// From 0, where a slot is one nanosecond, to 10, where it is 36 years.
         level: u8,
         /// From 0 to 63.
         slot: u8,

@@ -52,7 +52,8 @@ pub enum Event {
         /// Where it was spawned.
         at: &'static Location<'static>,
     },
-    /// A waker was used, or the executor itself asked for a poll.
+    /// A waker was used, or the executor itself asked for a poll. Wakes of a task by other threads that come before
+    /// the executor looks into its inbox are told as one.
     Woken {
         /// The task that is to be polled.
         task: TaskId,
