@@ -128,7 +128,17 @@ pub struct JoinHandle<T> {
     /// The task's executor. `None` once the handle has given its output.
     shared: Option<Rc<Shared>>,
     id: TaskId,
-    output: PhantomData<fn() -> T>,
+    /// `fn(T) -> T`, and not `fn() -> T`, so that no handle becomes one of another type. A function that takes any
+    /// `&u8` does as one that takes a `&'static u8`, but their types are two, and the output is found by its type.
+    ///
+    /// ```compile_fail,E0308
+    /// use watchglass::JoinHandle;
+    ///
+    /// fn other(handle: JoinHandle<for<'a> fn(&'a u8)>) -> JoinHandle<fn(&'static u8)> {
+    ///     handle
+    /// }
+    /// ```
+    output: PhantomData<fn(T) -> T>,
 }
 
 impl<T: 'static> JoinHandle<T> {

@@ -174,7 +174,8 @@ impl<F: Future + 'static> Task for Stage<F> {
         match future.poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(output) => {
-                // This drops the future. Should its `Drop` panic, the output is stored all the same.
+                // This drops the future. Should its `Drop` panic, the output is stored all the same, and then dropped
+                // where that is contained.
                 self.set(Stage::Done { output });
                 Poll::Ready(())
             }
@@ -182,12 +183,12 @@ impl<F: Future + 'static> Task for Stage<F> {
     }
 
     fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<Left, JoinError> {
-        let StageReplaced::Done { output: taken } = self.project_replace(Stage::Taken) else {
-            unreachable!("an output is taken once, from a task that is done")
-        };
         let place: &mut Option<F::Output> = output
             .downcast_mut()
             .expect("a handle has the type of its task's output");
+        let StageReplaced::Done { output: taken } = self.project_replace(Stage::Taken) else {
+            unreachable!("an output is taken once, from a task that is done")
+        };
         *place = Some(taken);
         Ok(match size_of::<Self>() <= MAX_LEFT_BYTES {
             true => Left::Box,
