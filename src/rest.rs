@@ -80,6 +80,9 @@ impl Shared {
         self.tracer().emit(move || Event::Parked {
             until: deadline_ns.map(Duration::from_nanos),
         });
+        if self.tracer().has_panic() {
+            return;
+        }
         let only_wakers_help = timeout.is_none() && !closed_world;
         let watched = match only_wakers_help {
             true => Watched::one(self, main),

@@ -199,6 +199,33 @@ fn an_observer_may_panic_when_it_is_told_of_the_end() {
 }
 
 #[test]
+fn nobody_waits_for_the_end_of_a_park_of_which_an_observer_panicked_to_be_told() {
+    let of_the_park = |record: &Record| {
+        if let Event::Parked { .. } = record.event {
+            panic!("the observer");
+        }
+    };
+    let executor = Executor::builder().observer(of_the_park).build();
+    let before = Instant::now();
+    assert_eq!(panic_of(|| executor.block_on(sleep(LONG))), "the observer");
+    assert!(before.elapsed() < LONG);
+    // It observes no more, and so the next park is one.
+    executor.block_on(sleep(Duration::from_millis(2)));
+
+    // Where only the main task's own waker is left, nobody would ever end the park.
+    let said = no_hang(move || {
+        let executor = Executor::builder().observer(of_the_park).build();
+        let mut kept = None;
+        let for_ever = poll_fn(|cx| {
+            kept = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        });
+        panic_of(|| executor.block_on(for_ever))
+    });
+    assert_eq!(said, "the observer");
+}
+
+#[test]
 fn where_a_task_waits_is_not_where_its_observer_does() {
     let executor = observed(|record| {
         if matches!(record.event, Event::PollEnded { .. }) {

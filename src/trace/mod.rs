@@ -203,6 +203,16 @@ impl Tracer {
             .map_or(0, |telling| telling.known.borrow().len())
     }
 
+    /// True if an observer has panicked and nobody has the panic yet.
+    pub(crate) fn has_panic(&self) -> bool {
+        self.0.as_ref().is_some_and(|telling| {
+            let panic = telling.panic.take();
+            let is_some = panic.is_some();
+            telling.panic.set(panic);
+            is_some
+        })
+    }
+
     /// The panic of an observer that panicked, once.
     #[inline]
     pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
