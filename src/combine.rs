@@ -170,7 +170,8 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 ///
 /// # Panics
 ///
-/// The future panics if it is polled again after that.
+/// The future panics if it is polled again after that; and if the drop of the loser does, with its panic, and the
+/// output is dropped.
 #[doc(alias = "select")]
 #[doc(alias = "wait")]
 pub fn race<A, B>(a: A, b: B) -> Race<A, B>

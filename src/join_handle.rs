@@ -79,16 +79,20 @@ impl Executor {
     }
 }
 
-/// Like [`spawn`], for a task that is to be called `name` in traces and messages.
+/// Like [`spawn`], for a task that is to be called `name` in traces and messages. A name that is made at run time is
+/// given as a `String`.
 ///
 /// # Panics
 ///
 /// Where no executor runs on this thread.
 ///
 /// ```
-/// watchglass::block_on(async {
-///     let task = watchglass::spawn_named("adder", async { 1 + 1 });
-///     assert_eq!(task.await.unwrap(), 2);
+/// use watchglass::{block_on, join_all, spawn_named};
+///
+/// block_on(async {
+///     let squares = (0..3).map(|n| spawn_named(format!("square of {n}"), async move { n * n }));
+///     let sum: i32 = join_all(squares).await.into_iter().flatten().sum();
+///     assert_eq!(sum, 5);
 /// });
 /// ```
 #[track_caller]

@@ -105,7 +105,8 @@ impl<T: 'static> JoinSet<T> {
         self.insert(spawn(future))
     }
 
-    /// Takes a task into the set: that of [`spawn_blocking`](crate::spawn_blocking), say.
+    /// Takes a task into the set: that of [`spawn_blocking`](crate::spawn_blocking), say, or of
+    /// [`spawn_named`](crate::spawn_named).
     ///
     /// # Panics
     ///
@@ -338,7 +339,6 @@ pub struct JoinNext<'a, T> {
 
 /// The future of [`JoinSet::join_next_with_id`].
 #[must_use = "this waits only when you `.await` it"]
-#[derive(Debug)]
 pub struct JoinNextWithId<'a, T>(JoinNext<'a, T>);
 
 impl<T: 'static> Future for JoinNext<'_, T> {
@@ -412,6 +412,12 @@ impl<T> fmt::Debug for JoinSet<T> {
 impl<T> fmt::Debug for JoinNext<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinNext").field("set", &self.set).finish()
+    }
+}
+
+impl<T> fmt::Debug for JoinNextWithId<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("JoinNextWithId").field(&self.0).finish()
     }
 }
 

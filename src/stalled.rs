@@ -59,7 +59,7 @@ pub struct StuckTask {
     /// woken by it until the handle is dropped.
     pub waits_for: Option<TaskId>,
     /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()) but not
-    /// by a [`JoinSet`](crate::JoinSet). That task cannot run while this executor does: let its own
+    /// by a [`JoinSet`](crate::JoinSet), nor in a `join_all` that was polled in that other executor before. That task cannot run while this executor does: let its own
     /// [`block_on`](crate::Executor::block_on) run it. A handle that it gave up awaiting and still has looks the
     /// same, as for `waits_for`.
     pub waits_elsewhere: bool,

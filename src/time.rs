@@ -8,7 +8,7 @@ mod interval;
 
 use std::fmt;
 use std::mem;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -345,6 +345,10 @@ impl Drop for Timer {
         drop(self.shared.cancel_timer(self.key));
     }
 }
+
+/// What a panic leaves behind is as whole as before: see [`Executor`](crate::Executor).
+impl UnwindSafe for Sleep {}
+impl RefUnwindSafe for Sleep {}
 
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -209,4 +209,7 @@ fn a_combinator_polled_after_it_was_ready_says_so() {
     virtual_executor().block_on(timed.as_mut()).unwrap_err();
     let message = "a timeout is polled only until it is ready";
     assert_panics(message, || timed.as_mut().poll(cx));
+    let mut timed = pin!(timeout(secs(1), ready(())));
+    assert!(timed.as_mut().poll(cx).is_ready());
+    assert_panics(message, || timed.as_mut().poll(cx));
 }

@@ -3,17 +3,19 @@
 mod common;
 
 use std::any::Any;
+use std::cell::Cell;
 use std::error::Error;
 use std::future::pending;
-use std::panic::panic_any;
+use std::panic::{RefUnwindSafe, UnwindSafe, panic_any};
 use std::pin::Pin;
 use std::rc::Rc;
 
 use common::{recorded, secs, virtual_executor};
-use watchglass::trace::{Event, Record, TaskKind};
+use watchglass::time::{Interval, Sleep, Timeout};
+use watchglass::trace::{Event, Record, Recording, TaskKind};
 use watchglass::{
-    Executor, JoinError, JoinHandle, JoinSet, block_on, interval, join, join_all, race, sleep,
-    spawn, spawn_blocking, spawn_named, yield_now,
+    AbortHandle, Executor, JoinError, JoinHandle, JoinSet, block_on, interval, join, join_all,
+    race, sleep, spawn, spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 async fn free_function() {}
@@ -227,6 +229,10 @@ fn what_is_shown_of_builders_sets_and_futures_says_what_they_hold() {
         format!("{:?}", join_all([never(), never()])),
         "JoinAll { futures: 2, running: 2, .. }"
     );
+    // A future that has no `Debug` of its own, as no async block has.
+    let no_longer = timeout(secs(1), async {});
+    let shown = format!("Timeout {{ sleep: {begun_by_the_first_poll}, .. }}");
+    assert_eq!(format!("{no_longer:?}"), shown);
     let executor = virtual_executor();
     let mut set = JoinSet::default();
     set.insert(executor.spawn(async {}));
@@ -237,6 +243,27 @@ fn what_is_shown_of_builders_sets_and_futures_says_what_they_hold() {
         format!("{:?}", set.join_next()),
         "JoinNext { set: JoinSet { tasks: 2, ended: 1 } }"
     );
+    assert_eq!(
+        format!("{:?}", set.join_next_with_id()),
+        "JoinNextWithId(JoinNext { set: JoinSet { tasks: 2, ended: 1 } })"
+    );
+    // Nor need an output have one.
+    struct NoDebug;
+    let shown = format!("{:?}", JoinSet::<NoDebug>::new().join_next_with_id());
+    assert!(shown.contains("tasks: 0"));
+}
+
+#[test]
+fn whatever_belongs_to_an_executor_may_go_through_a_panic() {
+    fn goes<T: UnwindSafe + RefUnwindSafe>() {}
+    goes::<Executor>();
+    goes::<JoinHandle<Rc<Cell<u8>>>>();
+    goes::<JoinSet<Rc<Cell<u8>>>>();
+    goes::<AbortHandle>();
+    goes::<Recording>();
+    goes::<Sleep>();
+    goes::<Interval>();
+    goes::<Timeout<Sleep>>();
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::context::Shared;
 /// # Panics
 ///
 /// If it has to wait where no executor runs on this thread, or on two executors, as a [`Sleep`]; and if it is
-/// polled again after its time was up.
+/// polled again after it was ready.
 ///
 /// # Dropping
 ///
@@ -54,12 +54,11 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 pin_project! {
     /// The future of [`timeout`].
     #[must_use = "a timeout does nothing unless you `.await` it"]
-    #[derive(Debug)]
     pub struct Timeout<F> {
         #[pin]
         future: F,
         sleep: Sleep,
-        // The time was up.
+        // It has given what it gives.
         is_over: bool,
     }
 }
@@ -72,16 +71,23 @@ impl<F: Future> Future for Timeout<F> {
         let this = self.project();
         assert!(!*this.is_over, "a timeout is polled only until it is ready");
         let said_before = Shared::said_so_far();
-        if let Poll::Ready(output) = this.future.poll(cx) {
-            Shared::back_to(said_before);
-            return Poll::Ready(Ok(output));
-        }
-        let slept = Pin::new(this.sleep).poll(cx);
-        if slept.is_ready() {
+        let ended = match this.future.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => Pin::new(this.sleep).poll(cx).map(|()| Err(Elapsed)),
+        };
+        if ended.is_ready() {
             Shared::back_to(said_before);
             *this.is_over = true;
         }
-        slept.map(|()| Err(Elapsed))
+        ended
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout")
+            .field("sleep", &self.sleep)
+            .finish_non_exhaustive()
     }
 }
 

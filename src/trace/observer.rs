@@ -46,12 +46,15 @@ use crate::guard::contain;
 ///
 /// An observer may use the executor (spawn a task, wake a waker). What happens while it runs is not told to it: so
 /// the story of the tasks that it spawns has no beginning, and `State` does not know them. What such a task
-/// does later is told. (An observer that spawns a task for each task that ends never comes to an end.)
+/// does later is told. (An observer that spawns a task for each task that ends never comes to an end.) It is not to
+/// run the executor, not between two calls either: what it is told of may be halfway done then, a task spawned and
+/// not queued, say.
 ///
 /// # Panics
 ///
 /// An observer that panics is told nothing more. The executor finishes what it was doing; then the
-/// panic goes to the caller of `block_on`, `step` or `run_until_idle`.
+/// panic goes to the caller of `block_on`, `step` or `run_until_idle`. After a panic between two calls that is the
+/// next one, which polls nothing.
 pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
