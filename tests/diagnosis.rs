@@ -417,8 +417,76 @@ fn the_sums_count_what_is_aborted_and_what_panics() {
     let story = recording.story();
     // The main task's four, and that of the one that panics.
     assert!(story.contains("\n4 tasks, 5 polls, "), "{story}");
-    let sums = "10.000 s of waiting in 10.000 s: 0.000 s overlapped";
+    let sums = "10.000 s of sleep and closures in 10.000 s: 0.000 s overlapped";
     assert!(story.contains(sums), "{story}");
+}
+
+#[test]
+fn what_overlapped_is_counted_without_limits_that_nobody_needed() {
+    fn sums(program: impl Future<Output = ()>) -> String {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        executor.block_on(program);
+        let story = recording.story();
+        let line = story.lines().find(|line| line.ends_with(" overlapped"));
+        line.unwrap_or_default().to_owned()
+    }
+    let limited = async {
+        for _ in 0..2 {
+            let slept = timeout(Duration::from_secs(10), sleep(Duration::from_secs(1)));
+            slept.await.unwrap();
+        }
+    };
+    assert_eq!(
+        sums(limited),
+        "2.000 s of sleep in 2.000 s: 0.000 s overlapped"
+    );
+    let up = async {
+        let slept = timeout(Duration::from_secs(1), sleep(Duration::from_secs(10)));
+        slept.await.unwrap_err();
+    };
+    assert_eq!(sums(up), "1.000 s of sleep in 1.000 s: 0.000 s overlapped");
+    // Three that overlap in part, and one by itself.
+    let nested = async {
+        let naps = [(0, 4), (1, 2), (3, 2)].map(|(from, nap)| async move {
+            sleep(Duration::from_secs(from)).await;
+            sleep(Duration::from_secs(nap)).await;
+        });
+        join_all(naps).await;
+        sleep(Duration::from_secs(5)).await;
+    };
+    assert_eq!(
+        sums(nested),
+        "17.000 s of sleep in 10.000 s: 7.000 s overlapped"
+    );
+    assert_eq!(sums(async {}), "");
+}
+
+#[test]
+fn nobody_sleeps_after_a_deadline_but_closures_count_until_they_end() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async {
+        let nap = spawn(sleep(Duration::from_millis(20)));
+        yield_now().await;
+        thread::sleep(Duration::from_millis(100));
+        nap.await.unwrap();
+    });
+    let story = recording.story();
+    let (before, all) = story.split_once(" s of sleep in ").expect(&story);
+    let slept: f64 = before.lines().last().unwrap().parse().unwrap();
+    let all: f64 = all.split_once(' ').unwrap().0.parse().unwrap();
+    assert!(slept <= 0.020 && all >= 0.100, "{story}");
+
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async {
+        let nap = || thread::sleep(Duration::from_millis(20));
+        spawn_blocking(nap).await.unwrap();
+    });
+    let story = recording.story();
+    let (before, _) = story
+        .split_once(" s of sleep and closures in ")
+        .expect(&story);
+    let out: f64 = before.lines().last().unwrap().parse().unwrap();
+    assert!(out >= 0.020, "{story}");
 }
 
 #[test]

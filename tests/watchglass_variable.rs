@@ -97,7 +97,7 @@ Task A done
 2.000 s  Join is done
 
 1 task, 3 polls, 3 wakes (0 did nothing), 2 timers
-3.000 s of waiting in 2.000 s: 1.000 s overlapped
+3.000 s of sleep in 2.000 s: 1.000 s overlapped
 ";
 
 #[test]

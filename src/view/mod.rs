@@ -110,7 +110,7 @@ impl Recording {
     /// executor.block_on(sleep(Duration::from_secs(1)));
     /// let story = recording.story();
     /// assert!(story.contains("1.000 s  Sleep polled (poll 2): its timer for 1.000 s fired\n"));
-    /// assert!(story.contains("1.000 s of waiting in 1.000 s: 0.000 s overlapped\n"));
+    /// assert!(story.contains("1.000 s of sleep in 1.000 s: 0.000 s overlapped\n"));
     /// ```
     pub fn story(&self) -> String {
         let mut text = String::new();

@@ -1,13 +1,13 @@
 //! What a whole run comes to: how many polls and wakes, and how much waiting in how much time.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use super::findings::is_useless_wake;
 use super::names::{Names, Span};
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Record};
+use crate::trace::{Cause, Event, Record, TimerId};
 
 #[derive(Default)]
 pub(crate) struct Sums {
@@ -21,14 +21,13 @@ pub(crate) struct Sums {
     timers: usize,
     timers_cancelled: usize,
     closures: usize,
-    /// The time that each timer and each closure was waited for, all added up.
-    waiting: Duration,
-    /// The time in which at least one was waited for.
-    waiting_at_all: Duration,
-    /// How many are being waited for now.
-    pending: u32,
-    /// The tasks of the closures among them.
-    blocking: HashSet<TaskId>,
+    /// Since when each timer is in the wheel.
+    armed: HashMap<TimerId, Duration>,
+    /// Since when each closure is out on a thread.
+    out: HashMap<TaskId, Duration>,
+    /// From when until when each sleep and each closure went on that came to its end. A time limit that was not
+    /// needed is no sleep, and neither is the time after a deadline.
+    waits: Vec<(Duration, Duration)>,
     first: Option<Duration>,
     last: Duration,
     longest_poll: Option<(TaskId, Duration, Duration)>,
@@ -42,11 +41,6 @@ impl Sums {
     }
 
     fn add(&mut self, record: &Record) {
-        let since_last = record.time.saturating_sub(self.last);
-        self.waiting += since_last * self.pending;
-        if self.pending > 0 {
-            self.waiting_at_all += since_last;
-        }
         self.first.get_or_insert(record.time);
         self.last = record.time;
         match &record.event {
@@ -65,35 +59,54 @@ impl Sums {
                     self.longest_poll = Some((*task, *took, record.time));
                 }
             }
-            Event::TimerArmed { .. } => {
+            Event::TimerArmed { timer, .. } => {
                 self.timers += 1;
-                self.pending += 1;
+                self.armed.insert(*timer, record.time);
+            }
+            Event::TimerReset { timer, .. } => {
+                self.armed.insert(*timer, record.time);
+            }
+            Event::TimerCancelled { timer } => {
+                self.timers_cancelled += 1;
+                self.armed.remove(timer);
+            }
+            Event::TimerFired {
+                timer, deadline, ..
+            } => {
+                if let Some(since) = self.armed.remove(timer) {
+                    self.waits.push((since, since.max(*deadline)));
+                }
             }
             Event::BlockingStarted { task } => {
-                self.blocking.insert(*task);
                 self.closures += 1;
-                self.pending += 1;
+                self.out.insert(*task, record.time);
             }
-            Event::TimerCancelled { .. } => {
-                self.timers_cancelled += 1;
-                self.pending = self.pending.saturating_sub(1);
-            }
-            Event::TimerFired { .. } => self.pending = self.pending.saturating_sub(1),
-            Event::BlockingDone { task, .. } | Event::Cancelled { task } => {
-                let ended = self.blocking.remove(task);
-                self.pending = self.pending.saturating_sub(u32::from(ended));
+            Event::BlockingDone { task, .. } => {
+                if let Some(since) = self.out.remove(task) {
+                    self.waits.push((since, record.time));
+                }
             }
             _ => {}
         }
     }
 
-    /// How much of the waiting was at the same time, in words. Nothing, if nothing was waited for.
+    /// How much of the sleeps and closures was at the same time, in words. Nothing, if there were none.
     pub(crate) fn overlap(&self, names: &Names) -> Option<String> {
+        let waits = self.waits.iter().map(|(from, until)| *until - *from);
+        let waiting = waits.sum::<Duration>();
+        if waiting.is_zero() {
+            return None;
+        }
         let all = self.last.saturating_sub(self.first.unwrap_or_default());
-        let [waiting, all, overlapped] =
-            [self.waiting, all, self.waiting - self.waiting_at_all].map(|time| names.time(time));
-        let any = !self.waiting.is_zero();
-        any.then(|| format!("{waiting} of waiting in {all}: {overlapped} overlapped"))
+        let overlapped = waiting - covered(self.waits.clone());
+        let what = match self.closures {
+            0 => "sleep",
+            _ => "sleep and closures",
+        };
+        let [waiting, all, overlapped] = [waiting, all, overlapped].map(|time| names.time(time));
+        Some(format!(
+            "{waiting} of {what} in {all}: {overlapped} overlapped"
+        ))
     }
 
     /// The sums in words, a line each.
@@ -145,6 +158,18 @@ impl fmt::Display for Told<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// The time that is in any of these spans.
+fn covered(mut spans: Vec<(Duration, Duration)>) -> Duration {
+    spans.sort_unstable();
+    let mut covered = Duration::ZERO;
+    let mut end = Duration::ZERO;
+    for (from, until) in spans {
+        covered += until.saturating_sub(from.max(end));
+        end = end.max(until);
+    }
+    covered
 }
 
 fn count(number: usize, noun: &str) -> String {
