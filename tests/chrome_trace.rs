@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use watchglass::trace::{Observer, Recording};
+use watchglass::trace::{Event, Observer, Recording};
 use watchglass::{
     Builder, Executor, join_all, sleep, spawn, spawn_blocking, spawn_named, yield_now,
 };
@@ -299,8 +299,16 @@ fn waits_are_slices_and_an_arrow_leads_from_a_task_s_end() {
 fn a_closure_is_a_slice_for_as_long_as_it_ran() {
     let (executor, recording) = recorded(Executor::builder());
     executor.block_on(async { spawn_blocking(|| thread::sleep(ms(15))).await.unwrap() });
-    let slices = slices(&events(&recording));
+    // As if this thread had lost its processor between the two clocks that are read when it hands the closure over.
+    let late = Recording::new();
+    for mut record in recording.take() {
+        if let Event::BlockingDone { queued, .. } = &mut record.event {
+            *queued += ms(5);
+        }
+        late.observe(&record);
+    }
+    let slices = slices(&events(&late));
     let on_threads = slices.iter().filter(|(track, _)| **track >= 1_000_000_000);
     let closure = on_threads.map(|(_, slices)| &slices[0]).next().unwrap();
-    assert!(closure.until - closure.from >= 14_000_000, "{closure:?}");
+    assert!(closure.until - closure.from >= 15_000_000, "{closure:?}");
 }

@@ -384,7 +384,9 @@ fn assert_waits_for_what_it_polled_first(timer: impl Future<Output = ()> + 'stat
 fn an_event_stays_on_its_line_whatever_it_tells() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     let stalled = executor.try_block_on(async {
-        let fails = spawn_named("a\nb\u{1b}[31m", async { panic!("left: 1\n right: 2") });
+        let fails = spawn_named("a\nb\u{1b}[31m\u{202e}", async {
+            panic!("left: 1\n right: 2")
+        });
         fails.await.unwrap_err();
         spawn_named("c\nd", pending::<()>()).await
     });
@@ -392,13 +394,13 @@ fn an_event_stays_on_its_line_whatever_it_tells() {
     let told = stalled.unwrap_err().to_string();
     let events: Vec<String> = recording.records().iter().map(|r| r.to_string()).collect();
     for text in [&story, &timeline, &told, &events.concat()] {
-        assert!(!text.contains(['\u{1b}']), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         assert!(
             text.lines().all(|line| !line.starts_with(['b', 'd'])),
             "{text}"
         );
     }
-    let says = "a\\nb\\u{1b}[31m panicked: left: 1\\n right: 2\n";
+    let says = "a\\nb\\u{1b}[31m\\u{202e} panicked: left: 1\\n right: 2\n";
     assert!(story.contains(says), "{story}");
     assert!(events.iter().all(|event| event.lines().count() == 1));
 }

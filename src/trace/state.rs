@@ -80,7 +80,7 @@ pub enum Stage {
     New,
     /// It is being polled, or dropped.
     Running,
-    /// Its last poll returned `Pending`.
+    /// Its last poll returned `Pending`; or it stands for a closure, which was handed to a thread.
     Waiting,
     /// It has an output.
     Done,
@@ -248,11 +248,15 @@ impl State {
             Event::Cancelled { task } => self.ended(*task, Stage::Cancelled),
             Event::Panicked { task, .. } => self.ended(*task, Stage::Panicked),
             Event::Printed { task, text } => self.printed.push((*task, text.clone())),
+            Event::BlockingStarted { task } => {
+                if let Some(task) = self.task_mut(*task) {
+                    task.stage = Stage::Waiting;
+                }
+            }
             // These tell of what is so, and change nothing.
             Event::Detached { .. }
             | Event::ForgottenWaker { .. }
             | Event::ClockAdvanced { .. }
-            | Event::BlockingStarted { .. }
             | Event::BlockingDone { .. }
             | Event::Stalled { .. }
             | Event::LongPoll(_)

@@ -239,9 +239,9 @@ impl Trace<'_> {
         if self.threads.len() as u64 > tracks {
             self.name("thread_name", id, thread);
         }
-        // The two clocks are read a moment apart: so much is made up for here.
-        let start = (handed_over.unwrap_or(now) + queued).max(free_from);
-        let start = start.min(now - TICK);
+        // The two clocks are read a moment apart: so much is made up for here. How long it took was not.
+        let start = (handed_over.unwrap_or(now) + queued).min(now.saturating_sub(took));
+        let start = start.max(free_from).min(now - TICK);
         let end = (start + took).min(now).max(start + TICK);
         let name = self.narrator.name(task);
         self.slice(id, &name, start, end, json!({}));

@@ -111,6 +111,15 @@ impl<'a> Narrator<'a> {
                 "{} has ended while it was queued: its place in the ready queue is passed over",
                 self.name(*task)
             ),
+            Event::Waits {
+                task: Some(task),
+                on: WaitsOn::Blocking,
+                at,
+            } => format!(
+                "{} is polled when it has run{}",
+                self.name(*task),
+                comma_at(at)
+            ),
             Event::Waits { task, on, at } => {
                 let who = task.map_or("a future outside of any task".into(), |id| self.name(id));
                 format!("{who} waits for {}{}", self.waited_for(*on), comma_at(at))
@@ -129,9 +138,17 @@ impl<'a> Narrator<'a> {
             } => {
                 let name = self.name(*task);
                 let after = after(*took);
+                let waits_for = match self.state.task(*task) {
+                    Some(task) if !task.queued && self.waits_on(task).is_empty() => {
+                        format!("; it waits for {}", self.waits(task))
+                    }
+                    _ => String::new(),
+                };
                 match ready {
                     true => format!("{name} returns Ready{after}"),
-                    false => format!("{name} returns Pending{after}: the thread is free"),
+                    false => {
+                        format!("{name} returns Pending{after}: the thread is free{waits_for}")
+                    }
                 }
             }
             Event::Completed { task } => format!("{} is done", self.name(*task)),

@@ -143,6 +143,9 @@ function fold(state, record) {
       if (last >= 0) changeTask(state, task, { waits: waiting.waits.toSpliced(last, 1) });
       break;
     }
+    case "BlockingStarted":
+      changeTask(state, task, { stage: "waiting" });
+      break;
     case "ForgottenWaker":
       changeTask(state, task, { forgotten: true });
       break;
