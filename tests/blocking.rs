@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Instant;
 
 use common::{LONG, Log, OnDrop, ms, no_hang, recorded, secs};
-use watchglass::trace::Event;
+use watchglass::trace::{Event, Stage, State, WaitsOn};
 use watchglass::{
     Executor, JoinSet, block_on, join_all, now, sleep, spawn, spawn_blocking, timeout, yield_now,
 };
@@ -34,6 +34,30 @@ fn a_closure_runs_on_a_thread_of_the_pool_and_its_result_comes_back() {
     assert_ne!(id, here);
     assert_eq!(name, "blocking-0");
     assert_eq!(result, "moved in and out");
+}
+
+#[test]
+fn the_task_of_a_closure_waits_while_it_is_out() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async { spawn_blocking(|| ()).await.unwrap() });
+    let mut state = State::default();
+    let mut out = None;
+    for record in recording.records() {
+        state.fold(&record);
+        match record.event {
+            Event::BlockingStarted { task } => out = Some(task),
+            Event::Waits { task, .. } if task == out && out.is_some() => break,
+            _ => {}
+        }
+    }
+    let task = state.task(out.expect("it was handed over")).unwrap();
+    assert_eq!(task.stage, Stage::Waiting);
+    assert_eq!(task.waits[0].on, WaitsOn::Blocking);
+    assert!(
+        recording
+            .story()
+            .contains("is polled when it has run, at tests/blocking.rs:")
+    );
 }
 
 #[test]

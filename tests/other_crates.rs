@@ -6,7 +6,9 @@ use std::collections::HashSet;
 
 use common::{Log, no_hang, recorded, secs, virtual_executor};
 use watchglass::trace::Event;
-use watchglass::{Executor, block_on, now, sleep, spawn, spawn_blocking, timeout, yield_now};
+use watchglass::{
+    Executor, block_on, now, sleep, spawn, spawn_blocking, spawn_named, timeout, yield_now,
+};
 
 #[test]
 fn a_bounded_channel_holds_its_senders_back() {
@@ -83,6 +85,22 @@ fn a_timeout_cuts_a_receive_short_and_loses_nothing() {
         send.send(5).await.unwrap();
         assert_eq!(receive.recv().await, Ok(5));
     });
+}
+
+#[test]
+fn the_story_says_who_waits_for_what_is_not_the_executor_s() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let (send, receive) = async_channel::bounded(1);
+        let waits = spawn_named("room", async move { receive.recv().await.unwrap() });
+        sleep(secs(1)).await;
+        send.send(5).await.unwrap();
+        waits.await.unwrap();
+    });
+    let story = recording.story();
+    let room = "room returns Pending: the thread is free; it waits for something that is not watchglass's\n";
+    assert!(story.contains(room), "{story}");
+    assert_eq!(story.matches("it waits for").count(), 1, "{story}");
 }
 
 #[test]
