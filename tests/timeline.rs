@@ -259,6 +259,69 @@ fn timers_that_have_no_row_of_their_own_are_told_of() {
 }
 
 #[test]
+fn nor_are_they_said_to_sleep_where_they_are_overdue() {
+    let (timeline, picture) = drawn(Executor::builder(), async {
+        let sleeps = watchglass::join_all((1..=12).map(|n| sleep(ms(100 + n))));
+        join(sleeps, async { thread::sleep(ms(300)) }).await;
+    });
+    let more = rows(&timeline, "nor_are_they").pop().unwrap();
+    assert!(more.contains("++++"), "{timeline}");
+    assert!(picture.contains("<title>overdue</title>"), "{picture}");
+}
+
+#[test]
+fn one_sleep_after_another_is_not_drawn_as_one() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        for _ in 0..2 {
+            let long = sleep(secs(100));
+            watchglass::timeout(secs(1), long).await.unwrap_err();
+        }
+    });
+    let both = rows(&timeline, "one_sleep_aft")[2];
+    assert!(both.contains("= sleep until 1.000 s "), "{timeline}");
+    assert!(both.contains("== = "), "{timeline}");
+}
+
+#[test]
+fn a_picture_says_of_what_it_does_not_show() {
+    let yields = |polls: usize| async move {
+        sleep(secs(1)).await;
+        for _ in 0..polls {
+            yield_now().await;
+        }
+    };
+    let says = |polls| drawn(Executor::builder().virtual_time(), yields(polls)).1;
+    let few = says(0);
+    assert!(
+        few.contains(">polled because: n new, t its timer fired<"),
+        "{few}"
+    );
+    assert!(
+        few.contains(">poll<") && !few.contains("not to scale"),
+        "{few}"
+    );
+    let some = says(10);
+    assert!(some.contains(">poll (not to scale)<"), "{some}");
+    let many = says(500);
+    assert!(
+        many.contains(">the mouse over a poll says why it was polled<"),
+        "{many}"
+    );
+    // In words: the first polls, and how many more there are.
+    let times =
+        "polled at 0.000 s, at 1.000 s, at 1.000 s, at 1.000 s, at 1.000 s and 497 times more";
+    assert!(many.contains(times), "{many}");
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async { drop(spawn_named("saves", pending::<()>())) });
+    drop(executor);
+    assert!(
+        recording
+            .svg()
+            .contains(" saves is never polled, and then: cancelled.")
+    );
+}
+
+#[test]
 fn a_picture_of_very_many_tasks_has_the_first_and_says_how_many_more_there_are() {
     let drawn = |tasks: usize| {
         drawn(Executor::builder().virtual_time(), async move {

@@ -59,6 +59,11 @@ impl Axis {
         axis
     }
 
+    /// True if the polls have more of the width than the eye would miss. (Where no time goes by, there is no scale.)
+    pub(crate) fn is_stretched(&self) -> bool {
+        !self.duration.is_zero() && self.clock_share < 0.95
+    }
+
     fn clock(&self, time: Duration) -> f64 {
         match self.duration.is_zero() {
             true => 0.0,

@@ -5,6 +5,9 @@ use std::fmt::Write;
 use super::findings::Finding;
 use super::lanes::Lanes;
 
+/// So many polls of a lane are told with their times.
+const POLLS: usize = 5;
+
 /// A sentence a lane, and what was found.
 pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
     let tasks = match lanes.lanes.len() + lanes.undrawn {
@@ -13,14 +16,13 @@ pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
     };
     let mut words = format!("{tasks} in {}.", lanes.duration);
     for lane in &lanes.lanes {
-        let polls: Vec<String> = lane
-            .polls
-            .iter()
-            .take(20)
-            .map(|poll| format!("at {}", poll.time))
-            .collect();
+        let polls = lane.polls.iter().take(POLLS);
+        let polls: Vec<String> = polls.map(|poll| format!("at {}", poll.time)).collect();
         let more = lane.polls.len() - polls.len();
-        let _ = write!(words, " {} is polled {}", lane.label, polls.join(", "));
+        let _ = match lane.polls.is_empty() {
+            true => write!(words, " {} is never polled", lane.label),
+            false => write!(words, " {} is polled {}", lane.label, polls.join(", ")),
+        };
         if more > 0 {
             let _ = write!(words, " and {more} times more");
         }

@@ -49,6 +49,7 @@ impl Lanes {
             verdicts: drawing.verdicts,
             ticks: axis.ticks(records),
             duration: names.time(axis.duration),
+            is_stretched: axis.is_stretched(),
             positions: axis.positions,
         }
     }

@@ -19,6 +19,8 @@ pub(crate) struct Lanes {
     /// Times to write at the edge.
     pub(crate) ticks: Vec<(f64, String)>,
     pub(crate) duration: Seconds,
+    /// True if what the polls have of the width is more than the eye would miss.
+    pub(crate) is_stretched: bool,
 }
 
 pub(crate) struct Lane {
@@ -99,6 +101,21 @@ pub(crate) struct Bar {
     pub(crate) until: f64,
     pub(crate) kind: Waiting,
     pub(crate) label: String,
+}
+
+impl Bar {
+    /// Its label, or a shorter one, that has no more letters than this: of a sleep the time is what matters.
+    pub(crate) fn label_of(&self, letters: usize) -> Option<String> {
+        let mut labels = vec![self.label.clone()];
+        if let Some(time) = self.label.strip_prefix("sleep until ") {
+            labels.extend([format!("until {time}"), format!("→ {time}")]);
+        }
+        if let Some(time) = self.label.strip_prefix("overdue since ") {
+            labels.extend([format!("since {time}"), "overdue".to_owned()]);
+        }
+        let fits = |label: &String| label.chars().count() <= letters;
+        labels.into_iter().find(fits)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

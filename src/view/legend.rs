@@ -1,7 +1,7 @@
 //! What the marks of a picture mean: of those that are in it, and no others.
 
-use super::lanes::{LETTERS, Lane, Lanes, Waiting};
-use super::sheet::{LETTER, LINE, MARGIN, WIDTH, ring};
+use super::lanes::{LETTERS, Lane, Lanes, Poll, Waiting};
+use super::sheet::{LETTER, LINE, MARGIN, WIDTH, has_letter, ring};
 
 /// The room for a mark, before its text.
 const MARK: f64 = 20.0;
@@ -10,7 +10,7 @@ pub(super) struct Legend {
     /// A class of the picture and its meaning, in as many lines as they need.
     lines: Vec<Vec<(&'static str, &'static str)>>,
     /// Why polls happened.
-    letters: String,
+    why: String,
 }
 
 impl Legend {
@@ -21,10 +21,14 @@ impl Legend {
         let any_wait = |kind| all.iter().flat_map(Lane::bars).any(|bar| bar.kind == kind);
         let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
         let any_bad_end = all.iter().any(Lane::ends_badly);
+        let poll = match lanes.is_stretched {
+            true => "poll (not to scale)",
+            false => "poll",
+        };
         let mut lines = vec![Vec::new()];
         let mut room = WIDTH - 2.0 * MARGIN;
         for (class, text, is_there) in [
-            ("poll", "poll", any_poll(false)),
+            ("poll", poll, any_poll(false)),
             ("long", "long poll", any_poll(true)),
             ("timer", "sleeps", any_wait(Waiting::Timer)),
             ("overdue", "overdue", any_wait(Waiting::Overdue)),
@@ -47,16 +51,20 @@ impl Legend {
             room -= width(text);
             lines.last_mut().expect("there is one").push((class, text));
         }
-        let is_there = |letter| polls().any(|poll| poll.letter() == letter);
+        let shown = |poll: &&Poll| has_letter(poll.from, poll.until);
+        let is_there = |letter| polls().filter(shown).any(|poll| poll.letter() == letter);
         let letters = LETTERS.into_iter().filter(|(letter, _)| is_there(*letter));
-        let letters = letters.map(|(letter, why)| format!("{letter} {why}"));
-        Legend {
-            lines,
-            letters: letters.collect::<Vec<String>>().join(", "),
-        }
+        let letters: Vec<String> = letters
+            .map(|(letter, why)| format!("{letter} {why}"))
+            .collect();
+        let why = match letters.is_empty() {
+            true => "the mouse over a poll says why it was polled".to_owned(),
+            false => format!("polled because: {}", letters.join(", ")),
+        };
+        Legend { lines, why }
     }
 
-    /// With a line for the letters.
+    /// With a line for why polls happened.
     pub(super) fn height(&self) -> f64 {
         34.0 + LINE * self.lines.len() as f64
     }
@@ -76,9 +84,9 @@ impl Legend {
             }
         }
         svg += &format!(
-            "<text class=\"faint\" x=\"{MARGIN}\" y=\"{:.1}\">polled because: {}</text>\n",
+            "<text class=\"faint\" x=\"{MARGIN}\" y=\"{:.1}\">{}</text>\n",
             top + self.height() - 12.0,
-            self.letters
+            self.why
         );
         svg
     }

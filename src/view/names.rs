@@ -53,6 +53,12 @@ impl Names {
         Seconds::with_digits(time, self.digits)
     }
 
+    /// How long something took by the executor's clock. It is rounded, where a time is cut off.
+    pub(crate) fn span(&self, time: Duration) -> Seconds {
+        let last_digit_ns = 10_u64.pow(9 - self.digits as u32);
+        self.time(time + Duration::from_nanos(last_digit_ns / 2))
+    }
+
     /// How many digits its times have after the point.
     pub(crate) fn digits(&self) -> usize {
         self.digits
@@ -86,17 +92,31 @@ impl Names {
     }
 }
 
-/// A task's name, cut off where it is too long. The id beside it, which tells it from others, is kept.
-pub(crate) fn label_that_fits(label: &str, columns: usize) -> String {
-    if label.chars().count() <= columns {
-        return label.to_owned();
+/// A task's name, without its middle where it is too long: what tells it from others, its id or a number of its own,
+/// is mostly at the end.
+pub(crate) fn name_that_fits(name: &str, columns: usize) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= columns {
+        return name.to_owned();
     }
-    let last = label.rfind(' ').map_or("", |at| &label[at..]);
-    let is_id = last.starts_with(" #") && last.chars().count() < columns;
-    let id = if is_id { last } else { "" };
-    let room = columns.saturating_sub(id.chars().count() + 1);
-    let name: String = label.chars().take(room).collect();
-    format!("{name}…{id}")
+    let space = letters.iter().rposition(|letter| *letter == ' ');
+    let id = space.filter(|at| letters[at + 1..].first() == Some(&'#'));
+    let id = id.map(|at| letters.len() - at);
+    let kept = id.filter(|id| *id < columns).unwrap_or(columns / 3);
+    let room = columns.saturating_sub(kept + 1);
+    let (begins, ends) = (&letters[..room], &letters[letters.len() - kept..]);
+    begins.iter().chain(&['…']).chain(ends).collect()
+}
+
+/// The beginning of a text that is too long.
+pub(crate) fn beginning_that_fits(text: &str, columns: usize) -> String {
+    match text.chars().count() <= columns {
+        true => text.to_owned(),
+        false => {
+            let begins: String = text.chars().take(columns.saturating_sub(1)).collect();
+            begins + "…"
+        }
+    }
 }
 
 /// A run of the real clock that is shorter than this is told in microseconds: in milliseconds, all of it would
@@ -199,16 +219,23 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut_off_and_its_id_is_not() {
-        assert_eq!(label_that_fits("short #1", 8), "short #1");
-        assert_eq!(
-            label_that_fits("handle_connection #14.2", 16),
-            "handle_co… #14.2"
-        );
-        assert_eq!(label_that_fits("handle_connection", 9), "handle_c…");
-        let closure = "closure #2 of download_everything";
-        assert_eq!(label_that_fits(closure, 20), "closure #2 of downl…");
-        assert_eq!(label_that_fits("job #with-a-long-tail", 9), "job #wit…");
+    fn a_long_name_keeps_its_beginning_and_what_tells_it_from_others() {
+        for (name, columns, shown) in [
+            ("short #1", 8, "short #1"),
+            ("handle_connection #14.2", 16, "handle_co… #14.2"),
+            ("handle_connection", 9, "handl…ion"),
+            ("downloads the image 17", 15, "downloads…ge 17"),
+            (
+                "closure #2 of download_everything",
+                20,
+                "closure #2 of…ything",
+            ),
+            ("job #with-a-long-tail", 9, "job #…ail"),
+        ] {
+            assert_eq!(name_that_fits(name, columns), shown);
+        }
+        assert_eq!(beginning_that_fits("short", 5), "short");
+        assert_eq!(beginning_that_fits("too long", 5), "too …");
     }
 
     #[test]

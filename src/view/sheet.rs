@@ -25,10 +25,22 @@ svg{--ground:#fff;--ink:#1b1f24;--faint:#57606a;--line:#d0d7de;--idle:#e7ebef;--
 text{white-space:pre;font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}\
 .faint{fill:var(--faint)}.name{font-weight:600}\
 .timer{fill:var(--timer)}.overdue{fill:var(--overdue)}.other{fill:var(--other)}.closure{fill:var(--closure)}\
+.timer,.overdue,.other,.closure,.queued{stroke:var(--faint);stroke-width:.75}\
+.other{stroke-dasharray:4 3}.closure{stroke-dasharray:1 2}.queued{stroke-dasharray:1 1}\
 .queued{fill:var(--queued)}.poll{fill:var(--poll)}.long{fill:var(--long)}\
 .bad{fill:var(--long)}.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\
 .verdict{stroke:var(--long);stroke-width:2}.why{fill:var(--ground);font-weight:600}\
 .arrow{stroke:var(--arrow);stroke-width:1.5;fill:none}.head{fill:var(--arrow)}";
+
+/// Where a position from 0 to 1 lies.
+pub(super) fn at(x: f64) -> f64 {
+    LEFT + x * (WIDTH - LEFT - RIGHT)
+}
+
+/// True if a poll has room for the letter that says why.
+pub(super) fn has_letter(from: f64, until: f64) -> bool {
+    at(until) - at(from) >= LETTER
+}
 
 /// The mark of a wake that did nothing.
 pub(super) fn ring(x: f64, y: f64, told: &str) -> String {

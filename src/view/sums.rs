@@ -103,7 +103,7 @@ impl Sums {
             0 => "sleep",
             _ => "sleep and closures",
         };
-        let [waiting, all, overlapped] = [waiting, all, overlapped].map(|time| names.time(time));
+        let [waiting, all, overlapped] = [waiting, all, overlapped].map(|time| names.span(time));
         Some(format!(
             "{waiting} of {what} in {all}: {overlapped} overlapped"
         ))

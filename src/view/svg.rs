@@ -6,9 +6,10 @@ use super::described::{described, more_tasks};
 use super::findings::{self, Finding};
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
 use super::legend::Legend;
-use super::names::{Names, label_that_fits};
+use super::names::{Names, beginning_that_fits, name_that_fits};
 use super::sheet::{
-    LANE, LEFT, LETTER, LINE, MARGIN, RIGHT, STYLE, TIMER_ROW, TOP, WIDTH, escaped, ring,
+    LANE, LEFT, LETTER, LINE, MARGIN, RIGHT, STYLE, TIMER_ROW, TOP, WIDTH, at, escaped, has_letter,
+    ring,
 };
 use super::sums::Sums;
 use crate::trace::Record;
@@ -77,10 +78,10 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
     let summary = sums.trim_end().replace('\n', "; ");
     picture.add(&format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
-         viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"title desc\">\n\
+         viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"title\" aria-describedby=\"desc\">\n\
          <title id=\"title\">Timeline: {}</title>\n\
          <desc id=\"desc\">{}</desc>\n<style>{STYLE}</style>\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"var(--ground)\"/>\n",
+         <g aria-hidden=\"true\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"var(--ground)\"/>\n",
         escaped(&summary),
         escaped(&described(lanes, found)),
     ));
@@ -105,7 +106,7 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
     }
     picture.add_findings(&lines, found_at);
     picture.add(more);
-    picture.add("</svg>\n");
+    picture.add("</g>\n</svg>\n");
     picture.svg
 }
 
@@ -156,7 +157,7 @@ impl Picture {
 
     fn add_lane(&mut self, lane: &Lane, top: f64) {
         let middle = top + LANE / 2.0;
-        let name = label_that_fits(&lane.label, letters(LEFT - 16.0));
+        let name = name_that_fits(&lane.label, letters(LEFT - 16.0));
         let (from, until) = (at(lane.spawned), at(lane.end.map_or(1.0, |(x, _)| x)));
         let head = format!(
             "<text class=\"name\" x=\"{MARGIN}\" y=\"{:.1}\">{}{}</text>\n\
@@ -213,12 +214,11 @@ impl Picture {
         );
         self.add(&rect);
         let room = (width - 12.0).max(0.0);
-        let fits = |label: &String| label.chars().count() as f64 * LETTER <= room;
         // The beginning of a sentence says something, that of a short one does not.
         let enough = 12.0 * LETTER;
-        let shown = match abridged(&bar.label).into_iter().find(fits) {
+        let shown = match bar.label_of(letters(room)) {
             Some(label) => label,
-            None if room > enough => label_that_fits(&bar.label, letters(room)),
+            None if room > enough => beginning_that_fits(&bar.label, letters(room)),
             None => String::new(),
         };
         if bar.kind != Waiting::Queued && !shown.is_empty() {
@@ -243,7 +243,7 @@ impl Picture {
             escaped(&told)
         );
         self.add(&rect);
-        if width >= LETTER {
+        if has_letter(poll.from, poll.until) {
             let why = format!(
                 "<text class=\"why\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
                 x + (width - LETTER).min(12.0) / 2.0,
@@ -322,23 +322,6 @@ fn wrapped(found: &[Finding]) -> Vec<String> {
         }
     }
     lines
-}
-
-/// Where a position from 0 to 1 lies.
-fn at(x: f64) -> f64 {
-    LEFT + x * (WIDTH - LEFT - RIGHT)
-}
-
-/// The text of a bar, and shorter ones: of a sleep the time is what matters.
-fn abridged(label: &str) -> Vec<String> {
-    let mut all = vec![label.to_owned()];
-    if let Some(time) = label.strip_prefix("sleep until ") {
-        all.extend([format!("until {time}"), format!("→ {time}")]);
-    }
-    if let Some(time) = label.strip_prefix("overdue since ") {
-        all.extend([format!("since {time}"), "overdue".to_owned()]);
-    }
-    all
 }
 
 /// How many letters there is room for.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::findings;
 use super::lanes::{Bar, Lane, Lanes, Waiting};
-use super::names::{Names, label_that_fits};
+use super::names::{Names, name_that_fits};
 use super::sums::Sums;
 use crate::trace::Record;
 
@@ -20,7 +20,7 @@ pub(crate) fn text(records: &[Record]) -> String {
     let width = width.max().unwrap_or(0).clamp(6, NAME_COLUMNS);
     let mut text = String::new();
     let mut row = |name: &str, cells: &[char]| {
-        let name = label_that_fits(name, NAME_COLUMNS);
+        let name = name_that_fits(name, NAME_COLUMNS);
         let cells: String = cells.iter().collect();
         let line = format!("{name:width$}  {cells}");
         text.push_str(line.trim_end());
@@ -31,12 +31,24 @@ pub(crate) fn text(records: &[Record]) -> String {
         row(&lane.label, &cells(lane));
         for timers in &lane.timers {
             let mut cells = vec![' '; COLUMNS];
-            timers.iter().for_each(|bar| draw(&mut cells, bar));
+            for bar in timers {
+                draw(&mut cells, bar);
+                // One that begins where the last has ended is another.
+                if let Some(before) = column(bar.from).checked_sub(1)
+                    && cells[before] != ' '
+                    && column(bar.from) < column(bar.until)
+                {
+                    cells[column(bar.from)] = ' ';
+                }
+            }
             row("", &cells);
         }
     }
     row("parked", &idle(&lanes));
     let _ = write!(text, "\n{LEGEND}");
+    if lanes.lanes.iter().any(Lane::ends_badly) {
+        text += "!  it was dropped unfinished, or panicked\n";
+    }
     let names = Names::of(records);
     if let Some(overlap) = Sums::of(records).overlap(&names) {
         let _ = writeln!(text, "\n{overlap}");
@@ -50,7 +62,6 @@ A letter is a poll and its cause: n new, t its timer fired, w another task woke 
 awaits has ended, s it woke itself, o it was woken from outside, a it was aborted (and is dropped).
 == it sleeps   ++ its timer is overdue   -- it waits for something else   ~~ its closure runs on a thread
 .. it is in the ready queue   * a wake did nothing   :: the thread is parked
-!  it was dropped unfinished, or panicked
 ";
 
 fn column(x: f64) -> usize {
@@ -116,10 +127,11 @@ fn draw(cells: &mut [char], bar: &Bar) {
         Waiting::Closure => '~',
     };
     cells[from..=until].fill(fill);
-    let label = format!(" {} ", bar.label);
-    let room = (until - from).saturating_sub(3);
-    if bar.kind != Waiting::Queued && label.chars().count() <= room {
-        write_at(cells, from + 2, &label);
+    let room = (until - from).saturating_sub(5);
+    if bar.kind != Waiting::Queued
+        && let Some(label) = bar.label_of(room)
+    {
+        write_at(cells, from + 2, &format!(" {label} "));
     }
 }
 

@@ -26,12 +26,13 @@ struct RowsOfLane {
     more: More,
 }
 
-/// Timers without a row of their own: how many, since where and until where. They are one bar, also where none of
-/// them is armed in between.
+/// Timers without a row of their own: how many, since where, from where on one of them was overdue, if one was, and
+/// until where. They are one bar, also where none of them is armed in between, and another from where one was overdue.
 #[derive(Default)]
 struct More {
     timers: usize,
     from: f64,
+    overdue: Option<f64>,
     until: f64,
 }
 
@@ -66,7 +67,12 @@ impl TimerRows {
     /// The timer's bar ends; in a bar of its own from where it was `overdue`, if it was.
     pub(crate) fn disarm(&mut self, timer: TimerId, x: f64, overdue: Option<(f64, String)>) {
         if let Some(lane) = self.rowless.remove(&timer) {
-            self.lanes[lane].more.until = x;
+            let more = &mut self.lanes[lane].more;
+            more.until = x;
+            if let Some((due, _)) = overdue {
+                more.overdue = Some(more.overdue.unwrap_or(due).min(due));
+            }
+            return;
         }
         let Some((lane, row, bar)) = self.armed.remove(&timer) else {
             return;
@@ -96,7 +102,7 @@ impl TimerRows {
             .into_iter()
             .map(|RowsOfLane { mut rows, more, .. }| {
                 if more.timers > 0 {
-                    rows.push(vec![more.bar()]);
+                    rows.push(more.bars());
                 }
                 // A single timer at a time is what the lane itself shows.
                 if rows.len() == 1 {
@@ -108,16 +114,23 @@ impl TimerRows {
 }
 
 impl More {
-    fn bar(&self) -> Bar {
-        Bar {
+    fn bars(&self) -> Vec<Bar> {
+        let sleeps = Bar {
             from: self.from,
-            until: self.until,
+            until: self.overdue.unwrap_or(self.until),
             kind: Waiting::Timer,
             label: match self.timers {
                 1 => "1 more sleep".to_owned(),
                 timers => format!("{timers} more sleeps"),
             },
-        }
+        };
+        let overdue = self.overdue.map(|from| Bar {
+            from,
+            until: self.until,
+            kind: Waiting::Overdue,
+            label: "overdue".to_owned(),
+        });
+        [sleeps].into_iter().chain(overdue).collect()
     }
 }
 
