@@ -16,8 +16,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use watchglass::trace::{Cause, Event, Place, Record, Recording, State, WaitsOn};
-use watchglass::{Executor, join_all, sleep, spawn_named, yield_now};
+use watchglass::trace::{Cause, Event, Observer, Place, Record, Recording, State, WaitsOn};
+use watchglass::{Executor, join_all, sleep, spawn, spawn_named, timeout, yield_now};
 
 /// A file of this test's own.
 fn file(name: &str) -> PathBuf {
@@ -206,6 +206,62 @@ fn the_page_works_in_a_browser() {
     fs::write(&empty, Recording::new().html("empty")).unwrap();
     let arguments = [Path::new(browser), &page, &picture, &cut, &empty];
     println!("{}", node("small.mjs", &arguments));
+}
+
+async fn long_sleep() {
+    sleep(Duration::from_secs(60)).await;
+}
+
+/// Prints a lot, has more tasks than the page has rows, and tasks that wait where the page cannot know or in several
+/// places. This file is its source, and is longer than what the page shows of it.
+fn busy() -> Recording {
+    let recording = Recording::new();
+    let print = |text: &str| {
+        let (seq, time) = (recording.len() as u64, Duration::ZERO);
+        let (task, text) = (None, text.to_owned());
+        let event = Event::Printed { task, text };
+        recording.observe(&Record { seq, time, event });
+    };
+    let builder = Executor::builder().virtual_time();
+    let executor = builder.observer(recording.clone()).build();
+    executor.block_on(async {
+        print(&"w".repeat(3000));
+        print("\n\x1b[1;31mred\x1b[0m\n");
+        for line in 0..150 {
+            print(&format!("line {line}\n"));
+        }
+        let visit = timeout(Duration::from_millis(50), long_sleep()).await;
+        assert!(visit.is_err());
+
+        let (sender, receiver) = async_channel::unbounded();
+        let getter = spawn_named("getter", async move {
+            sleep(Duration::from_millis(1)).await;
+            receiver.recv().await
+        });
+        sleep(Duration::from_millis(2)).await;
+        sender.send(7).await.unwrap();
+        assert_eq!(getter.await.unwrap(), Ok(7));
+
+        join_all((0..105).map(|task| {
+            spawn(async move {
+                sleep(Duration::from_millis(task % 10)).await;
+            })
+        }))
+        .await
+        .into_iter()
+        .for_each(Result::unwrap);
+    });
+    recording
+}
+
+#[test]
+fn a_busy_run_is_easy_to_read_and_to_step_through() {
+    let (true, Some(browser)) = (is_there("node"), chromium()) else {
+        return;
+    };
+    let page = file("busy.html");
+    fs::write(&page, busy().html("busy")).unwrap();
+    println!("{}", node("busy.mjs", &[Path::new(browser), &page]));
 }
 
 #[test]

@@ -57,10 +57,12 @@ export async function withPage(browser, page, hash, test) {
       if (exceptionDetails) throw new Error(exceptionDetails.exception.description);
       return result.value;
     };
-    const press = async (key) => {
-      const letter = key.length === 1 ? { text: key } : {};
-      await send("Input.dispatchKeyEvent", { type: "keyDown", key, ...letter });
-      await send("Input.dispatchKeyEvent", { type: "keyUp", key });
+    const codes = { Tab: 9, Enter: 13, Backspace: 8 };
+    const press = async (key, modifiers = 0) => {
+      const text = key === "Enter" ? "\r" : key.length === 1 ? key : undefined;
+      const code = { key, modifiers, windowsVirtualKeyCode: codes[key] };
+      await send("Input.dispatchKeyEvent", { type: "keyDown", text, ...code });
+      await send("Input.dispatchKeyEvent", { type: "keyUp", ...code });
     };
     const click = async (x, y) => {
       const at = { x, y, button: "left", clickCount: 1 };
@@ -69,7 +71,16 @@ export async function withPage(browser, page, hash, test) {
     };
     const resize = (width, height) =>
       send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
-    await test({ evaluate, press, click, resize, openedMs, errors });
+    const media = (media, features = {}) => {
+      const list = Object.entries(features).map(([name, value]) => ({ name, value }));
+      return send("Emulation.setEmulatedMedia", { media, features: list });
+    };
+    // What the browser itself holds for the address: the page may think otherwise.
+    const address = async () => {
+      const { currentIndex, entries } = await send("Page.getNavigationHistory");
+      return entries[currentIndex].url;
+    };
+    await test({ evaluate, press, click, resize, media, address, openedMs, errors });
   } finally {
     child.kill();
     await new Promise((resolve) => (child.exitCode === null && child.signalCode === null ? child.on("exit", resolve) : resolve()));

@@ -213,6 +213,9 @@ function show() {
   const says = document.getElementById("says");
   says.textContent = now.says;
   says.className = badEvents.has(now.event) ? "bad" : "";
+  says.scrollTop = 0;
+  // The keys come to it if there is something to scroll.
+  says.tabIndex = says.scrollHeight > says.clientHeight ? 0 : -1;
   const parked = state.parked ? " · the thread is parked" : "";
   document.getElementById("position").textContent =
     "step " + step + " of " + lastStep + " · " + seconds(state.time_ns) + parked;
