@@ -4,7 +4,7 @@ import { withPage } from "./browser.mjs";
 
 const [browser, page] = process.argv.slice(2);
 
-await withPage(browser, page, "", async ({ evaluate, resize, errors }) => {
+await withPage(browser, page, "", async ({ evaluate, press, resize, address, errors }) => {
   // Not all of them: of the lines that are printed, and of the many tasks at the end, a few are like the rest.
   const steps = await evaluate(
     "[...Array(count).keys()].filter((at) => at < 3 || at % 20 === 0 || (at < 260 && record(at).event !== 'Printed'))");
@@ -24,6 +24,27 @@ await withPage(browser, page, "", async ({ evaluate, resize, errors }) => {
     "a long sentence leaves the controls on the screen");
   assert.equal(await evaluate("says.tabIndex"), 0, "and can be scrolled by keys");
   await resize(1280, 900);
+
+  // ---- the address
+  const pause = () => evaluate("new Promise((done) => setTimeout(done, 400))");
+  const stepInAddress = async () => Number((await address()).split("#step=")[1]);
+  const goBack = () =>
+    evaluate("new Promise((done) => { addEventListener('hashchange', done, { once: true }); history.back(); }).then(() => 0)");
+  await evaluate("go(0)");
+  await pause();
+  await evaluate("for (let at = 1; at <= 300; at += 1) go(at)");
+  await pause();
+  assert.equal(await stepInAddress(), 300, "after many steps the address says where one is");
+  await evaluate("go([...Array(count).keys()].find((at) => record(at).event === 'PollStarted'))");
+  const polled = await evaluate("step");
+  await press("w");
+  await goBack();
+  assert.equal(await evaluate("step"), polled, "Back leads to where one came from, even at once");
+  await evaluate("go([...Array(count).keys()].find((at) => (go(at), state.ready.length > 0 && state.ready[0].woken_by < at)))");
+  const linked = await evaluate("step");
+  await evaluate("document.querySelector('#ready a').click()");
+  await goBack();
+  assert.equal(await evaluate("step"), linked, "and so after a link");
 
   assert.deepEqual(errors, []);
 });

@@ -13,6 +13,7 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   assert.equal(await step(), 3, "the link leads to its step");
   await press("ArrowRight");
   assert.equal(await step(), 4);
+  await evaluate("new Promise((done) => setTimeout(done, 400))");
   assert.equal(await evaluate("location.hash"), "#step=4", "the address follows");
   await press("ArrowLeft");
   await press("ArrowLeft");

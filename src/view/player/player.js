@@ -152,20 +152,36 @@ let state = emptyState();
 // The task that the last poll at or before this step was of, and that step.
 let polled = null;
 
+// The address follows a moment later. With a key that is held down it would change too often:
+// of more than 200 changes in some seconds Chromium ignores most.
+let addressTimer = null;
+
+function writeAddress() {
+  clearTimeout(addressTimer);
+  addressTimer = null;
+  const hash = "#step=" + step;
+  if (location.hash !== hash) history.replaceState(null, "", hash);
+}
+
+function writeAddressSoon() {
+  if (addressTimer === null) addressTimer = setTimeout(writeAddress, 250);
+}
+
 // Somewhere else: the browser's Back leads back here.
 function jump(to) {
   if (to === null || to === undefined || to === step) return;
+  writeAddress();
   history.pushState(null, "", "#step=" + to);
   go(to);
 }
 
-function go(to, keepHash) {
+function go(to) {
   chosenFile = false;
   step = Math.min(Math.max(Math.trunc(to) || 0, 0), lastStep);
   state = count > 0 ? stateAfter(step) : emptyState();
   polled = lastPoll();
   show();
-  if (!keepHash) history.replaceState(null, "", "#step=" + step);
+  writeAddressSoon();
 }
 
 function lastPoll() {
@@ -562,7 +578,9 @@ function stepInHash() {
   return found ? Number(found[1]) : 0;
 }
 
-window.addEventListener("hashchange", () => go(stepInHash(), true));
+// A link leads away as well: Back is to lead here.
+document.addEventListener("click", (event) => event.target.closest("a") && writeAddress(), true);
+window.addEventListener("hashchange", () => go(stepInHash()));
 document.getElementById("number").max = lastStep;
 document.getElementById("scrubber").max = lastStep;
 for (const file of Object.keys(run.files)) document.getElementById("file").append(element("option", file));
@@ -577,5 +595,5 @@ for (const finding of run.findings) {
   document.getElementById("findings").hidden = false;
 }
 beginTimeline();
-go(stepInHash(), true);
+go(stepInHash());
 setTimeout(prepare, 50);
