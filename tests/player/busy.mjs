@@ -45,6 +45,22 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, address, err
   await evaluate("document.querySelector('#ready a').click()");
   await goBack();
   assert.equal(await evaluate("step"), linked, "and so after a link");
+  const goToHash = (hash) =>
+    evaluate(`new Promise((done) => { addEventListener("hashchange", done, { once: true }); location.hash = "${hash}"; }).then(() => 0)`);
+  await goToHash("#step=99999");
+  assert.equal(await evaluate("step"), await evaluate("lastStep"));
+  await pause();
+  assert.equal(await stepInAddress(), await evaluate("lastStep"), "an address beyond the end becomes that of the end");
+  await evaluate("go(12)");
+  for (const hash of ["#tasks", "#step=abc", "#step=-3"]) {
+    await goToHash(hash);
+    assert.equal(await evaluate("step"), 12, `${hash} is no step: one stays where one is`);
+  }
+  await evaluate("number.focus(); number.select()");
+  await press("Backspace");
+  await press("Enter");
+  assert.deepEqual(await evaluate("[step, number.value]"), [12, "12"], "an empty field leads nowhere");
+  await evaluate("number.blur()");
 
   assert.deepEqual(errors, []);
 });

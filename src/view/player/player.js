@@ -537,7 +537,10 @@ on("wake", "click", () => jump(wakeOfPoll()));
 on("poll", "click", () => goIfAny(nextPoll(null)));
 on("timeline", "toggle", show);
 window.addEventListener("resize", show);
-on("number", "change", (event) => go(Number(event.target.value)));
+on("number", "change", (event) => {
+  const wanted = event.target.value;
+  go(wanted === "" ? step : Number(wanted));
+});
 on("scrubber", "input", (event) => go(Number(event.target.value)));
 on("file", "change", (event) => {
   chosenFile = true;
@@ -573,9 +576,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// An address without a step is that of the first; in one that cannot be read, one stays where one is.
 function stepInHash() {
+  if (location.hash === "") return 0;
   const found = /^#step=(\d+)$/.exec(location.hash);
-  return found ? Number(found[1]) : 0;
+  return found ? Number(found[1]) : step;
 }
 
 // A link leads away as well: Back is to lead here.
