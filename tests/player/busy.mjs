@@ -25,6 +25,20 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, address, err
   assert.equal(await evaluate("says.tabIndex"), 0, "and can be scrolled by keys");
   await resize(1280, 900);
 
+  // ---- a task that is woken
+  const woken = (await eachStep(`[...state.tasks.values()]
+    .filter((task) => task.queued && task.stage === "waiting" && ["main", "getter"].includes(label(task.id)))
+    .map((task) => {
+      const row = [...document.querySelectorAll("#tasks tr")].find((row) => row.textContent.includes(task.id));
+      const marks = [...document.querySelectorAll(".who")].map((who) => who.textContent).filter((who) => who.includes(label(task.id)));
+      return { row: row.cells[1].textContent, marks };
+    })`)).flat();
+  assert.ok(woken.length >= 3, `there are some: ${woken.length}`);
+  for (const { row, marks } of woken) {
+    assert.match(row, /^woken, in the ready queue/);
+    assert.ok(marks.length > 0 && marks.every((mark) => /woken and not polled yet/.test(mark)), marks.join());
+  }
+
   // ---- the address
   const pause = () => evaluate("new Promise((done) => setTimeout(done, 400))");
   const stepInAddress = async () => Number((await address()).split("#step=")[1]);

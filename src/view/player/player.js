@@ -345,7 +345,7 @@ function stateOf(task) {
   if (isReady(task)) return "ready: it has its output";
   let text = isDropped(task) ? "being dropped" : task.stage;
   if (task.stage === "waiting") {
-    text = task.queued && waitsOf(task).length === 0 ? "woken" : "waiting for " + waits(task);
+    text = task.queued ? "woken" : "waiting for " + waits(task);
   }
   if (task.queued) text += ", in the ready queue";
   if (task.aborted && !isOver(task)) text += ", aborted";
@@ -473,25 +473,27 @@ function markTasks() {
   const marks = new Map();
   for (const task of state.tasks.values()) {
     if (isOver(task) || isReady(task)) continue;
+    // It is woken, and where it was: a wake does not run it. It may have given up one of its waits since.
+    const isWoken = task.queued && task.stage === "waiting";
     // While it runs it may be anywhere, and where it waits for something that is not watchglass's, a
     // channel, say, is not known.
-    const waits = task.stage === "running" ? [] : waitsOf(task).map((wait) => wait.at).filter(isShown);
-    // It is woken, and where it was: a wake does not run it.
-    const wasThere = task.queued && task.stage === "waiting" ? task.waits.map((wait) => wait.at).filter(isShown) : [];
-    const waiting = waits.length > 0 ? waits : wasThere.slice(-1);
-    for (const place of new Set(waiting.length > 0 ? waiting : [seenAt(task)])) {
+    const waits = task.stage === "running" ? [] : isWoken ? task.waits : waitsOf(task);
+    const known = waits.map((wait) => wait.at).filter(isShown);
+    for (const place of new Set(known.length > 0 ? known : [seenAt(task)])) {
       const { file, line: number } = placeOf(place);
       if (file !== shownFile || !lines[number - 1]) continue;
-      if (!marks.has(number)) marks.set(number, { running: null, here: [], woken: [], given: [], spawned: [], lastSeen: [] });
+      if (!marks.has(number)) {
+        marks.set(number, { running: null, here: [], woken: [], wokenLater: [], given: [], spawned: [], lastSeen: [] });
+      }
       const mark = marks.get(number);
       if (task.stage === "running") mark.running = task;
-      else if (waits.length > 0) mark.here.push(label(task.id));
-      else if (waiting.length > 0) mark.woken.push(label(task.id));
+      else if (known.length > 0) (isWoken ? mark.woken : mark.here).push(label(task.id));
+      else if (isWoken) mark.wokenLater.push(label(task.id));
       else if (place !== task.spawned_at) mark.lastSeen.push(label(task.id));
       else (task.kind === "Main" ? mark.given : mark.spawned).push(label(task.id));
     }
   }
-  for (const [number, { running, here, woken, given, spawned, lastSeen }] of marks) {
+  for (const [number, { running, here, woken, wokenLater, given, spawned, lastSeen }] of marks) {
     const line = lines[number - 1];
     line.classList.add(running ? "runs" : here.length + woken.length > 0 ? "waits" : "passed");
     const said = [];
@@ -499,6 +501,8 @@ function markTasks() {
     const are = (names) => shortList(names) + (names.length > 1 ? " are here" : " is here");
     if (here.length > 0) said.push(are(here));
     if (woken.length > 0) said.push(are(woken) + ", woken and not polled yet");
+    if (wokenLater.length > 0) said.push(shortList(wokenLater) + (wokenLater.length > 1 ? " are" : " is") +
+      " woken and not polled yet, somewhere after this line");
     const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
     if (given.length > 0) said.push(were(given) + "given to block_on here");
     if (spawned.length > 0) said.push(were(spawned) + "spawned here");
