@@ -242,6 +242,12 @@ fn busy() -> Recording {
         sender.send(7).await.unwrap();
         assert_eq!(getter.await.unwrap(), Ok(7));
 
+        // It ends where nobody else is.
+        let sleeper = spawn_named("sleeper", long_sleep());
+        yield_now().await;
+        sleeper.abort();
+        assert!(sleeper.await.is_err());
+
         join_all((0..105).map(|task| {
             spawn(async move {
                 sleep(Duration::from_millis(task % 10)).await;

@@ -39,6 +39,14 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, address, err
     assert.ok(marks.length > 0 && marks.every((mark) => /woken and not polled yet/.test(mark)), marks.join());
   }
 
+  // ---- a mark is seen
+  const unseen = await eachStep(`(() => {
+    const seen = document.getElementById("code").getBoundingClientRect();
+    const marks = [...document.querySelectorAll(".who")].map((who) => who.closest(".line").getBoundingClientRect());
+    return marks.length > 0 && !marks.some((mark) => mark.top >= seen.top && mark.bottom <= seen.bottom) && step;
+  })()`);
+  assert.deepEqual(unseen.filter((step) => step !== false), [], "of the marked lines one is always seen");
+
   // ---- the address
   const pause = () => evaluate("new Promise((done) => setTimeout(done, 400))");
   const stepInAddress = async () => Number((await address()).split("#step=")[1]);

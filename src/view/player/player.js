@@ -448,15 +448,27 @@ function showSource(now) {
     line.className = "line";
     while (line.childNodes.length > 2) line.lastChild.remove();
   }
-  markTasks();
-  const line = focus && focus.file === shownFile && lines[focus.line - 1];
-  if (line) {
-    const code = document.getElementById("code");
-    const top = line.offsetTop - code.offsetTop;
-    // What of it is in the window.
-    const seen = Math.max(90, Math.min(code.clientHeight, innerHeight - code.getBoundingClientRect().top));
-    if (top < code.scrollTop + 20 || top > code.scrollTop + seen - 60) code.scrollTop = top - seen / 3;
-  }
+  const marks = markTasks();
+  if (focus && focus.file === shownFile) scrollToLine(lines[lineToShow(focus.line, subject, marks) - 1]);
+}
+
+// The line where something happened; if no task is marked there, the nearest where one is, the
+// subject's rather than another's.
+function lineToShow(number, subject, marks) {
+  if (marks.size === 0 || marks.has(number)) return number;
+  const marked = [...marks.keys()].sort((a, b) => Math.abs(a - number) - Math.abs(b - number));
+  return marked.find((at) => marks.get(at).tasks.includes(subject)) || marked[0];
+}
+
+function scrollToLine(line) {
+  if (!line) return;
+  const code = document.getElementById("code");
+  const top = line.offsetTop - code.offsetTop;
+  // What of it is in the window.
+  const seen = Math.max(90, Math.min(code.clientHeight, innerHeight - code.getBoundingClientRect().top));
+  // Its mark may stand below it.
+  const bottom = top + line.offsetHeight;
+  if (top < code.scrollTop + 20 || bottom > code.scrollTop + seen - 40) code.scrollTop = top - seen / 3;
 }
 
 // A place inside the standard library, say, is in no file of the program.
@@ -468,7 +480,7 @@ function seenAt(task) {
   return isShown(task.seen_at) ? task.seen_at : task.spawned_at;
 }
 
-// Marks the lines where the tasks are; a join can wait in several places.
+// Marks the lines where the tasks are, and says which; a join can wait in several places.
 function markTasks() {
   const marks = new Map();
   for (const task of state.tasks.values()) {
@@ -483,9 +495,12 @@ function markTasks() {
       const { file, line: number } = placeOf(place);
       if (file !== shownFile || !lines[number - 1]) continue;
       if (!marks.has(number)) {
-        marks.set(number, { running: null, here: [], woken: [], wokenLater: [], given: [], spawned: [], lastSeen: [] });
+        marks.set(number, {
+          tasks: [], running: null, here: [], woken: [], wokenLater: [], given: [], spawned: [], lastSeen: [],
+        });
       }
       const mark = marks.get(number);
+      mark.tasks.push(task);
       if (task.stage === "running") mark.running = task;
       else if (known.length > 0) (isWoken ? mark.woken : mark.here).push(label(task.id));
       else if (isWoken) mark.wokenLater.push(label(task.id));
@@ -510,6 +525,7 @@ function markTasks() {
       " for something that is not watchglass's, somewhere after this line");
     line.append(element("span", "◀ " + said.join("; "), "who"));
   }
+  return marks;
 }
 
 // What the mark of the running task says.
