@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { withPage } from "./browser.mjs";
 
 const [browser, page] = process.argv.slice(2);
+const shift = 8;
 
 await withPage(browser, page, "", async ({ evaluate, press, resize, address, errors }) => {
   // Not all of them: of the lines that are printed, and of the many tasks at the end, a few are like the rest.
@@ -83,6 +84,28 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, address, err
   await press("Enter");
   assert.deepEqual(await evaluate("[step, number.value]"), [12, "12"], "an empty field leads nowhere");
   await evaluate("number.blur()");
+
+  // ---- low windows
+  for (const [width, height] of [[320, 256], [740, 360], [640, 450], [360, 740]]) {
+    await resize(width, height);
+    await evaluate("go(2); scrollTo(0, document.body.scrollHeight); first.focus({ preventScroll: true })");
+    const hidden = [];
+    for (const modifiers of [0, shift]) {
+      for (let presses = 0; presses < 20; presses += 1) {
+        await press("Tab", modifiers);
+        hidden.push(await evaluate(`(() => {
+          const focused = document.activeElement;
+          const now = document.getElementById("now").getBoundingClientRect();
+          if (focused === document.body || focused.closest("#now")) return "";
+          return focused.getBoundingClientRect().bottom <= now.bottom && now.top <= 0 ? focused.outerHTML : "";
+        })()`));
+      }
+    }
+    assert.deepEqual(hidden.filter((focused) => focused), [], `at ${width} by ${height} what has the focus is seen`);
+    const stays = await evaluate("scrollTo(0, 9999), document.getElementById('now').getBoundingClientRect().bottom");
+    assert.ok(stays < height / 2, `at ${width} by ${height} most of the window is left: ${stays}`);
+  }
+  await resize(1280, 900);
 
   assert.deepEqual(errors, []);
 });

@@ -242,6 +242,10 @@ function show() {
   for (const id of ["first", "back"]) document.getElementById(id).disabled = step === 0;
   for (const id of ["forward", "last"]) document.getElementById(id).disabled = step === lastStep;
   document.getElementById("wake").disabled = polled === null;
+  // What gets the focus is not to be below it.
+  const above = document.getElementById("now");
+  const isSticky = getComputedStyle(above).position === "sticky";
+  document.documentElement.style.scrollPaddingTop = isSticky ? above.offsetHeight + "px" : "";
   showPlace();
   showTasks();
   showReady();
