@@ -48,6 +48,25 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, address, err
   })()`);
   assert.deepEqual(unseen.filter((step) => step !== false), [], "of the marked lines one is always seen");
 
+  // ---- more tasks than rows
+  await evaluate("scrollTo(0, 0)");
+  const rows = await eachStep(`(() => {
+    const row = document.querySelector("#tasks tr.running")?.getBoundingClientRect();
+    const seen = document.getElementById("tasks").getBoundingClientRect();
+    if (state.running && !row) return "the running task has no row at step " + step;
+    if (row && (row.top < seen.top || row.bottom > seen.bottom)) return "its row is not seen at step " + step;
+    if (record(step).task && !document.getElementById("tasks").textContent.includes(record(step).task)) {
+      return "the task of step " + step + " has no row";
+    }
+    return "";
+  })()`);
+  assert.deepEqual(rows.filter((row) => row), []);
+  await resize(1280, 540);
+  // The browser would make up for what grows above.
+  await evaluate("document.documentElement.style.overflowAnchor = 'none'; scrollTo(0, 200)");
+  assert.deepEqual(new Set(await eachStep("scrollY")), new Set([200]), "the page itself is never scrolled");
+  await resize(1280, 900);
+
   // ---- the address
   const pause = () => evaluate("new Promise((done) => setTimeout(done, 400))");
   const stepInAddress = async () => Number((await address()).split("#step=")[1]);

@@ -298,8 +298,7 @@ function showPlace() {
 function showTasks() {
   const focused = document.activeElement && document.activeElement.dataset.task;
   const all = [...state.tasks.values()];
-  const unfinished = all.filter((task) => !isOver(task));
-  const shown = all.length <= rowsShown ? all : unfinished.slice(0, rowsShown);
+  const shown = all.length <= rowsShown ? all : mostOf(all);
   const table = element("table");
   const head = table.createTHead().insertRow();
   for (const title of ["Task", "State", "Polls"]) {
@@ -314,6 +313,25 @@ function showTasks() {
   const more = all.length - shown.length;
   if (more > 0) place.append(element("p", "and " + more + " more", "none"));
   if (focused) place.querySelector('[data-task="' + CSS.escape(focused) + '"]')?.focus();
+  scrollToRow(place, place.querySelector(".running"));
+}
+
+// Of many tasks so many as there are rows, in their order: the one that runs, the one that something
+// happened to, those in the ready queue, and then the first that are not over.
+function mostOf(all) {
+  const ids = [state.running, lastHappened().task, ...state.ready.map((entry) => entry.task)];
+  const first = ids.map((id) => state.tasks.get(id)).filter((task) => task);
+  const unfinished = all.filter((task) => !isOver(task));
+  const chosen = new Set([...new Set([...first, ...unfinished])].slice(0, rowsShown));
+  return all.filter((task) => chosen.has(task));
+}
+
+// In its panel alone: the page stays where it is.
+function scrollToRow(place, row) {
+  if (!row) return;
+  const seen = place.getBoundingClientRect();
+  const box = row.getBoundingClientRect();
+  if (box.top < seen.top || box.bottom > seen.bottom) place.scrollTop += box.top - seen.top - seen.height / 3;
 }
 
 function taskRow(task) {
