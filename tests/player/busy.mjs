@@ -104,6 +104,27 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, address, err
   assert.deepEqual(await evaluate("[step, number.value]"), [12, "12"], "an empty field leads nowhere");
   await evaluate("number.blur()");
 
+  // ---- the focus
+  const focused = () => evaluate("document.activeElement.id || document.activeElement.dataset.task || document.activeElement.tagName");
+  await evaluate("go(lastStep - 1); forward.focus()");
+  await press("Enter");
+  await press("Enter");
+  assert.equal(await focused(), "forward", "at the end Forward keeps the focus");
+  assert.equal(await evaluate("forward.getAttribute('aria-disabled')"), "true");
+  assert.equal(await evaluate("step"), await evaluate("lastStep"));
+  await evaluate("go([...Array(count).keys()].find((at) => (go(at), state.ready.length > 1 && state.ready[1].woken_by < at)))");
+  await evaluate("[...document.querySelectorAll('#ready a')][1].focus()");
+  const queued = await focused();
+  await press("ArrowRight");
+  assert.equal(await focused(), queued, "a link in the ready queue keeps it while its task is there");
+  await evaluate(`go([...Array(count).keys()].find((at) => at > step && (go(at), !state.ready.some(({ task }) => task === "${queued}"))))`);
+  assert.equal(await focused(), "ready", "and then the queue has it");
+  const ending = await evaluate("[...state.tasks.values()].find((task) => !isOver(task) && task.id !== '#0').id");
+  await evaluate(`document.querySelector('#tasks [data-task="${ending}"]').focus()`);
+  await evaluate("go(lastStep)");
+  assert.equal(await focused(), "tasks", "the button of a task that has ended leaves it to the tasks");
+  await evaluate("document.activeElement.blur()");
+
   // ---- low windows
   for (const [width, height] of [[320, 256], [740, 360], [640, 450], [360, 740]]) {
     await resize(width, height);

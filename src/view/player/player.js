@@ -239,9 +239,9 @@ function show() {
   const scrubber = document.getElementById("scrubber");
   scrubber.value = step;
   scrubber.setAttribute("aria-valuetext", "step " + step + ", " + seconds(state.time_ns));
-  for (const id of ["first", "back"]) document.getElementById(id).disabled = step === 0;
-  for (const id of ["forward", "last"]) document.getElementById(id).disabled = step === lastStep;
-  document.getElementById("wake").disabled = polled === null;
+  for (const id of ["first", "back"]) allow(document.getElementById(id), step > 0);
+  for (const id of ["forward", "last"]) allow(document.getElementById(id), step < lastStep);
+  allow(document.getElementById("wake"), polled !== null);
   // What gets the focus is not to be below it.
   const above = document.getElementById("now");
   const isSticky = getComputedStyle(above).position === "sticky";
@@ -252,6 +252,20 @@ function show() {
   showWheel();
   showPrinted();
   showSource(now);
+}
+
+// A button that is disabled loses the focus; one that only says so keeps it.
+function allow(button, may) {
+  button.setAttribute("aria-disabled", String(!may));
+}
+
+// Fills a list anew. The focus stays with its task, or if that is no longer there, in the list.
+function refill(list, ...children) {
+  const focused = list.contains(document.activeElement) && document.activeElement.dataset.task;
+  list.replaceChildren(...children);
+  if (!focused) return;
+  const again = list.querySelector('[data-task="' + CSS.escape(focused) + '"]');
+  (again || list).focus({ preventScroll: true });
 }
 
 // ---- the timeline
@@ -296,7 +310,6 @@ function showPlace() {
 }
 
 function showTasks() {
-  const focused = document.activeElement && document.activeElement.dataset.task;
   const all = [...state.tasks.values()];
   const shown = all.length <= rowsShown ? all : mostOf(all);
   const table = element("table");
@@ -309,10 +322,9 @@ function showTasks() {
   const body = table.createTBody();
   for (const task of shown) body.append(taskRow(task));
   const place = document.getElementById("tasks");
-  place.replaceChildren(all.length > 0 ? table : element("p", "none yet", "none"));
   const more = all.length - shown.length;
-  if (more > 0) place.append(element("p", "and " + more + " more", "none"));
-  if (focused) place.querySelector('[data-task="' + CSS.escape(focused) + '"]')?.focus();
+  const rest = more > 0 ? [element("p", "and " + more + " more", "none")] : [];
+  refill(place, all.length > 0 ? table : element("p", "none yet", "none"), ...rest);
   scrollToRow(place, place.querySelector(".running"));
 }
 
@@ -346,7 +358,7 @@ function taskRow(task) {
     button.type = "button";
     button.dataset.task = task.id;
     button.setAttribute("aria-label", "next poll of " + label(task.id));
-    button.addEventListener("click", () => goIfAny(nextPoll(task.id)));
+    onClick(button, () => goIfAny(nextPoll(task.id)));
     polls.append(button);
   }
   row.append(name, element("td", stateOf(task)), polls);
@@ -385,6 +397,7 @@ function showReady() {
     const item = element("li", label(entry.task) + ": ");
     const link = element("a", why(entry.why, entry.woken_by));
     link.href = "#step=" + entry.woken_by;
+    link.dataset.task = entry.task;
     item.append(link);
     const task = state.tasks.get(entry.task);
     if (task && isOver(task)) item.append(step === lastStep ? "; it has ended" : "; it has ended, and will be passed over");
@@ -393,7 +406,7 @@ function showReady() {
   const more = state.ready.length - entries.length;
   if (more > 0) entries.push(element("li", "and " + more + " more", "none"));
   if (entries.length === 0) entries.push(element("li", "empty", "none"));
-  list.replaceChildren(...entries);
+  refill(list, ...entries);
 }
 
 function showWheel() {
@@ -571,12 +584,16 @@ function on(id, event, act) {
   document.getElementById(id).addEventListener(event, act);
 }
 
-on("first", "click", () => go(0));
-on("back", "click", () => go(step - 1));
-on("forward", "click", () => go(step + 1));
-on("last", "click", () => go(lastStep));
-on("wake", "click", () => jump(wakeOfPoll()));
-on("poll", "click", () => goIfAny(nextPoll(null)));
+function onClick(button, act) {
+  button.addEventListener("click", () => button.getAttribute("aria-disabled") === "true" || act());
+}
+
+onClick(document.getElementById("first"), () => go(0));
+onClick(document.getElementById("back"), () => go(step - 1));
+onClick(document.getElementById("forward"), () => go(step + 1));
+onClick(document.getElementById("last"), () => go(lastStep));
+onClick(document.getElementById("wake"), () => jump(wakeOfPoll()));
+onClick(document.getElementById("poll"), () => goIfAny(nextPoll(null)));
 on("timeline", "toggle", show);
 window.addEventListener("resize", show);
 on("number", "change", (event) => {
