@@ -86,9 +86,16 @@ fn run(records: &[Record], places: &[f64]) -> Value {
         files.insert(path.to_owned(), json!(lines));
     }
     let mut labels = Map::new();
+    let mut last_polls = Map::new();
     for record in records {
-        if let Event::Spawned { task, .. } = record.event {
-            labels.insert(task.to_string(), Value::from(names.task(task)));
+        match record.event {
+            Event::Spawned { task, .. } => {
+                labels.insert(task.to_string(), Value::from(names.task(task)));
+            }
+            Event::PollStarted { task, .. } => {
+                last_polls.insert(task.to_string(), Value::from(record.seq));
+            }
+            _ => {}
         }
     }
     // Where to look first.
@@ -98,6 +105,7 @@ fn run(records: &[Record], places: &[f64]) -> Value {
         "count": records.len(),
         "chunk": CHUNK,
         "names": labels,
+        "last_polls": last_polls,
         "digits": names.digits(),
         "files": files,
         "findings": found.collect::<Vec<Value>>(),

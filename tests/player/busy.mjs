@@ -125,6 +125,18 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, address, err
   assert.equal(await focused(), "tasks", "the button of a task that has ended leaves it to the tasks");
   await evaluate("document.activeElement.blur()");
 
+  // ---- buttons that would do nothing
+  const idle = await eachStep(`(() => {
+    const does = (button) => button.getAttribute("aria-disabled") !== "true";
+    const wrong = [...document.querySelectorAll("#tasks button")]
+      .filter((button) => does(button) !== (nextPoll(button.dataset.task) !== null))
+      .map((button) => "next of " + button.dataset.task);
+    if (does(poll) !== (nextPoll(null) !== null)) wrong.push("next poll");
+    if (does(wake) !== (wakeOfPoll() !== null && wakeOfPoll() !== step)) wrong.push("wake");
+    return wrong.map((button) => button + " at step " + step);
+  })()`);
+  assert.deepEqual(idle.flat(), [], "a button says whether it does something");
+
   // ---- low windows
   for (const [width, height] of [[320, 256], [740, 360], [640, 450], [360, 740]]) {
     await resize(width, height);

@@ -200,10 +200,16 @@ function nextPoll(task) {
   return null;
 }
 
+const lastPollOfAll = Object.values(run.last_polls).reduce((last, at) => Math.max(last, at), -1);
+
+// Whether there is a further one. The last of each is known, so that nobody need look for it.
+function isPolledAgain(task) {
+  return run.last_polls[task] > step;
+}
+
 // The wake that led to the last poll: the record that queued its task.
 function wakeOfPoll() {
-  if (!polled) return null;
-  const task = stateAfter(polled.step).tasks.get(polled.task);
+  const task = polled && state.tasks.get(polled.task);
   return task ? task.woken_by : null;
 }
 
@@ -241,7 +247,9 @@ function show() {
   scrubber.setAttribute("aria-valuetext", "step " + step + ", " + seconds(state.time_ns));
   for (const id of ["first", "back"]) allow(document.getElementById(id), step > 0);
   for (const id of ["forward", "last"]) allow(document.getElementById(id), step < lastStep);
-  allow(document.getElementById("wake"), polled !== null);
+  const wake = wakeOfPoll();
+  allow(document.getElementById("wake"), wake !== null && wake !== step);
+  allow(document.getElementById("poll"), step < lastPollOfAll);
   // What gets the focus is not to be below it.
   const above = document.getElementById("now");
   const isSticky = getComputedStyle(above).position === "sticky";
@@ -358,6 +366,7 @@ function taskRow(task) {
     button.type = "button";
     button.dataset.task = task.id;
     button.setAttribute("aria-label", "next poll of " + label(task.id));
+    allow(button, isPolledAgain(task.id));
     onClick(button, () => goIfAny(nextPoll(task.id)));
     polls.append(button);
   }
