@@ -93,6 +93,13 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
     assert.equal(await step(), clicked + 1, "and the keys go on from there");
   }
   await resize(1280, 900);
+  const [x, y] = await evaluate(`(() => {
+    document.getElementById("click").scrollIntoView();
+    const box = document.getElementById("click").getBoundingClientRect();
+    return [box.left + 10, box.top + box.height / 2];
+  })()`);
+  await click(x, y);
+  assert.ok(await evaluate("document.getElementById('timeline').open"), "a click on its hint leaves the timeline open");
   await evaluate("document.getElementById('code').focus()");
   const inCode = await step();
   await press("ArrowLeft");
