@@ -5,7 +5,7 @@ import { withPage } from "./browser.mjs";
 const [browser, page] = process.argv.slice(2);
 const shift = 8;
 
-await withPage(browser, page, "", async ({ evaluate, press, resize, address, errors }) => {
+await withPage(browser, page, "", async ({ evaluate, press, resize, media, address, errors }) => {
   // Not all of them: of the lines that are printed, and of the many tasks at the end, a few are like the rest.
   const steps = await evaluate(
     "[...Array(count).keys()].filter((at) => at < 3 || at % 20 === 0 || (at < 260 && record(at).event !== 'Printed'))");
@@ -136,6 +136,27 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, address, err
     return wrong.map((button) => button + " at step " + step);
   })()`);
   assert.deepEqual(idle.flat(), [], "a button says whether it does something");
+
+  // ---- on paper
+  await media("print");
+  for (const [width, height] of [[740, 1000], [1280, 900]]) {
+    await resize(width, height);
+    await evaluate("go(lastStep)");
+    const cut = await evaluate(`[...document.querySelectorAll("body, main, main *")]
+      .filter((it) => it.offsetParent && getComputedStyle(it).overflowY !== "visible")
+      .map((it) => it.outerHTML.slice(0, 60))`);
+    assert.deepEqual(cut, [], "nothing is cut off");
+    assert.equal(await evaluate("[...document.querySelectorAll('button, input, footer')].filter((it) => it.offsetParent).length"), 0,
+      "there is nothing to click at on paper");
+    await evaluate("go([...Array(count).keys()].find((at) => (go(at), document.querySelector('.slot.taken') && document.querySelector('.line.waits'))))");
+    assert.equal(await evaluate("getComputedStyle(document.querySelector('.slot.taken')).printColorAdjust"), "exact", "the wheel keeps its colours");
+  }
+  // ---- with colours of the system's
+  await media("", { "forced-colors": "active" });
+  const style = (selector, name) => evaluate(`getComputedStyle(document.querySelector("${selector}"))["${name}"]`);
+  assert.notEqual(await style(".slot.taken", "backgroundColor"), await style(".slot:not(.taken)", "backgroundColor"));
+  assert.notEqual(await style(".line.waits", "outlineStyle"), "none", "a marked line can be told from others");
+  await media("");
 
   // ---- low windows
   for (const [width, height] of [[320, 256], [740, 360], [640, 450], [360, 740]]) {

@@ -130,6 +130,7 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
     "[...document.querySelectorAll('button, input, select')].filter((it) => !it.offsetParent ? false : " +
     "!(it.textContent.trim() || it.ariaLabel || it.labels?.length)).length");
   assert.equal(unnamed, 0, "every control has a name");
+  assert.notEqual(await evaluate("scrubber.ariaLabel"), await evaluate("number.labels[0].textContent.trim()"));
 
   await evaluate("go(lastStep)");
   assert.match(await text("tasks"), /<\/script><img src=x onerror=/, "the name is shown as it is");
