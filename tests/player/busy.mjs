@@ -67,6 +67,14 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.deepEqual(new Set(await eachStep("scrollY")), new Set([200]), "the page itself is never scrolled");
   await resize(1280, 900);
 
+  // ---- what was printed
+  await evaluate("go(lastStep)");
+  const printed = await evaluate("document.getElementById('printed').textContent");
+  assert.match(printed, /^… 52 earlier lines are not shown\nline 50\n/);
+  await evaluate("go([...Array(count).keys()].find((at) => record(at).text?.includes('red')))");
+  assert.match(await evaluate("document.getElementById('printed').textContent"), /^w{3000}\nred\n$/,
+    "colours of a terminal are left out");
+
   // ---- the address
   const pause = () => evaluate("new Promise((done) => setTimeout(done, 400))");
   const stepInAddress = async () => Number((await address()).split("#step=")[1]);

@@ -228,6 +228,8 @@ function followed() {
 
 const rowsShown = 100;
 const timersShown = 12;
+// The colours of a terminal, say: an escape, "[", and then numbers and a letter.
+const terminalCodes = /\x1b\[[0-9;?]*[A-Za-z]/g;
 const badEvents = new Set(["LongPoll", "ForgottenWaker", "Spinning", "Stalled", "Panicked"]);
 
 function show() {
@@ -456,9 +458,15 @@ function levelRow(level, taken) {
 }
 
 function showPrinted() {
-  const text = state.printed.slice(-rowsShown).map((printed) => printed.text).join("");
+  const text = state.printed.map((printed) => printed.text).join("").replace(terminalCodes, "");
+  const printed = text.match(/[^\n]*\n|[^\n]+$/g) || [];
+  const earlier = Math.max(printed.length - rowsShown, 0);
   const place = document.getElementById("printed");
-  place.textContent = text || "nothing";
+  place.textContent = printed.slice(earlier).join("") || "nothing";
+  if (earlier > 0) {
+    const are = earlier === 1 ? " earlier line is" : " earlier lines are";
+    place.prepend(element("span", "… " + earlier + are + " not shown\n", "none"));
+  }
   place.scrollTop = place.scrollHeight;
 }
 
