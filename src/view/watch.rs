@@ -192,7 +192,7 @@ impl Watch {
             View::Story(Some(file)) => self.save(file, &recording.story()),
             View::Timeline(Some(file)) => self.save(file, &recording.timeline()),
             View::Svg(file) => self.save(file, &recording.svg()),
-            View::Html(file) => self.save(file, &recording.html(&program())),
+            View::Html(file) => self.save(file, &recording.html(&title(&program(), self.run))),
             View::Chrome(file) => self.save(file, &recording.chrome_json()),
             View::Json(file) => self.save(file, &recording.json()),
         }
@@ -284,7 +284,15 @@ fn numbered(file: &Path, run: usize) -> PathBuf {
     }
 }
 
-/// What the program is called: a page's title.
+/// A page's title. Of several executors the pages are told apart by it.
+fn title(program: &str, run: usize) -> String {
+    match run {
+        1 => program.to_owned(),
+        run => format!("{program}, executor {run}"),
+    }
+}
+
+/// What the program is called.
 fn program() -> String {
     let path = env::args_os().next().map(PathBuf::from);
     let stem = path.as_deref().and_then(Path::file_stem);
@@ -323,5 +331,11 @@ mod tests {
         assert_eq!(name(1), Path::new("a/run.svg"));
         assert_eq!(name(2), Path::new("a/run-2.svg"));
         assert_eq!(numbered(Path::new("run"), 3), Path::new("run-3"));
+    }
+
+    #[test]
+    fn each_further_runs_page_has_a_title_of_its_own() {
+        assert_eq!(title("race", 1), "race");
+        assert_eq!(title("race", 2), "race, executor 2");
     }
 }
