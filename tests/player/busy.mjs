@@ -145,6 +145,39 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   })()`);
   assert.deepEqual(idle.flat(), [], "a button says whether it does something");
 
+  // ---- keys
+  await evaluate("go(2)");
+  await press("ArrowRight", shift);
+  assert.equal(await evaluate("step"), 2, "Shift and an arrow select");
+  await press("N", shift);
+  const upper = await evaluate("step");
+  await evaluate("go(2)");
+  await press("n");
+  assert.equal(upper, await evaluate("step"), "a letter is the same with Shift");
+  await evaluate("go(150)");
+  for (const id of ["code", "printed"]) {
+    await evaluate(`document.getElementById("${id}").focus()`);
+    for (const key of ["Home", "End"]) await press(key);
+    assert.equal(await evaluate("step"), 150, `Home and End belong to ${id}, which scrolls`);
+    await press("ArrowRight");
+    assert.equal(await evaluate("step"), 151, "the arrows do not, for it scrolls up and down only");
+    await evaluate("go(150)");
+  }
+  await evaluate("document.activeElement.blur()");
+
+  // ---- the slider
+  const shown = await evaluate(`new Promise((done) => {
+    let shows = 0;
+    const before = show;
+    show = () => { shows += 1; before(); };
+    for (let at = 0; at < 100; at += 1) {
+      scrubber.value = at;
+      scrubber.dispatchEvent(new Event("input"));
+    }
+    setTimeout(() => { show = before; done([step, shows]); }, 300);
+  })`);
+  assert.deepEqual(shown, [99, 1], "a slider that is dragged fast leads to where it is, once a frame");
+
   // ---- on paper
   await media("print");
   for (const [width, height] of [[740, 1000], [1280, 900]]) {

@@ -617,7 +617,16 @@ on("number", "change", (event) => {
   const wanted = event.target.value;
   go(wanted === "" ? step : Number(wanted));
 });
-on("scrubber", "input", (event) => go(Number(event.target.value)));
+// A slider that is dragged tells of more places than there are frames to show them in.
+let dragged = false;
+on("scrubber", "input", () => {
+  if (dragged) return;
+  dragged = true;
+  requestAnimationFrame(() => {
+    dragged = false;
+    go(Number(document.getElementById("scrubber").value));
+  });
+});
 on("file", "change", (event) => {
   chosenFile = true;
   openFile(event.target.value);
@@ -637,15 +646,23 @@ const keys = {
   },
 };
 
+// What scrolls has the keys for that to itself.
+function scrolls(target, key) {
+  const scroller = target.closest("#says, #picture, #code, #printed, #findings, #tasks");
+  if (!scroller) return false;
+  if (key.startsWith("Arrow")) return scroller.scrollWidth > scroller.clientWidth;
+  return (key === "Home" || key === "End") && scroller.scrollHeight > scroller.clientHeight;
+}
+
 document.addEventListener("keydown", (event) => {
-  const target = event.target;
-  const moves = /^(Arrow|Home|End)/.test(event.key);
+  const { target, key } = event;
+  const moves = /^(Arrow|Home|End)/.test(key);
   // The slider moves by its own keys, and leaves the letters to the page.
   const writes = target.tagName === "SELECT" || (target.tagName === "INPUT" && (target.type !== "range" || moves));
-  const scrolls = event.key.startsWith("Arrow") && (target.id === "code" || target.id === "picture") &&
-    target.scrollWidth > target.clientWidth;
-  if (writes || scrolls || event.ctrlKey || event.altKey || event.metaKey) return;
-  const act = keys[event.key];
+  // With Shift a key that moves selects.
+  const selects = event.shiftKey && moves;
+  if (writes || selects || scrolls(target, key) || event.ctrlKey || event.altKey || event.metaKey) return;
+  const act = keys[key.length === 1 ? key.toLowerCase() : key];
   if (act) {
     event.preventDefault();
     act();
