@@ -27,20 +27,34 @@ function stateAfter(step) {
   let state = copyState(keyframes[from]);
   for (let next = from * keyframeEvery; next <= step; next += 1) {
     fold(state, record(next));
-    if ((next + 1) % keyframeEvery === 0 && (next + 1) / keyframeEvery === keyframes.length) {
-      keyframes.push(copyState(state));
-    }
+    keep(state, next + 1);
   }
   return state;
 }
 
-// Makes the keyframes one by one while the page has nothing else to do, so that the scrubber is
-// quick by the time that somebody drags it.
+// Keeps a copy if the state before record `next` is the next keyframe.
+function keep(state, next) {
+  if (next === keyframes.length * keyframeEvery) keyframes.push(copyState(state));
+}
+
+// Makes the keyframes while the page has nothing else to do, so that the scrubber is quick by the
+// time that somebody drags it. It takes a few milliseconds at a time, and whoever presses a key need
+// not wait for it.
+let preparing = { state: emptyState(), next: 0 };
+
 function prepare() {
-  const next = keyframes.length * keyframeEvery;
-  if (next > lastStep) return;
-  stateAfter(next - 1);
-  setTimeout(prepare, 4);
+  const kept = keyframes.length - 1;
+  // A jump may have made some meanwhile.
+  if (preparing.next < kept * keyframeEvery) {
+    preparing = { state: copyState(keyframes[kept]), next: kept * keyframeEvery };
+  }
+  const until = performance.now() + 8;
+  while (preparing.next < count && performance.now() < until) {
+    fold(preparing.state, record(preparing.next));
+    preparing.next += 1;
+    keep(preparing.state, preparing.next);
+  }
+  if (preparing.next < count) setTimeout(prepare, 4);
 }
 
 // ---- words
