@@ -178,6 +178,23 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   })`);
   assert.deepEqual(shown, [99, 1], "a slider that is dragged fast leads to where it is, once a frame");
 
+  // ---- narrow windows
+  await resize(360, 740);
+  await evaluate("go(4)");
+  for (const id of ["first", "back", "forward", "last", "wake", "poll", "number", "scrubber"]) {
+    assert.ok(await evaluate(`document.getElementById("${id}").offsetParent !== null`), `${id} is on a narrow screen too`);
+  }
+  const small = await evaluate(`[...document.querySelectorAll("button, input")]
+    .filter((it) => it.type !== "range" && (it.offsetHeight < 24 || it.offsetWidth < 24)).map((it) => it.outerHTML)`);
+  assert.deepEqual(small, [], "a finger can hit every button");
+  assert.match(await evaluate("seconds(50000000)"), /^0\.05\d*\u00a0s$/, "a number and its unit stay together");
+  await resize(1280, 900);
+
+  // ---- what was printed stays in its place
+  await evaluate("document.getElementById('panels').scrollTop = 0");
+  const printedAt = await eachStep(top("printed-title"));
+  assert.equal(new Set(printedAt).size, 1, `whatever the lists above it do: ${[...new Set(printedAt)]}`);
+
   // ---- on paper
   await media("print");
   for (const [width, height] of [[740, 1000], [1280, 900]]) {

@@ -49,11 +49,11 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
       assert.ok(!(await text("code")).includes(`◀ ${name} `), "a task that has its output is at no line");
     }
     if (/ waits for .*, at /.test(says)) assert.match(await text("code"), /◀ \S+ is here/, says);
-    if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000300 s/, says);
+    if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000300\ss/, says);
     if (/its timer for 1.000300 s fired/.test(says) && /ready queue/.test(says)) {
       assert.match(await text("code"), /is here, woken and not polled yet/, "a wake does not run it");
       assert.match(tasks, /woken, in the ready queue/, says);
-      assert.match(await text("ready"), /its timer for 1\.000300 s fired/, says);
+      assert.match(await text("ready"), /its timer for 1\.000300\ss fired/, says);
     }
   }
 

@@ -66,10 +66,10 @@ function element(name, text, className) {
   return made;
 }
 
-// A time on the executor's clock, as exactly as the story tells it.
+// A time on the executor's clock, as exactly as the story tells it. Its unit does not go to the next line.
 function seconds(ns) {
   const unit = 10 ** run.digits;
-  return (Math.floor(ns / (1e9 / unit)) / unit).toFixed(run.digits) + " s";
+  return (Math.floor(ns / (1e9 / unit)) / unit).toFixed(run.digits) + "\u00a0s";
 }
 
 function label(id) {
