@@ -201,7 +201,7 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   assert.equal(await evaluate("svg.getElementsByTagName('parsererror').length"), 0, "the picture is well-formed");
   assert.equal(await evaluate("svg.querySelectorAll('script, image, foreignObject').length"), 0);
   const described = await evaluate(
-    "svg.documentElement.getAttribute('aria-labelledby').split(' ').map((id) => svg.getElementById(id).textContent).join()");
+    "['aria-labelledby', 'aria-describedby'].map((by) => svg.getElementById(svg.documentElement.getAttribute(by)).textContent).join()");
   assert.match(described, /^Timeline: 3 tasks.*<\/script><img src=x .* is polled at 0\.000000 s, at 1\.000300 s, and then: done/s);
   assert.deepEqual(errors, []);
 });
