@@ -24,6 +24,18 @@ const CHUNK: usize = 5_000;
 const TIMELINE_RECORDS: usize = 10_000;
 const TIMELINE_LANES: usize = 100;
 
+/// The parts of the page's script. The last one begins.
+const SCRIPT: [&str; 8] = [
+    include_str!("player/fold.js"),
+    include_str!("player/states.js"),
+    include_str!("player/words.js"),
+    include_str!("player/going.js"),
+    include_str!("player/timeline.js"),
+    include_str!("player/panels.js"),
+    include_str!("player/source.js"),
+    include_str!("player/player.js"),
+];
+
 pub(crate) fn page(title: &str, records: &[Record]) -> String {
     let records = &*numbered_as_steps(records);
     let timeline = match records.len() {
@@ -40,8 +52,7 @@ pub(crate) fn page(title: &str, records: &[Record]) -> String {
         ("style", include_str!("player/style.css").to_owned()),
         ("run", in_script(&run(records, &places).to_string())),
         ("records", scripts(records)),
-        ("fold", include_str!("player/fold.js").to_owned()),
-        ("player", include_str!("player/player.js").to_owned()),
+        ("script", SCRIPT.concat()),
         ("title", escaped(title)),
     ];
     let mut page = String::new();

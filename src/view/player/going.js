@@ -1,0 +1,78 @@
+// Where one is in the run, how one comes to another step, and what the address says of it.
+
+let step = 0;
+let state = emptyState();
+// The task that the last poll at or before this step was of, and that step.
+let polled = null;
+
+// The address follows a moment later. With a key that is held down it would change too often:
+// of more than 200 changes in some seconds Chromium ignores most.
+let addressTimer = null;
+
+function writeAddress() {
+  clearTimeout(addressTimer);
+  addressTimer = null;
+  const hash = "#step=" + step;
+  if (location.hash !== hash) history.replaceState(null, "", hash);
+}
+
+function writeAddressSoon() {
+  if (addressTimer === null) addressTimer = setTimeout(writeAddress, 250);
+}
+
+// Somewhere else: the browser's Back leads back here.
+function jump(to) {
+  if (to === null || to === undefined || to === step) return;
+  writeAddress();
+  history.pushState(null, "", "#step=" + to);
+  go(to);
+}
+
+function go(to) {
+  chosenFile = false;
+  step = Math.min(Math.max(Math.trunc(to) || 0, 0), lastStep);
+  state = count > 0 ? stateAfter(step) : emptyState();
+  polled = lastPoll();
+  show();
+  writeAddressSoon();
+}
+
+function lastPoll() {
+  for (let at = step; at >= 0; at -= 1) {
+    const found = count > 0 && record(at);
+    if (found && found.event === "PollStarted") return { task: found.task, step: at };
+  }
+  return null;
+}
+
+function nextPoll(task) {
+  for (let at = step + 1; at < count; at += 1) {
+    const found = record(at);
+    if (found.event === "PollStarted" && (task === null || found.task === task)) return at;
+  }
+  return null;
+}
+
+const lastPollOfAll = Object.values(run.last_polls).reduce((last, at) => Math.max(last, at), -1);
+
+// Whether there is a further one. The last of each is known, so that nobody need look for it.
+function isPolledAgain(task) {
+  return run.last_polls[task] > step;
+}
+
+// The wake that led to the last poll: the record that queued its task.
+function wakeOfPoll() {
+  const task = polled && state.tasks.get(polled.task);
+  return task ? task.woken_by : null;
+}
+
+function goIfAny(to) {
+  if (to !== null && to !== undefined) go(to);
+}
+
+// The task whose next poll is asked for: the one that is woken here, or the one that was polled last.
+function followed() {
+  const now = count > 0 ? record(step) : {};
+  const isWoken = now.event === "Woken" && now.effect !== "Finished";
+  return isWoken ? now.task : polled && polled.task;
+}

@@ -1,0 +1,164 @@
+// The panels: tasks, the ready queue, the timer wheel and what was printed.
+
+const rowsShown = 100;
+const timersShown = 12;
+// The colours of a terminal, say: an escape, "[", and then numbers and a letter.
+const terminalCodes = /\x1b\[[0-9;?]*[A-Za-z]/g;
+
+// Fills a list anew. The focus stays with its task, or if that is no longer there, in the list.
+function refill(list, ...children) {
+  const focused = list.contains(document.activeElement) && document.activeElement.dataset.task;
+  list.replaceChildren(...children);
+  if (!focused) return;
+  const again = list.querySelector('[data-task="' + CSS.escape(focused) + '"]');
+  (again || list).focus({ preventScroll: true });
+}
+
+function showTasks() {
+  const all = [...state.tasks.values()];
+  const shown = all.length <= rowsShown ? all : mostOf(all);
+  const table = element("table");
+  const head = table.createTHead().insertRow();
+  for (const title of ["Task", "State", "Polls"]) {
+    const cell = element("th", title);
+    cell.scope = "col";
+    head.append(cell);
+  }
+  const body = table.createTBody();
+  for (const task of shown) body.append(taskRow(task));
+  const place = document.getElementById("tasks");
+  const more = all.length - shown.length;
+  const rest = more > 0 ? [element("p", "and " + more + " more", "none")] : [];
+  refill(place, all.length > 0 ? table : element("p", "none yet", "none"), ...rest);
+  scrollToRow(place, place.querySelector(".running"));
+}
+
+// Of many tasks so many as there are rows, in their order: the one that runs, the one that something
+// happened to, those in the ready queue, and then the first that are not over.
+function mostOf(all) {
+  const ids = [state.running, lastHappened().task, ...state.ready.map((entry) => entry.task)];
+  const first = ids.map((id) => state.tasks.get(id)).filter((task) => task);
+  const unfinished = all.filter((task) => !isOver(task));
+  const chosen = new Set([...new Set([...first, ...unfinished])].slice(0, rowsShown));
+  return all.filter((task) => chosen.has(task));
+}
+
+// In its panel alone: the page stays where it is.
+function scrollToRow(place, row) {
+  if (!row) return;
+  const seen = place.getBoundingClientRect();
+  const box = row.getBoundingClientRect();
+  if (box.top < seen.top || box.bottom > seen.bottom) place.scrollTop += box.top - seen.top - seen.height / 3;
+}
+
+function taskRow(task) {
+  const row = element("tr", undefined, isOver(task) ? "over" : task.stage);
+  // The program may print the id.
+  const name = element("th", label(task.id));
+  if (!label(task.id).includes(task.id)) name.append(element("span", " " + task.id, "id"));
+  name.scope = "row";
+  const polls = element("td", task.polls + " ");
+  if (!isOver(task)) {
+    const button = element("button", "next");
+    button.type = "button";
+    button.dataset.task = task.id;
+    button.setAttribute("aria-label", "next poll of " + label(task.id));
+    allow(button, isPolledAgain(task.id));
+    onClick(button, () => goIfAny(nextPoll(task.id)));
+    polls.append(button);
+  }
+  row.append(name, element("td", stateOf(task)), polls);
+  return row;
+}
+
+// The task's own end follows.
+function isReady(task) {
+  const now = lastHappened();
+  return now.event === "PollEnded" && now.ready && now.task === task.id;
+}
+
+function isDropped(task) {
+  return task.stage === "running" && (task.aborted || task.dropping);
+}
+
+function stateOf(task) {
+  if (isReady(task)) return "ready: it has its output";
+  let text = isDropped(task) ? "being dropped" : task.stage;
+  if (task.stage === "waiting") {
+    text = task.queued ? "woken" : "waiting for " + waits(task);
+  }
+  if (task.queued) text += ", in the ready queue";
+  if (task.aborted && !isOver(task)) text += ", aborted";
+  if (task.stage === "waiting" && task.forgotten) {
+    text += "; nobody holds its waker";
+  } else if (task.wakers && !isOver(task)) {
+    text += "; " + task.wakers + (task.wakers === 1 ? " clone" : " clones") + " of its waker held";
+  }
+  return text;
+}
+
+function showReady() {
+  const list = document.getElementById("ready");
+  const entries = state.ready.slice(0, rowsShown).map((entry) => {
+    const item = element("li", label(entry.task) + ": ");
+    const link = element("a", why(entry.why, entry.woken_by));
+    link.href = "#step=" + entry.woken_by;
+    link.dataset.task = entry.task;
+    item.append(link);
+    const task = state.tasks.get(entry.task);
+    if (task && isOver(task)) item.append(step === lastStep ? "; it has ended" : "; it has ended, and will be passed over");
+    return item;
+  });
+  const more = state.ready.length - entries.length;
+  if (more > 0) entries.push(element("li", "and " + more + " more", "none"));
+  if (entries.length === 0) entries.push(element("li", "empty", "none"));
+  refill(list, ...entries);
+}
+
+function showWheel() {
+  const timers = [...state.timers.values()];
+  timers.sort((a, b) => a.deadline_ns - b.deadline_ns);
+  const place = document.getElementById("wheel");
+  if (timers.length === 0) {
+    place.replaceChildren(element("p", "no timer is armed", "none"));
+    return;
+  }
+  const levels = new Map();
+  for (const timer of timers) {
+    if (timer.place === "due") continue;
+    if (!levels.has(timer.place.level)) levels.set(timer.place.level, new Set());
+    levels.get(timer.place.level).add(timer.place.slot);
+  }
+  const rows = [...levels.keys()].sort((a, b) => b - a).map((level) => levelRow(level, levels.get(level)));
+  const list = element("ul");
+  for (const timer of timers.slice(0, timersShown)) {
+    const at = timer.place === "due" ? "due" : "level " + timer.place.level + ", slot " + timer.place.slot;
+    const wakes = timer.task ? "wakes " + label(timer.task) : "uses a waker";
+    list.append(element("li", timer.id + " " + wakes + " at " + seconds(timer.deadline_ns) + ": " + at));
+  }
+  const more = timers.length - timersShown;
+  if (more > 0) list.append(element("li", "and " + more + " more", "none"));
+  place.replaceChildren(...rows, list);
+}
+
+function levelRow(level, taken) {
+  const row = element("div", undefined, "level");
+  const slots = element("div", undefined, "slots");
+  slots.setAttribute("aria-hidden", "true");
+  for (let slot = 0; slot < 64; slot += 1) {
+    slots.append(element("div", undefined, taken.has(slot) ? "slot taken" : "slot"));
+  }
+  row.append(element("span", "level " + level), slots);
+  return row;
+}
+
+function showPrinted() {
+  const last = state.printed.slice(-rowsShown).map((printed) => printed.text).join("");
+  const printed = last.replace(terminalCodes, "").match(/[^\n]*\n|[^\n]+$/g) || [];
+  const place = document.getElementById("printed");
+  place.textContent = printed.slice(-rowsShown).join("") || "nothing";
+  if (Math.max(state.printed.length, printed.length) > rowsShown) {
+    place.prepend(element("span", "… what was printed before is not shown\n", "none"));
+  }
+  place.scrollTop = place.scrollHeight;
+}

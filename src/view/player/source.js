@@ -1,0 +1,124 @@
+// The source, with a mark where each task is.
+
+let shownFile = null;
+let lines = [];
+// True until the next step, for whoever looks into another file.
+let chosenFile = false;
+
+function openFile(file) {
+  if (file === shownFile) return;
+  shownFile = file;
+  lines = (run.files[file] || []).map((text, index) => {
+    const line = element("div", undefined, "line");
+    line.append(element("span", index + 1, "at"), element("span", text, "text"));
+    return line;
+  });
+  document.getElementById("code").replaceChildren(...lines);
+  document.getElementById("file").value = file;
+}
+
+function showSource(now) {
+  const running = state.tasks.get(state.running);
+  const subject = running || state.tasks.get(now.task) || (polled && state.tasks.get(polled.task));
+  const at = (isShown(now.at) && now.at) || (subject && seenAt(subject));
+  const focus = at ? placeOf(at) : null;
+  if (focus && run.files[focus.file] && !chosenFile) openFile(focus.file);
+  for (const line of lines) {
+    if (line.className === "line" && line.childNodes.length === 2) continue;
+    line.className = "line";
+    while (line.childNodes.length > 2) line.lastChild.remove();
+  }
+  const marks = markTasks();
+  if (focus && focus.file === shownFile) scrollToLine(lines[lineToShow(focus.line, subject, marks) - 1]);
+}
+
+// The line where something happened; if no task is marked there, the nearest where one is, the
+// subject's rather than another's.
+function lineToShow(number, subject, marks) {
+  if (marks.size === 0 || marks.has(number)) return number;
+  const marked = [...marks.keys()].sort((a, b) => Math.abs(a - number) - Math.abs(b - number));
+  return marked.find((at) => marks.get(at).tasks.includes(subject)) || marked[0];
+}
+
+function scrollToLine(line) {
+  if (!line) return;
+  const code = document.getElementById("code");
+  const top = line.offsetTop - code.offsetTop;
+  // What of it is in the window.
+  const seen = Math.max(90, Math.min(code.clientHeight, innerHeight - code.getBoundingClientRect().top));
+  // Its mark may stand below it.
+  const bottom = top + line.offsetHeight;
+  if (top < code.scrollTop + 20 || bottom > code.scrollTop + seen - 40) code.scrollTop = top - seen / 3;
+}
+
+// A place inside the standard library, say, is in no file of the program.
+function isShown(place) {
+  return place && placeOf(place).file in run.files;
+}
+
+function seenAt(task) {
+  return isShown(task.seen_at) ? task.seen_at : task.spawned_at;
+}
+
+// Marks the lines where the tasks are, and says which; a join can wait in several places.
+function markTasks() {
+  const marks = new Map();
+  for (const task of state.tasks.values()) {
+    if (isOver(task) || isReady(task)) continue;
+    // It is woken, and where it was: a wake does not run it. It may have given up one of its waits since.
+    const isWoken = task.queued && task.stage === "waiting";
+    // While it runs it may be anywhere, and where it waits for something that is not watchglass's, a
+    // channel, say, is not known.
+    const waits = task.stage === "running" ? [] : isWoken ? task.waits : waitsOf(task);
+    const known = waits.map((wait) => wait.at).filter(isShown);
+    for (const place of new Set(known.length > 0 ? known : [seenAt(task)])) {
+      const { file, line: number } = placeOf(place);
+      if (file !== shownFile || !lines[number - 1]) continue;
+      if (!marks.has(number)) {
+        marks.set(number, {
+          tasks: [], running: null, here: [], woken: [], wokenLater: [], given: [], spawned: [], lastSeen: [],
+        });
+      }
+      const mark = marks.get(number);
+      mark.tasks.push(task);
+      if (task.stage === "running") mark.running = task;
+      else if (known.length > 0) (isWoken ? mark.woken : mark.here).push(label(task.id));
+      else if (isWoken) mark.wokenLater.push(label(task.id));
+      else if (place !== task.spawned_at) mark.lastSeen.push(label(task.id));
+      else (task.kind === "Main" ? mark.given : mark.spawned).push(label(task.id));
+    }
+  }
+  for (const [number, { running, here, woken, wokenLater, given, spawned, lastSeen }] of marks) {
+    const line = lines[number - 1];
+    line.classList.add(running ? "runs" : here.length + woken.length > 0 ? "waits" : "passed");
+    const said = [];
+    if (running) said.push(label(running.id) + " " + whereItRuns(running));
+    const are = (names) => shortList(names) + (names.length > 1 ? " are here" : " is here");
+    if (here.length > 0) said.push(are(here));
+    if (woken.length > 0) said.push(are(woken) + ", woken and not polled yet");
+    if (wokenLater.length > 0) said.push(shortList(wokenLater) + (wokenLater.length > 1 ? " are" : " is") +
+      " woken and not polled yet, somewhere after this line");
+    const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
+    if (given.length > 0) said.push(were(given) + "given to block_on here");
+    if (spawned.length > 0) said.push(were(spawned) + "spawned here");
+    if (lastSeen.length > 0) said.push(shortList(lastSeen) + (lastSeen.length > 1 ? " wait" : " waits") +
+      " for something that is not watchglass's, somewhere after this line");
+    line.append(element("span", "◀ " + said.join("; "), "who"));
+  }
+  return marks;
+}
+
+// What the mark of the running task says.
+function whereItRuns(task) {
+  const now = lastHappened();
+  const place = seenAt(task);
+  if (isDropped(task)) return place === task.spawned_at ? "is dropped; it was spawned here" : "is dropped; it was last seen here";
+  if ((now.event === "Waits" || now.event === "Spawned") && now.at === place) return "is here";
+  if (place !== task.spawned_at) return "runs; it was last seen here";
+  return task.kind === "Main" ? "runs; it was given to block_on here" : "runs; it was spawned here";
+}
+
+function shortList(names) {
+  const shown = names.slice(0, 4).join(", ");
+  return names.length > 4 ? shown + " and " + (names.length - 4) + " more" : shown;
+}

@@ -1,0 +1,101 @@
+// What tasks, times and causes are called in the page: as in the story.
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+// A time on the executor's clock, as exactly as the story tells it. Its unit does not go to the next line.
+function seconds(ns) {
+  const unit = 10 ** run.digits;
+  return (Math.floor(ns / (1e9 / unit)) / unit).toFixed(run.digits) + "\u00a0s";
+}
+
+function label(id) {
+  return run.names[id] || id;
+}
+
+// The cause of a wake, of which the record is at `wake`.
+function why(cause, wake) {
+  switch (cause.kind) {
+    case "Spawned": return "it is new";
+    case "Timer": {
+      // It has fired just before.
+      const fired = (at) => record(at).event === "TimerFired" && record(at).timer === cause.timer;
+      let at = wake;
+      while (at > 0 && !fired(at)) at -= 1;
+      return fired(at) ? "its timer for " + seconds(record(at).deadline_ns) + " fired" : "its " + cause.timer + " fired";
+    }
+    case "Task": return label(cause.task) + " woke it";
+    case "Itself": return "it woke itself";
+    case "OtherThread": return "another thread woke it";
+    case "NotRunning": return "it was woken while its executor did not run";
+    case "Outside": return "it was woken while no task was running";
+    case "Joined": return label(cause.task) + ", which it awaits, has ended";
+    case "Aborted": return "it was aborted";
+    default: return cause.kind;
+  }
+}
+
+function waitsFor(on) {
+  switch (on.kind) {
+    case "Timer": {
+      const timer = state.timers.get(on.timer) || lastHappened();
+      return "its timer for " + seconds(timer.deadline_ns);
+    }
+    case "Never": return "a deadline that never comes";
+    case "Task": return label(on.task) + " to end";
+    case "AnyTask": return "any task of its set to end";
+    case "Elsewhere": return "a task of another executor";
+    case "Turn": return "its next turn";
+    case "Children": return on.children + (on.children === 1 ? " joined future" : " joined futures");
+    case "Blocking": return "its closure on another thread";
+    default: return on.kind;
+  }
+}
+
+// The waits that go on. One may have been given up in the same poll: that of a timeout that was up.
+// What the executor has just ended is still waited for: the wake follows.
+function waitsOf(task) {
+  const now = lastHappened();
+  return task.waits.filter(({ on }) => {
+    if (on.kind === "Timer") {
+      return state.timers.has(on.timer) || (now.event === "TimerFired" && now.timer === on.timer);
+    }
+    if (on.kind === "Task") {
+      const awaited = state.tasks.get(on.task);
+      return awaited && (!isOver(awaited) || (now.task === on.task && endsTask.has(now.event)));
+    }
+    return true;
+  });
+}
+
+const endsTask = new Set(["Completed", "Cancelled", "Panicked"]);
+
+// What the executor did last. An observer's own lines come in between.
+function lastHappened() {
+  let at = step;
+  while (at > 0 && record(at).event === "Printed") at -= 1;
+  return record(at);
+}
+
+// All that a task waits for, in words. Some of a join's futures may not have been polled again: so a
+// join of many says how many there are.
+function waits(task) {
+  const all = waitsOf(task);
+  const last = all[all.length - 1];
+  if (!last) return "something that is not watchglass's";
+  if (last.on.kind === "Children") return waitsFor(last.on);
+  return all.map((wait) => waitsFor(wait.on)).join(" and ");
+}
+
+function isOver(task) {
+  return task.stage === "done" || task.stage === "cancelled" || task.stage === "panicked";
+}
+
+function placeOf(at) {
+  const parts = at.split(":");
+  return { file: parts.slice(0, -2).join(":"), line: Number(parts[parts.length - 2]) };
+}
