@@ -297,11 +297,11 @@ fn a_picture_says_of_what_it_does_not_show() {
         "{few}"
     );
     assert!(
-        few.contains(">poll<") && !few.contains("not to scale"),
+        few.contains(">poll<") && !few.contains("widened"),
         "{few}"
     );
     let some = says(10);
-    assert!(some.contains(">poll (not to scale)<"), "{some}");
+    assert!(some.contains(">poll (widened)<"), "{some}");
     let many = says(500);
     assert!(
         many.contains(">the mouse over a poll says why it was polled<"),

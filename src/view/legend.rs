@@ -22,7 +22,7 @@ impl Legend {
         let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
         let any_bad_end = all.iter().any(Lane::ends_badly);
         let poll = match lanes.is_stretched {
-            true => "poll (not to scale)",
+            true => "poll (widened)",
             false => "poll",
         };
         let mut lines = vec![Vec::new()];
