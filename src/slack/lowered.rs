@@ -11,14 +11,14 @@ pub(crate) fn lower() {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::Executor;
 
     #[test]
     fn an_executor_lowers_the_slack_of_its_thread_and_of_no_other() {
         let slack_ns = || rustix::thread::current_timer_slack().unwrap();
         let before_ns = slack_ns();
         std::thread::spawn(move || {
-            lower();
+            let _executor = Executor::new();
             assert_eq!(slack_ns(), 1);
         })
         .join()
