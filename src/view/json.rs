@@ -234,3 +234,6 @@ fn unpark_name(by: UnparkCause) -> &'static str {
         UnparkCause::Spurious => "Spurious",
     }
 }
+
+#[cfg(test)]
+mod tests;
