@@ -319,6 +319,8 @@ mod tests {
             let by = UnparkCause::Deadline;
             let (time, event) = (Duration::ZERO, Event::Unparked { by });
             watch.record(Record { seq, time, event });
+            // From the third on, so that it is complained of once.
+            assert_eq!(watch.is_full.get(), seq >= 2);
         }
         let kept = watch.recording.records().into_iter();
         assert_eq!(kept.map(|record| record.seq).collect::<Vec<_>>(), [0, 1]);
