@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use watchglass::trace::{Event, Observer, Recording};
+use watchglass::trace::{Event, Observer, Record, Recording};
 use watchglass::{
     Builder, Executor, join_all, sleep, spawn, spawn_blocking, spawn_named, yield_now,
 };
@@ -252,11 +252,7 @@ fn a_run_on_the_real_clock_is_valid_and_has_all_its_tracks() {
     };
     assert!(names(1).contains("parked"));
     assert!(names(1).contains("everything #0"));
-    let on_threads: usize = slices
-        .iter()
-        .filter(|(track, _)| **track >= 1_000_000_000)
-        .map(|(_, slices)| slices.len())
-        .sum();
+    let on_threads = of_closures(&slices).len();
     assert_eq!(on_threads, 3, "closures that ran on threads");
     let lengths: HashSet<u64> = events
         .iter()
@@ -296,6 +292,66 @@ fn waits_are_slices_and_an_arrow_leads_from_a_task_s_end() {
 }
 
 #[test]
+fn each_poll_says_why_as_the_story_does_and_an_arrow_leads_to_who_woke_itself() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(yield_now());
+    let events = events(&recording);
+    let polls = events.iter().filter(|event| event["ph"] == "X");
+    let polls = polls.filter(|event| track(event) == 1);
+    let why: Vec<&str> = polls
+        .filter_map(|poll| poll["args"]["why"].as_str())
+        .collect();
+    let story = recording.story();
+    let told = story.lines().filter_map(|line| line.split_once(" s  "));
+    let told = told.map(|(_, sentence)| sentence);
+    let told: Vec<&str> = told
+        .filter(|sentence| sentence.contains(" polled (poll "))
+        .collect();
+    assert_eq!(told.len(), 2, "{story}");
+    assert_eq!(why, told);
+    assert_eq!(assert_valid(&events), 1, "{events:#?}");
+}
+
+#[test]
+fn a_log_that_ends_while_the_thread_is_parked_shows_that() {
+    let recording = Recording::new();
+    let event = Event::Parked { until: None };
+    let (seq, time) = (0, ms(1));
+    recording.observe(&Record { seq, time, event });
+    let events = events(&recording);
+    assert_valid(&events);
+    assert_eq!(slices(&events)[&1][0].name, "parked");
+}
+
+/// The slices of closures, on all threads.
+fn of_closures(slices: &HashMap<u64, Vec<Slice>>) -> Vec<&Slice> {
+    let on_threads = slices.iter().filter(|(track, _)| **track >= 1_000_000_000);
+    on_threads.flat_map(|(_, slices)| slices).collect()
+}
+
+#[test]
+fn closures_of_one_thread_lie_one_after_the_other() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time().blocking_threads(1));
+    executor.block_on(async { drop(join_all([(); 2].map(|()| spawn_blocking(|| ()))).await) });
+    // As if each had run for 10 ms, and none had waited for the other.
+    let (altered, mut ran) = (Recording::new(), ms(0));
+    for mut record in recording.take() {
+        if let Event::BlockingDone { took, .. } = &mut record.event {
+            *took = ms(10);
+            ran += *took;
+        }
+        record.time += ran;
+        altered.observe(&record);
+    }
+    let slices = slices(&events(&altered));
+    let closures = of_closures(&slices);
+    let [first, second] = &closures[..] else {
+        panic!("{closures:?}");
+    };
+    assert!(first.until <= second.from, "{closures:?}");
+}
+
+#[test]
 fn a_closure_is_a_slice_for_as_long_as_it_ran() {
     let (executor, recording) = recorded(Executor::builder());
     executor.block_on(async { spawn_blocking(|| thread::sleep(ms(15))).await.unwrap() });
@@ -308,7 +364,6 @@ fn a_closure_is_a_slice_for_as_long_as_it_ran() {
         late.observe(&record);
     }
     let slices = slices(&events(&late));
-    let on_threads = slices.iter().filter(|(track, _)| **track >= 1_000_000_000);
-    let closure = on_threads.map(|(_, slices)| &slices[0]).next().unwrap();
+    let closure = of_closures(&slices)[0];
     assert!(closure.until - closure.from >= 15_000_000, "{closure:?}");
 }
