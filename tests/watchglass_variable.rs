@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender, unbounded};
 use example::example;
-use watchglass::spawn;
-use watchglass::trace::{Event, Observer, Record};
+use watchglass::trace::{Event, Observer, Record, Recording};
+use watchglass::{Builder, Executor, spawn};
 
 /// A directory that is this test's alone.
 fn directory(test: &str) -> PathBuf {
@@ -306,7 +306,7 @@ fn what_a_task_waits_for_is_known_at_every_step() {
 #[test]
 #[ignore = "run by another test"]
 fn a_program_that_forgets_its_executor() {
-    let executor = watchglass::Executor::new();
+    let executor = Executor::new();
     executor.block_on(async {});
     std::mem::forget(executor);
     println!("printed after the executor's last event");
@@ -359,26 +359,38 @@ fn a_program_with_a_child_that_lives_longer() {
 #[test]
 #[cfg(target_os = "linux")]
 fn what_a_child_process_prints_arrives() {
-    let watchglass = format!("json:{}", directory("child").join("run.json").display());
+    let json = directory("child").join("run.json");
+    let watchglass = format!("json:{}", json.display());
     let output = run_here("a_program_with_a_child_that_lives_longer", &watchglass);
     let printed = printed(&output);
     let lines = "early\nlate\nanother executor\n";
     assert!(printed.contains(lines), "{printed}");
+    // What it printed between the two executors is not told as printed while the second ran.
+    let second = fs::read_to_string(json.with_file_name("run-2.json")).unwrap();
+    assert!(
+        second.contains("another executor") && !second.contains("\"text\":\"late"),
+        "{second}"
+    );
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn where_no_thread_can_be_started_the_program_prints_all_the_same() {
-    let mut command = example("asynchronous");
-    command.env("WATCHGLASS", "virtual,story");
-    let output = command
-        .env("RUST_MIN_STACK", "1000000000000000000")
-        .output()
-        .unwrap();
+    let run_without_threads = |name| {
+        let mut command = example(name);
+        command.env("WATCHGLASS", "virtual,story");
+        command.env("RUST_MIN_STACK", "1000000000000000000");
+        command.output().unwrap()
+    };
     let complaint = "what the program prints cannot be watched";
+    let output = run_without_threads("asynchronous");
     assert!(complained(&output).contains(complaint));
     assert!(printed(&output).starts_with("Task A starting\nTask B starting\n"));
     assert!(printed(&output).contains("Total: "));
+    // Each of its four executors tries.
+    let output = run_without_threads("two_tasks_four_ways");
+    let complaints = complained(&output).matches(complaint).count();
+    assert_eq!(complaints, 4, "{}", complained(&output));
 }
 
 /// Not a test: the program that the test below runs.
@@ -421,12 +433,12 @@ fn a_program_with_observers_of_its_own() {
             println!("and of the executor's end");
         }
     }
-    let executor = watchglass::Executor::builder().observer(Keeps).build();
+    let executor = Executor::builder().observer(Keeps).build();
     executor.block_on(async {});
     drop(executor);
     let panics =
         |record: &Record| assert!(!matches!(record.event, Event::Waits { .. }), "on purpose");
-    let executor = watchglass::Executor::builder().observer(panics).build();
+    let executor = Executor::builder().observer(panics).build();
     let run = std::panic::AssertUnwindSafe(|| executor.block_on(watchglass::yield_now()));
     std::panic::catch_unwind(run).unwrap_err();
 }
@@ -469,6 +481,88 @@ fn the_virtual_clock_that_the_variable_asks_for_has_an_open_world() {
         "{}",
         complained(&output)
     );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_makes_its_own_choices() {
+    /// In an open world the executor parks, and then its observer sends what the task waits for.
+    fn world(builder: Builder) -> &'static str {
+        let (answer, receiver) = unbounded();
+        let answers = move |record: &Record| {
+            if let Event::Parked { .. } = record.event {
+                answer.try_send(()).unwrap();
+            }
+        };
+        let executor = builder.observer(answers).build();
+        match executor.try_block_on(receiver.recv()) {
+            Ok(_) => "open",
+            Err(_) => "closed",
+        }
+    }
+    let open = world(Executor::builder().closed_world(false));
+    let closed = world(Executor::builder().virtual_time());
+    let recording = Recording::new();
+    let builder = Executor::builder().long_poll(Duration::ZERO);
+    builder
+        .observer(recording.clone())
+        .build()
+        .block_on(async {});
+    let is_long = |event: &Event| matches!(event, Event::LongPoll(_));
+    let long_polls = recording
+        .events()
+        .iter()
+        .filter(|event| is_long(event))
+        .count();
+    println!("{open}, {closed}, {long_polls} long poll");
+}
+
+#[test]
+fn what_a_program_has_chosen_itself_is_not_overridden() {
+    for watchglass in ["", "closed", "virtual", "closed,virtual"] {
+        let output = run_here("a_program_that_makes_its_own_choices", watchglass);
+        let printed = printed(&output);
+        assert!(
+            printed.contains("open, closed, 1 long poll\n"),
+            "{watchglass}: {printed}"
+        );
+    }
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_prints_between_two_calls() {
+    let executor = Executor::builder().virtual_time().build();
+    drop(executor.spawn(async { panic!("on purpose") }));
+    executor.run_until_idle();
+    println!("after a panic");
+    executor.spawn(async {}).abort();
+    executor.run_until_idle();
+    println!("after an abort");
+    let sleeps = executor.spawn(watchglass::sleep(Duration::from_secs(1)));
+    executor.step();
+    println!("before time jumps");
+    executor.run_until_idle();
+    println!("after the last event");
+    drop(sleeps);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_printed_between_two_calls_has_its_time_and_no_task() {
+    let output = run_here("a_program_that_prints_between_two_calls", "story");
+    let story = printed(&output);
+    let told = story.lines().filter(|line| line.contains(" print"));
+    let told: Vec<&str> = told.collect();
+    let expected = [
+        "0.000 s  printed by no task: \"after a panic\"",
+        "0.000 s  printed by no task: \"after an abort\"",
+        "0.000 s  printed by no task: \"before time jumps\"",
+        "1.000 s  printed by no task: \"after the last event\"",
+    ];
+    assert_eq!(told, expected, "{story}");
 }
 
 #[test]
