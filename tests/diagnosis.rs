@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{leaves_its_waker, ms, poll_once, recorded, secs};
-use watchglass::trace::{Event, Recording};
+use watchglass::trace::{Event, LongPoll, Record, Recording};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
     spawn_blocking, spawn_named, timeout, yield_now,
@@ -23,6 +23,15 @@ fn findings(recording: &Recording) -> Vec<String> {
         .split_once("\nfound:\n")
         .map_or("", |(_, found)| found);
     found.lines().map(str::to_owned).collect()
+}
+
+fn long_polls(recording: &Recording) -> Vec<LongPoll> {
+    let events = recording.events().into_iter();
+    let long = events.filter_map(|event| match event {
+        Event::LongPoll(poll) => Some(*poll),
+        _ => None,
+    });
+    long.collect()
 }
 
 #[test]
@@ -39,15 +48,8 @@ fn a_long_poll_is_told_with_whom_it_delayed() {
         late.await.unwrap();
         ready.await.unwrap();
     });
-    let events = recording.events();
-    let long: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::LongPoll(poll) => Some(poll),
-            _ => None,
-        })
-        .collect();
-    let [poll] = long[..] else {
+    let long = long_polls(&recording);
+    let [poll] = &long[..] else {
         panic!("{long:?}");
     };
     assert!(poll.took >= ms(90));
@@ -524,12 +526,8 @@ fn a_set_that_was_polled_in_an_earlier_poll_is_no_forgotten_waker() {
 
 /// What the first long poll says of timers.
 fn late_timers(recording: &Recording) -> (usize, Duration) {
-    let events = recording.events();
-    let long = events.iter().find_map(|event| match event {
-        Event::LongPoll(poll) => Some((poll.timers, poll.late)),
-        _ => None,
-    });
-    long.expect("there is a long poll")
+    let first = &long_polls(recording)[0];
+    (first.timers, first.late)
 }
 
 #[test]
@@ -572,14 +570,7 @@ fn a_timer_that_was_due_before_a_long_poll_counts_from_its_beginning() {
         }
         slept.await.unwrap();
     });
-    let polls = recording
-        .events()
-        .into_iter()
-        .filter_map(|event| match event {
-            Event::LongPoll(poll) => Some(poll),
-            _ => None,
-        });
-    let polls: Vec<_> = polls.collect();
+    let polls = long_polls(&recording);
     assert!(polls.len() >= 2, "{polls:?}");
     assert!(polls.iter().all(|poll| poll.late <= poll.took), "{polls:?}");
 }
@@ -596,6 +587,70 @@ fn a_timer_that_the_poll_has_moved_to_the_past_has_not_waited_for_it() {
         slept.await;
     });
     assert_eq!(late_timers(&recording), (0, Duration::ZERO));
+}
+
+#[test]
+fn a_timer_that_was_due_when_an_earlier_poll_armed_it_has_waited() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(20)));
+    let (sleeps, blocks) = executor.block_on(async {
+        let sleeps = spawn(sleep(ms(0)));
+        let blocks = spawn(async { thread::sleep(ms(20)) });
+        let ids = (sleeps.id(), blocks.id());
+        drop(join(sleeps, blocks).await);
+        ids
+    });
+    let polls = long_polls(&recording);
+    let poll = polls.iter().find(|poll| poll.task == blocks).unwrap();
+    assert_eq!((poll.timers, &poll.delayed[..]), (1, &[sleeps][..]));
+}
+
+#[test]
+fn who_is_delayed_twice_over_is_named_once_and_who_has_ended_is_not() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(20)));
+    let id = executor.block_on(async {
+        let both = spawn(join(sleep(ms(1)), yield_now()));
+        let id = both.id();
+        drop(spawn(poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        })));
+        yield_now().await;
+        // The one is ready and its timer comes due; the other has ended and is in the queue still; and so is
+        // this task, which delays nobody by itself.
+        thread::sleep(ms(20));
+        yield_now().await;
+        both.await.unwrap();
+        id
+    });
+    let polls = long_polls(&recording);
+    // Not the first of the main task, which was long too if the machine is busy.
+    let poll = polls.iter().find(|poll| poll.after.is_some()).unwrap();
+    assert_eq!(poll.delayed, [id]);
+}
+
+#[test]
+fn a_long_poll_is_not_said_to_end_at_an_await_that_it_did_not_come_to() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(20)));
+    // It outlives the task that has polled it.
+    let mut slept = Box::pin(sleep(secs(9)));
+    executor.block_on(async {
+        assert!(poll_once(slept.as_mut()).await.is_pending());
+        thread::sleep(ms(20));
+    });
+    let waker = Rc::new(RefCell::new(None));
+    let kept = waker.clone();
+    executor.block_on(async {
+        drop(spawn(async move {
+            let waker: Waker = kept.take().unwrap();
+            waker.wake();
+        }));
+        assert!(poll_once(pin!(sleep(secs(9)))).await.is_pending());
+        thread::sleep(ms(20));
+        leaves_its_waker(&waker).await;
+    });
+    let polls = long_polls(&recording);
+    assert!(polls.len() >= 2, "{polls:?}");
+    assert!(polls.iter().all(|poll| poll.until.is_none()), "{polls:?}");
 }
 
 #[test]
@@ -621,12 +676,9 @@ fn a_long_poll_is_not_said_to_end_where_it_gave_up_to_wait() {
         thread::sleep(ms(250));
         set.join_next().await;
     });
-    let polls: Vec<_> = (recording.events().into_iter())
-        .filter_map(|event| match event {
-            Event::LongPoll(poll) => Some((poll.after.is_some(), poll.until.is_some(), poll)),
-            _ => None,
-        })
-        .collect();
+    let polls = long_polls(&recording).into_iter();
+    let polls = polls.map(|poll| (poll.after.is_some(), poll.until.is_some(), poll));
+    let polls: Vec<_> = polls.collect();
     let [(false, false, first), (true, true, second), (true, true, _)] = &polls[..] else {
         panic!("{polls:?}");
     };
@@ -831,7 +883,7 @@ fn what_an_observer_polls_does_not_move_the_place_of_a_task() {
     let kept = Rc::new(RefCell::new(None));
     let meddles = {
         let kept = kept.clone();
-        move |record: &watchglass::trace::Record| {
+        move |record: &Record| {
             if let Event::GaveUp { .. } | Event::Waits { .. } = record.event {
                 let mut sleep = Box::pin(sleep(secs(9)));
                 let _ = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -853,6 +905,21 @@ fn what_an_observer_polls_does_not_move_the_place_of_a_task() {
     });
     let stalled = stalled.unwrap_err();
     assert_eq!(stalled.tasks()[0].waits_at, None, "{stalled}");
+}
+
+#[test]
+fn what_an_observer_polls_is_not_where_the_task_waits() {
+    let polls_too = |record: &Record| {
+        if let Event::Waits { .. } = record.event {
+            let _ = pin!(sleep(Duration::MAX)).poll(&mut Context::from_waker(Waker::noop()));
+        }
+    };
+    let executor = Executor::builder().observer(polls_too).build();
+    let awaits = line!() + 1;
+    let never = async { sleep(Duration::MAX).await };
+    let stalled = executor.try_block_on(never).unwrap_err();
+    let waits_at = stalled.tasks()[0].waits_at.unwrap();
+    assert_eq!(waits_at.line(), awaits, "{stalled}");
 }
 
 #[test]
