@@ -16,7 +16,8 @@ use std::time::Instant;
 use common::{LONG, Log, OnDrop, ms, no_hang, recorded, secs};
 use watchglass::trace::{Event, Stage, State, WaitsOn};
 use watchglass::{
-    Executor, JoinSet, block_on, join_all, now, sleep, spawn, spawn_blocking, timeout, yield_now,
+    Builder, Executor, JoinSet, block_on, join_all, now, sleep, spawn, spawn_blocking, timeout,
+    yield_now,
 };
 
 fn thread_name() -> String {
@@ -311,6 +312,45 @@ fn the_events_tell_of_the_closure_its_thread_and_its_times() {
         "#0 completed",
     ];
     assert_eq!(log.take(), expected);
+}
+
+#[test]
+fn a_closure_s_times_are_of_its_wait_and_its_run_and_none_on_the_virtual_clock() {
+    let times = |builder: Builder| {
+        let (executor, recording) = recorded(builder.blocking_threads(1));
+        let start = Instant::now();
+        executor.block_on(async {
+            let (go, wait) = mpsc::channel();
+            let first = spawn_blocking(move || {
+                wait.recv().unwrap();
+                thread::sleep(ms(40));
+            });
+            let second = spawn_blocking(|| ());
+            go.send(()).unwrap();
+            first.await.unwrap();
+            second.await.unwrap();
+        });
+        let all = start.elapsed();
+        let events = recording.events().into_iter();
+        let times = events.filter_map(|event| match event {
+            Event::BlockingDone { queued, took, .. } => Some((queued, took)),
+            _ => None,
+        });
+        (times.collect::<Vec<_>>(), all)
+    };
+    let (virtual_times, _) = times(Executor::builder().virtual_time());
+    assert_eq!(virtual_times, [(ms(0), ms(0)); 2]);
+    let (real_times, all) = times(Executor::builder());
+    let [(_, first_took), (second_queued, _)] = real_times[..] else {
+        panic!("{real_times:?}");
+    };
+    assert!(
+        first_took >= ms(40) && second_queued >= ms(40),
+        "{real_times:?}"
+    );
+    for (queued, took) in real_times {
+        assert!(queued + took <= all, "{queued:?} and {took:?} in {all:?}");
+    }
 }
 
 #[test]

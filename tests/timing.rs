@@ -13,7 +13,7 @@ use common::{
     wake_remotely,
 };
 use proptest::prelude::*;
-use watchglass::trace::{Effect, Event, Record};
+use watchglass::trace::{Effect, Event, Record, Recording};
 use watchglass::{
     Executor, Step, interval, join, join_all, now, sleep, sleep_until, spawn, spawn_blocking,
     yield_now,
@@ -265,6 +265,40 @@ fn time_moves_on_when_a_closure_ends_just_before_the_executor_parks() {
     });
 }
 
+/// Until when each park is to last.
+fn parks(recording: &Recording) -> Vec<Option<Duration>> {
+    let events = recording.events().into_iter();
+    let parks = events.filter_map(|event| match event {
+        Event::Parked { until } => Some(until),
+        _ => None,
+    });
+    parks.collect()
+}
+
+#[test]
+fn in_virtual_time_it_parks_until_the_closure_ends_whatever_the_next_deadline_is() {
+    let recording = Recording::new();
+    let (go, wait) = mpsc::channel();
+    let ends_the_closure = move |record: &Record| {
+        if let Event::Parked { .. } = record.event {
+            let _ = go.send(()); // it may park again, until the call is over
+        }
+    };
+    let builder = Executor::builder().virtual_time();
+    let executor = builder
+        .observer((recording.clone(), ends_the_closure))
+        .build();
+    executor.block_on(async {
+        let closure = spawn_blocking(move || wait.recv().unwrap());
+        join(sleep(secs(1)), closure).await.1.unwrap();
+    });
+    let parks = parks(&recording);
+    assert!(
+        !parks.is_empty() && parks.iter().all(Option::is_none),
+        "{parks:?}"
+    );
+}
+
 #[test]
 fn on_the_real_clock_it_parks_until_the_next_deadline() {
     let (executor, recording) = recorded(Executor::builder());
@@ -274,13 +308,7 @@ fn on_the_real_clock_it_parks_until_the_next_deadline() {
         Event::TimerArmed { deadline, .. } => Some(*deadline),
         _ => None,
     });
-    let parks: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Parked { until } => Some(*until),
-            _ => None,
-        })
-        .collect();
+    let parks = parks(&recording);
     assert!(
         !parks.is_empty() && parks.iter().all(|&until| until == armed),
         "{parks:?}"
