@@ -274,6 +274,15 @@ impl fmt::Debug for Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Recording;
+
+    #[test]
+    fn the_last_observer_given_is_the_one() {
+        let [first, last] = [(); 2].map(|()| Recording::new());
+        let builder = Executor::builder().observer(first.clone());
+        builder.observer(last.clone()).build().block_on(async {});
+        assert!(first.is_empty() && !last.is_empty());
+    }
 
     #[test]
     fn it_spins_unless_told_not_to() {

@@ -164,6 +164,14 @@ mod tests {
     }
 
     #[test]
+    fn an_executor_s_pool_has_the_limits_that_the_docs_state() {
+        let executor = crate::Executor::new();
+        let pool = &executor.shared.pool;
+        assert_eq!(pool.max_threads, 512);
+        assert_eq!(pool.workers.keep_alive, Duration::from_secs(10));
+    }
+
+    #[test]
     fn it_grows_on_demand_and_not_beyond_its_bound() {
         let pool = Pool::new(3, LONG);
         let (done, results) = mpsc::channel();
