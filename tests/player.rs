@@ -179,6 +179,30 @@ fn cut_log() -> Recording {
     recording
 }
 
+/// What a script of the page holds.
+fn in_script(page: &str, id: &str) -> Value {
+    let (_, script) = page.split_once(&format!("id=\"{id}\">")).unwrap();
+    let (json, _) = script.split_once("</script>").unwrap();
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn the_page_of_a_log_that_was_cut_begins_with_step_0_and_leads_to_what_was_found() {
+    let page = cut_log().html("cut");
+    let records = in_script(&page, "records-0");
+    let records = records.as_array().unwrap();
+    let steps = records.iter().map(|record| record["seq"].as_u64().unwrap());
+    assert!(steps.eq(0..records.len() as u64));
+    let run = in_script(&page, "run");
+    let findings = run["findings"].as_array().unwrap();
+    assert!(!findings.is_empty());
+    for finding in findings {
+        let step = finding["step"].as_u64().unwrap() as usize;
+        let (_, says) = finding["says"].as_str().unwrap().split_once("  ").unwrap();
+        assert_eq!(records[step]["says"], says);
+    }
+}
+
 #[test]
 fn the_page_works_in_a_browser() {
     let (true, Some(browser)) = (is_there("node"), chromium()) else {

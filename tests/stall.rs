@@ -711,6 +711,31 @@ fn to_await_another_executor_s_task_besides_something_else_is_said_too() {
 }
 
 #[test]
+fn of_several_that_are_awaited_the_first_is_named_and_elsewhere_the_last_place() {
+    let executor = Executor::builder().virtual_time().build();
+    let (mut first, mut second) = (
+        executor.spawn(pending::<()>()),
+        executor.spawn(pending::<()>()),
+    );
+    let own = first.id();
+    let stalled = executor.try_block_on(poll_fn(|cx| {
+        assert!(Pin::new(&mut second).poll(cx).is_pending());
+        Pin::new(&mut first).poll(cx).map(drop)
+    }));
+    assert_eq!(stalled.unwrap_err().tasks()[2].waits_for, Some(own));
+    let other = Executor::new();
+    let (mut first, mut second) = (other.spawn(async {}), other.spawn(async {}));
+    let last = line!() + 3;
+    let stalled = executor.try_block_on(poll_fn(|cx| {
+        assert!(Pin::new(&mut first).poll(cx).is_pending());
+        Pin::new(&mut second).poll(cx).map(drop)
+    }));
+    let stalled = stalled.unwrap_err();
+    let main = stalled.tasks().iter().find(|task| task.is_main).unwrap();
+    assert_eq!(main.waits_at.unwrap().line(), last, "{stalled}");
+}
+
+#[test]
 fn who_awaits_one_of_its_own_where_it_has_awaited_another_executor_s_is_not_said_to() {
     async fn awaits(task: JoinHandle<()>) {
         task.await.unwrap();

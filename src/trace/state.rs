@@ -393,3 +393,40 @@ impl fmt::Display for Stage {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    #[test]
+    fn of_a_wait_that_was_said_twice_the_last_is_given_up() {
+        let task = TaskId::new(0, NonZeroU32::MIN);
+        let on = WaitsOn::Task(TaskId::new(1, NonZeroU32::MIN));
+        let waits = |at| Event::Waits {
+            task: Some(task),
+            on,
+            at,
+        };
+        let (first, second) = (Location::caller(), Location::caller());
+        let spawned = Event::Spawned {
+            task,
+            name: "waits".into(),
+            kind: TaskKind::Main,
+            at: first,
+        };
+        let events = [
+            spawned,
+            waits(first),
+            waits(second),
+            Event::GaveUp { task, on },
+        ];
+        let records = events.map(|event| {
+            let (seq, time) = (0, Duration::ZERO);
+            Record { seq, time, event }
+        });
+        let state = State::after(&records);
+        assert_eq!(state.tasks()[0].waits, [Wait { on, at: first }]);
+    }
+}
