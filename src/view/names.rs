@@ -257,25 +257,39 @@ mod tests {
         let next = Duration::from_nanos(1);
         assert_eq!(told(names(&[jumps(ms(0), next)])), "1.234567000 s");
         // One that is cancelled is never jumped to.
-        let armed = Event::TimerReset {
-            timer: TimerId {
-                index: 0,
-                generation: 0,
-            },
-            deadline: us(300),
-            place: Place::Due,
+        let (deadline, place) = (us(300), Place::Due);
+        let timer = TimerId {
+            index: 0,
+            generation: 0,
         };
-        let armed_and_jumps = [(ms(0), armed), jumps(ms(0), ms(7))];
-        assert_eq!(told(names(&armed_and_jumps)), "1.234567 s");
-
-        // A run in which no time goes by.
-        let armed = [(ms(0), armed_and_jumps[0].1.clone())];
-        assert_eq!(told(names(&armed)), "1.234567 s");
-
+        let armed = Event::TimerArmed {
+            timer,
+            task: None,
+            deadline,
+            place,
+        };
+        let reset = Event::TimerReset {
+            timer,
+            deadline,
+            place,
+        };
+        for cancelled in [armed, reset] {
+            let and_jumps = [(ms(0), cancelled.clone()), jumps(ms(0), ms(7))];
+            assert_eq!(told(names(&and_jumps)), "1.234567 s");
+            // A run in which no time goes by.
+            assert_eq!(told(names(&[(ms(0), cancelled)])), "1.234567 s");
+        }
         let parks = |time| (time, Event::Parked { until: None });
         assert_eq!(told(names(&[])), "1.234 s");
         assert_eq!(told(names(&[parks(us(5)), parks(us(9_005))])), "1.234567 s");
         assert_eq!(told(names(&[parks(us(5)), parks(us(10_005))])), "1.234 s");
+    }
+
+    #[test]
+    fn several_tasks_are_joined_by_commas_and_an_and() {
+        let ids = [1, 2, 3].map(|slot| TaskId::new(slot, std::num::NonZeroU32::MIN));
+        let told = [0, 1, 2, 3].map(|many| Names::of(&[]).tasks(&ids[..many]));
+        assert_eq!(told, ["no task", "#1", "#1 and #2", "#1, #2 and #3"]);
     }
 
     #[test]

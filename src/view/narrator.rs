@@ -496,3 +496,6 @@ fn after(took: Duration) -> String {
         false => format!(" after {}", Span(took)),
     }
 }
+
+#[cfg(test)]
+mod tests;

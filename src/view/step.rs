@@ -299,3 +299,75 @@ fn last_lines(state: &State) -> Vec<&str> {
     lines.reverse();
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::trace::Recording;
+    use crate::{Executor, join_all, sleep, spawn_named, yield_now};
+
+    /// Twenty tasks of one name, each with a timer, after a task that ends at once and a timer that wakes nobody.
+    fn crowd() -> Recording {
+        let recording = Recording::new();
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.observer(recording.clone()).build();
+        executor.block_on(async {
+            let nap = || sleep(Duration::from_secs(1));
+            let mut of_nobody = pin!(nap());
+            let nobody = &mut Context::from_waker(Waker::noop());
+            assert!(of_nobody.as_mut().poll(nobody).is_pending());
+            spawn_named("early", yield_now()).await.unwrap();
+            let naps: Vec<_> = (0..20).map(|_| spawn_named("nap", nap())).collect();
+            drop(join_all(naps).await);
+        });
+        recording
+    }
+
+    /// What the walk shows last.
+    fn shown(recording: &Recording, commands: &[&str]) -> String {
+        let (input, mut output) = (commands.join("\n"), Vec::new());
+        let walked = recording.read(|records| walk(records, input.as_bytes(), &mut output));
+        walked.unwrap();
+        let output = String::from_utf8(output).unwrap();
+        output.rsplit("\nstep ").next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn of_many_tasks_and_timers_the_first_are_listed_and_the_others_counted() {
+        let recording = crowd();
+        let asleep = shown(&recording, &["p nap #20"]);
+        for lines in [
+            "  nap #15: waiting for its timer for 1.000 s\n  and 6 tasks more\n",
+            "  timer 0  uses a waker at 1.000 s, in level 4",
+            "  timer 15  wakes nap #15 at 1.000 s, in level 4, slot 59 of the wheel\n  and 4 timers more\n",
+        ] {
+            assert!(asleep.contains(lines), "{asleep}");
+        }
+        assert!(!asleep.contains("early"), "it has ended: {asleep}");
+        let woken = shown(&recording, &["p nap #20", "p nap", "b"]);
+        let queue = "nap #16 (its timer for 1.000 s fired), then 4 more\n";
+        assert!(woken.contains(queue), "{woken}");
+    }
+
+    #[test]
+    fn a_task_is_followed_by_its_label_its_id_or_the_first_of_its_name() {
+        let (recording, mut commands) = (crowd(), Vec::new());
+        for (command, says) in [
+            ("p nap #7", "nap #7 polled (poll 1): it is new"),
+            ("p #8", "nap #8 polled (poll 1): it is new"),
+            (
+                "p nap",
+                "nap #1.1 polled (poll 2): its timer for 1.000 s fired",
+            ),
+            ("p early", "early is not polled after this step"),
+        ] {
+            commands.push(command);
+            let shown = shown(&recording, &commands);
+            assert!(shown.contains(says), "{command}: {shown}");
+        }
+    }
+}
