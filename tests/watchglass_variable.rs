@@ -4,7 +4,7 @@ mod example;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -27,6 +27,11 @@ fn directory(test: &str) -> PathBuf {
 fn run(name: &str, watchglass: &str, input: &str) -> Output {
     let mut command = example(name);
     command.env("WATCHGLASS", watchglass);
+    fed(command, input)
+}
+
+/// Runs a command with this as its input.
+fn fed(mut command: Command, input: &str) -> Output {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -288,6 +293,30 @@ fn a_walk_shows_where_each_task_waits_and_what_comes_next() {
         "> sleeper: running, poll 2",
     ] {
         assert!(walk.contains(block), "{block:?} is not in\n{walk}");
+    }
+}
+
+#[test]
+fn the_source_is_found_from_the_package_s_folder_or_the_current_one_or_below_them() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let elsewhere = package.ancestors().last().unwrap();
+    for (manifest, current, is_found) in [
+        (Some(package), elsewhere, true),
+        (Some(&package.join("src/view")), elsewhere, true),
+        (None, package, true),
+        (None, &package.join("tests"), true),
+        (None, elsewhere, false),
+    ] {
+        let mut walk = example("one_sleep");
+        walk.env("WATCHGLASS", "virtual,step").current_dir(current);
+        match manifest {
+            Some(folder) => walk.env("CARGO_MANIFEST_DIR", folder),
+            None => walk.env_remove("CARGO_MANIFEST_DIR"),
+        };
+        let output = fed(walk, "p sleeper\np sleeper\nb\nq\n");
+        let walk = printed(&output);
+        let shows = walk.contains("`sleep(Duration::from_secs(1)).await;`");
+        assert_eq!(shows, is_found, "{manifest:?}, {current:?}: {walk}");
     }
 }
 
@@ -594,11 +623,8 @@ fn a_program_that_clears_the_screen() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_walk_does_not_pass_on_what_would_clear_the_screen() {
-    let mut walk = here("a_program_that_clears_the_screen", "step");
-    walk.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = walk.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"n\n\n\n").unwrap();
-    let output = child.wait_with_output().unwrap();
+    let walk = here("a_program_that_clears_the_screen", "step");
+    let output = fed(walk, "n\n\n\n");
     assert!(
         printed(&output).contains("printed  \\u{1b}[2Jhi"),
         "{}",
