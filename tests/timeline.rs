@@ -9,10 +9,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use common::{ms, recorded, secs};
 use watchglass::time::Sleep;
-use watchglass::trace::Recording;
+use watchglass::trace::{Cause, Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{Builder, Executor, Step, join, now, sleep, sleep_until, spawn_named, yield_now};
 
 /// Runs it, and gives its timeline and its picture.
@@ -40,6 +41,166 @@ async fn armed(sleep: &mut Pin<Box<Sleep>>) {
         Poll::Ready(())
     })
     .await;
+}
+
+/// The log, with this done to each record.
+fn altered(recording: &Recording, alter: impl FnMut(&mut Record)) -> Recording {
+    let (mut records, altered) = (recording.records(), Recording::new());
+    records.iter_mut().for_each(alter);
+    records.iter().for_each(|record| altered.observe(record));
+    altered
+}
+
+#[test]
+fn the_last_row_shows_where_the_thread_is_parked_or_time_jumps() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(sleep(secs(1)));
+    let parks = Recording::new();
+    for record in recording.records() {
+        let Event::ClockAdvanced { from, to } = record.event else {
+            parks.observe(&record);
+            continue;
+        };
+        let by = UnparkCause::Deadline;
+        for (time, event) in [
+            (from, Event::Parked { until: Some(to) }),
+            (to, Event::Unparked { by }),
+        ] {
+            let seq = record.seq;
+            parks.observe(&Record { seq, time, event });
+        }
+    }
+    for recording in [recording, parks] {
+        let timeline = recording.timeline();
+        assert_eq!(
+            rows(&timeline, "parked")[0].matches(':').count(),
+            74,
+            "{timeline}"
+        );
+        let picture = recording.svg();
+        assert_eq!(
+            picture.matches("<title>nothing is ready</title>").count(),
+            1,
+            "{picture}"
+        );
+    }
+}
+
+#[test]
+fn each_poll_has_the_letter_of_its_cause() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let id = executor.block_on(async {
+        yield_now().await;
+        spawn_named("other", async {}).id()
+    });
+    for (cause, letter) in [
+        (Cause::Spawned, 'n'),
+        (Cause::Task(id), 'w'),
+        (Cause::Joined(id), 'j'),
+        (Cause::Itself, 's'),
+        (Cause::OtherThread, 'o'),
+        (Cause::NotRunning, 'o'),
+        (Cause::Outside, 'o'),
+        (Cause::Aborted, 'a'),
+    ] {
+        let altered = altered(&recording, |record| {
+            if let Event::PollStarted {
+                why: why @ Cause::Itself,
+                ..
+            } = &mut record.event
+            {
+                *why = cause;
+            }
+        });
+        let timeline = altered.timeline();
+        let last = rows(&timeline, "each_poll")[0]
+            .trim_end_matches('#')
+            .chars()
+            .last();
+        assert_eq!(last, Some(letter), "{cause:?}: {timeline}");
+    }
+}
+
+#[test]
+fn a_deadline_that_never_comes_is_a_sleep() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        drop(spawn_named("sleeper", sleep(Duration::MAX)));
+        sleep(secs(1)).await;
+    });
+    let sleeper = rows(&timeline, "sleeper")[0];
+    assert!(
+        sleeper.contains("= a deadline that never comes ="),
+        "{timeline}"
+    );
+}
+
+#[test]
+fn a_long_poll_is_drawn_as_one() {
+    let builder = Executor::builder().virtual_time().long_poll(ms(0));
+    let (_, picture) = drawn(builder, sleep(secs(1)));
+    // Two polls, and the legend's mark.
+    assert_eq!(picture.matches("class=\"long\"").count(), 3, "{picture}");
+    assert!(!picture.contains("class=\"poll\""), "{picture}");
+}
+
+#[test]
+fn who_is_in_the_ready_queue_for_long_is_drawn_without_words() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { spawn_named("waits", async {}).await.unwrap() });
+    // As if the main task had held the thread for a second.
+    let mut time = ms(0);
+    let held = altered(&recording, |record| {
+        if let Event::PollEnded { ready: false, .. } = record.event {
+            time = secs(1);
+        }
+        record.time += time;
+    });
+    let (timeline, picture) = (held.timeline(), held.svg());
+    let waits = rows(&timeline, "waits")[0]
+        .trim_start_matches("waits")
+        .trim();
+    assert_eq!(waits.trim_start_matches('.'), "n#", "{timeline}");
+    let says = "in the ready queue: it is new";
+    assert!(
+        picture.contains(&format!("<title>{says}</title>")),
+        "{picture}"
+    );
+    assert!(!picture.contains(&format!(">{says}</text>")), "{picture}");
+}
+
+#[test]
+fn in_its_own_row_too_a_timer_that_was_due_when_it_was_armed_is_overdue_from_then_on() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        let start = now();
+        sleep(secs(10)).await;
+        join(sleep_until(start), sleep(secs(5))).await;
+    });
+    let timers = rows(&timeline, "in_its_own")[1];
+    assert!(
+        timers.ends_with(" +") && timers.matches('+').count() == 1,
+        "{timeline}"
+    );
+}
+
+#[test]
+fn a_wake_that_did_nothing_stands_after_the_poll_in_which_it_came() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        let wakes_itself = async {
+            sleep(secs(1)).await;
+            poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                cx.waker().wake_by_ref();
+                Poll::Ready(())
+            })
+            .await;
+        };
+        spawn_named("wakes itself", wakes_itself).await.unwrap();
+        sleep(secs(1)).await;
+    });
+    assert!(
+        rows(&timeline, "wakes itself")[0].ends_with("t*"),
+        "{timeline}"
+    );
 }
 
 #[test]
@@ -334,6 +495,10 @@ fn a_picture_of_very_many_tasks_has_the_first_and_says_how_many_more_there_are()
     assert!(picture.contains(">nap 198</text>") && !picture.contains(">nap 199</text>"));
     assert!(picture.contains(">and 102 more tasks</text>"));
     assert!(picture.contains("<desc id=\"desc\">302 tasks in "));
+    assert!(
+        picture.contains(" and 102 more tasks.</desc>"),
+        "in words, too"
+    );
     let (_, picture) = drawn(198);
     assert!(
         picture.contains(">last</text>")
