@@ -457,10 +457,7 @@ fn a_picture_says_of_what_it_does_not_show() {
         few.contains(">polled because: n new, t its timer fired<"),
         "{few}"
     );
-    assert!(
-        few.contains(">poll<") && !few.contains("widened"),
-        "{few}"
-    );
+    assert!(few.contains(">poll<") && !few.contains("widened"), "{few}");
     let some = says(10);
     assert!(some.contains(">poll (widened)<"), "{some}");
     let many = says(500);
