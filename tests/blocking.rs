@@ -46,7 +46,10 @@ fn the_task_of_a_closure_waits_while_it_is_out() {
     for record in recording.records() {
         state.fold(&record);
         match record.event {
-            Event::BlockingStarted { task } => out = Some(task),
+            Event::BlockingStarted { task } => {
+                assert_eq!(state.task(task).unwrap().stage, Stage::Waiting);
+                out = Some(task);
+            }
             Event::Waits { task, .. } if task == out && out.is_some() => break,
             _ => {}
         }
@@ -57,7 +60,7 @@ fn the_task_of_a_closure_waits_while_it_is_out() {
     assert!(
         recording
             .story()
-            .contains("is polled when it has run, at tests/blocking.rs:")
+            .contains("will be polled when it has run, at tests/blocking.rs:")
     );
 }
 

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::thread;
 
-use common::{ms, recorded, secs};
+use common::{altered, ms, recorded, secs};
 use programs::{Channel, act, run};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -334,15 +334,14 @@ fn closures_of_one_thread_lie_one_after_the_other() {
     let (executor, recording) = recorded(Executor::builder().virtual_time().blocking_threads(1));
     executor.block_on(async { drop(join_all([(); 2].map(|()| spawn_blocking(|| ()))).await) });
     // As if each had run for 10 ms, and none had waited for the other.
-    let (altered, mut ran) = (Recording::new(), ms(0));
-    for mut record in recording.take() {
+    let mut ran = ms(0);
+    let altered = altered(&recording, |record| {
         if let Event::BlockingDone { took, .. } = &mut record.event {
             *took = ms(10);
             ran += *took;
         }
         record.time += ran;
-        altered.observe(&record);
-    }
+    });
     let slices = slices(&events(&altered));
     let closures = of_closures(&slices);
     let [first, second] = &closures[..] else {
@@ -356,13 +355,11 @@ fn a_closure_is_a_slice_for_as_long_as_it_ran() {
     let (executor, recording) = recorded(Executor::builder());
     executor.block_on(async { spawn_blocking(|| thread::sleep(ms(15))).await.unwrap() });
     // As if this thread had lost its processor between the two clocks that are read when it hands the closure over.
-    let late = Recording::new();
-    for mut record in recording.take() {
+    let late = altered(&recording, |record| {
         if let Event::BlockingDone { queued, .. } = &mut record.event {
             *queued += ms(5);
         }
-        late.observe(&record);
-    }
+    });
     let slices = slices(&events(&late));
     let closure = of_closures(&slices)[0];
     assert!(closure.until - closure.from >= 15_000_000, "{closure:?}");

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{leaves_its_waker, ms, poll_once, recorded, secs};
+use common::{altered, leaves_its_waker, ms, poll_once, recorded, secs};
 use watchglass::trace::{Event, LongPoll, Record, Recording};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
@@ -466,7 +466,7 @@ fn what_overlapped_is_counted_without_limits_that_nobody_needed() {
 }
 
 #[test]
-fn nobody_sleeps_after_a_deadline_but_closures_count_until_they_end() {
+fn nobody_sleeps_after_a_deadline() {
     let (executor, recording) = recorded(Executor::builder());
     executor.block_on(async {
         let nap = spawn(sleep(Duration::from_millis(20)));
@@ -479,18 +479,31 @@ fn nobody_sleeps_after_a_deadline_but_closures_count_until_they_end() {
     let slept: f64 = before.lines().last().unwrap().parse().unwrap();
     let all: f64 = all.split_once(' ').unwrap().0.parse().unwrap();
     assert!(slept <= 0.020 && all >= 0.100, "{story}");
+}
 
-    let (executor, recording) = recorded(Executor::builder());
+#[test]
+fn a_closure_counts_while_it_runs_and_not_while_it_waits_or_nobody_asks() {
+    let (executor, recording) = recorded(Executor::builder().blocking_threads(1));
     executor.block_on(async {
         let nap = || thread::sleep(Duration::from_millis(20));
-        spawn_blocking(nap).await.unwrap();
+        drop(join_all([spawn_blocking(nap), spawn_blocking(nap)]).await);
     });
-    let story = recording.story();
-    let (before, _) = story
-        .split_once(" s of sleep and closures in ")
-        .expect(&story);
-    let out: f64 = before.lines().last().unwrap().parse().unwrap();
-    assert!(out >= 0.020, "{story}");
+    // As if this thread had asked a second late. One runs for 2 s, and then the other for 1 s.
+    let mut ran = Duration::ZERO;
+    let late = altered(&recording, |record| {
+        if let Event::BlockingDone { queued, took, .. } = &mut record.event {
+            *queued = ran;
+            *took = Duration::from_secs(if ran.is_zero() { 2 } else { 1 });
+            ran += *took;
+            record.time = ran + Duration::from_secs(1);
+        }
+    });
+    let story = late.story();
+    assert!(
+        story.contains("\n3.000 s of sleep and closures in "),
+        "{story}"
+    );
+    assert!(story.contains(": 0.000 s overlapped\n"), "{story}");
 }
 
 #[test]

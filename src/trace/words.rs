@@ -53,8 +53,12 @@ impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|letter| match letter {
             control if control.is_control() => write!(f, "{}", control.escape_default()),
-            // They turn what follows round, on the whole line.
-            '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
+            // They turn what follows round, or end the line.
+            '\u{061C}'
+            | '\u{200E}'
+            | '\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2066}'..='\u{2069}' => {
                 write!(f, "{}", letter.escape_default())
             }
             letter => f.write_char(letter),

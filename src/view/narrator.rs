@@ -116,7 +116,7 @@ impl<'a> Narrator<'a> {
                 on: WaitsOn::Blocking,
                 at,
             } => format!(
-                "{} is polled when it has run{}",
+                "{} will be polled when it has run{}",
                 self.name(*task),
                 comma_at(at)
             ),
@@ -134,12 +134,18 @@ impl<'a> Narrator<'a> {
                 self.name(*task)
             ),
             Event::PollEnded {
-                task, ready, took, ..
+                task,
+                ready,
+                took,
+                wakers,
             } => {
                 let name = self.name(*task);
                 let after = after(*took);
                 let waits_for = match self.state.task(*task) {
-                    Some(task) if !task.queued && self.waits_on(task).is_empty() => {
+                    // Of a waker that nobody holds the next event tells.
+                    Some(task)
+                        if !task.queued && *wakers != Some(0) && self.waits_on(task).is_empty() =>
+                    {
                         format!("; it waits for {}", self.waits(task))
                     }
                     _ => String::new(),
@@ -402,6 +408,7 @@ impl<'a> Narrator<'a> {
     /// there are.
     pub(crate) fn waits(&self, task: &TaskState) -> String {
         match self.waits_on(task).as_slice() {
+            [] if task.kind == TaskKind::Blocking => self.waited_for(WaitsOn::Blocking),
             [] => "something that is not watchglass's".to_owned(),
             [.., last @ WaitsOn::Children(_)] => self.waited_for(*last),
             waits => {

@@ -219,10 +219,10 @@ impl Walk<'_> {
             (Stage::Running, _) => format!("running, poll {}{queued}", task.polls),
             (Stage::Waiting, last) => {
                 let at = last.map_or(String::new(), |wait| self.place(wait));
-                if task.queued && narrator.waits_on(task).is_empty() {
-                    return format!("woken{queued}{at}");
+                match task.queued {
+                    true => format!("woken{queued}{at}"),
+                    false => format!("waiting for {}{at}", narrator.waits(task)),
                 }
-                format!("waiting for {}{queued}{at}", narrator.waits(task))
             }
             (stage, _) => format!("{stage}{queued}"),
         }
@@ -308,7 +308,7 @@ mod tests {
 
     use super::*;
     use crate::trace::Recording;
-    use crate::{Executor, join_all, sleep, spawn_named, yield_now};
+    use crate::{Executor, join_all, sleep, spawn_blocking, spawn_named, yield_now};
 
     /// Twenty tasks of one name, each with a timer, after a task that ends at once and a timer that wakes nobody.
     fn crowd() -> Recording {
@@ -334,6 +334,29 @@ mod tests {
         walked.unwrap();
         let output = String::from_utf8(output).unwrap();
         output.rsplit("\nstep ").next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn who_is_woken_waits_no_more_and_a_closure_s_task_waits_for_the_closure() {
+        let recording = Recording::new();
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.observer(recording.clone()).build();
+        executor.block_on(async {
+            drop(join_all([1, 2].map(|n| sleep(Duration::from_secs(n)))).await);
+            spawn_blocking(|| ()).await.unwrap();
+        });
+        let at_the_wake = shown(&recording, &["n", "n", "b"]);
+        assert!(
+            at_the_wake.contains(": woken, in the ready queue"),
+            "{at_the_wake}"
+        );
+        let started = |event: &Event| matches!(event, Event::BlockingStarted { .. });
+        let step = recording.events().iter().position(started).unwrap();
+        let handed_over = shown(&recording, &[&format!("{step}")]);
+        assert!(
+            handed_over.contains(": waiting for its closure on another thread"),
+            "{handed_over}"
+        );
     }
 
     #[test]

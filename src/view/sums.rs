@@ -21,9 +21,9 @@ pub(crate) struct Sums {
     timers: usize,
     timers_cancelled: usize,
     closures: usize,
-    /// Since when each timer is in the wheel.
+    /// Since when each timer has had its deadline.
     armed: HashMap<TimerId, Duration>,
-    /// Since when each closure is out on a thread.
+    /// When each closure was handed to the pool.
     out: HashMap<TaskId, Duration>,
     /// From when until when each sleep and each closure went on that came to its end. A time limit that was not
     /// needed is no sleep, and neither is the time after a deadline.
@@ -81,9 +81,13 @@ impl Sums {
                 self.closures += 1;
                 self.out.insert(*task, record.time);
             }
-            Event::BlockingDone { task, .. } => {
+            Event::BlockingDone {
+                task, queued, took, ..
+            } => {
                 if let Some(since) = self.out.remove(task) {
-                    self.waits.push((since, record.time));
+                    // How long it ran was measured on its thread. This thread may have been late to learn of it.
+                    let until = (since + *queued + *took).min(record.time);
+                    self.waits.push((until.saturating_sub(*took), until));
                 }
             }
             _ => {}
@@ -103,7 +107,8 @@ impl Sums {
             0 => "sleep",
             _ => "sleep and closures",
         };
-        let [waiting, all, overlapped] = [waiting, all, overlapped].map(|time| names.span(time));
+        let [waiting, overlapped] = [waiting, overlapped].map(|time| names.span(time));
+        let all = names.time(all);
         Some(format!(
             "{waiting} of {what} in {all}: {overlapped} overlapped"
         ))

@@ -33,8 +33,9 @@ pub(crate) fn text(records: &[Record]) -> String {
             let mut cells = vec![' '; COLUMNS];
             for bar in timers {
                 draw(&mut cells, bar);
-                // One that begins where the last has ended is another.
-                if let Some(before) = column(bar.from).checked_sub(1)
+                // One that begins where the last has ended is another, if it is not the same that is overdue.
+                if bar.kind != Waiting::Overdue
+                    && let Some(before) = column(bar.from).checked_sub(1)
                     && cells[before] != ' '
                     && column(bar.from) < column(bar.until)
                 {
@@ -46,6 +47,9 @@ pub(crate) fn text(records: &[Record]) -> String {
     }
     row("parked", &idle(&lanes));
     let _ = write!(text, "\n{LEGEND}");
+    if lanes.is_stretched {
+        text += "The scale is not exact: each poll gets a little room of its own.\n";
+    }
     if lanes.lanes.iter().any(Lane::ends_badly) {
         text += "!  it was dropped unfinished, or panicked\n";
     }

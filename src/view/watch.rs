@@ -319,7 +319,7 @@ mod tests {
             let by = UnparkCause::Deadline;
             let (time, event) = (Duration::ZERO, Event::Unparked { by });
             watch.record(Record { seq, time, event });
-            // From the third on, so that it is complained of once.
+            // From the third on.
             assert_eq!(watch.is_full.get(), seq >= 2);
         }
         let kept = watch.recording.records().into_iter();

@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use watchglass::trace::{Event, Recording};
+use watchglass::trace::{Event, Observer, Record, Recording};
 use watchglass::{Builder, Executor};
 
 /// Much longer than anything here takes, on a machine however busy.
@@ -29,6 +29,14 @@ pub(crate) const fn ms(ms: u64) -> Duration {
 
 pub(crate) fn virtual_executor() -> Executor {
     Executor::builder().virtual_time().build()
+}
+
+/// The log, with this done to each record.
+pub(crate) fn altered(recording: &Recording, alter: impl FnMut(&mut Record)) -> Recording {
+    let (mut records, altered) = (recording.records(), Recording::new());
+    records.iter_mut().for_each(alter);
+    records.iter().for_each(|record| altered.observe(record));
+    altered
 }
 
 /// An executor whose events are recorded.

@@ -75,6 +75,12 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.match(await evaluate("document.getElementById('printed').textContent"), /^w{3000}\nred\n$/,
     "colours of a terminal are left out");
 
+  await evaluate(`state.printed = Array.from({ length: 450 }, (_, at) => ({ text: at + (at % 3 === 2 ? "\\n" : " ") }));
+    showPrinted()`);
+  assert.match(await evaluate("document.getElementById('printed').textContent"),
+    /^… what was printed before is not shown\n150 151 152\n/, "lines that are printed in pieces are whole");
+  await evaluate("go(0)");
+
   // ---- the address
   const pause = () => evaluate("new Promise((done) => setTimeout(done, 400))");
   const stepInAddress = async () => Number((await address()).split("#step=")[1]);
@@ -174,7 +180,7 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
       scrubber.value = at;
       scrubber.dispatchEvent(new Event("input"));
     }
-    setTimeout(() => { show = before; done([step, shows]); }, 300);
+    requestAnimationFrame(() => requestAnimationFrame(() => { show = before; done([step, shows]); }));
   })`);
   assert.deepEqual(shown, [99, 1], "a slider that is dragged fast leads to where it is, once a frame");
 
@@ -202,7 +208,8 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
     await resize(width, height);
     await evaluate("go(lastStep)");
     const cut = await evaluate(`[...document.querySelectorAll("body, main, main *")]
-      .filter((it) => it.offsetParent && getComputedStyle(it).overflowY !== "visible")
+      .filter((it) => it.offsetHeight > 0)
+      .filter((it) => getComputedStyle(it).overflowY !== "visible" || getComputedStyle(it).maxHeight !== "none")
       .map((it) => it.outerHTML.slice(0, 60))`);
     assert.deepEqual(cut, [], "nothing is cut off");
     assert.equal(await evaluate("[...document.querySelectorAll('button, input, footer')].filter((it) => it.offsetParent).length"), 0,

@@ -53,7 +53,7 @@ fn every_event_is_told_with_names_and_reasons() {
             format!("main hands closure of copies to the thread pool at {at}"),
         ),
         (Event::BlockingStarted { task: copies }, "closure of copies waits for a thread of the pool".into()),
-        (waits(Some(copies), WaitsOn::Blocking), "closure of copies is polled when it has run".into()),
+        (waits(Some(copies), WaitsOn::Blocking), "closure of copies will be polled when it has run".into()),
         (
             Event::TimerArmed { timer, task: Some(main), deadline: ms(5), place: slot },
             "timer 0 is armed to wake main at 0.005 s: it is in level 1, slot 2 of the wheel".into(),
@@ -160,7 +160,7 @@ fn every_event_is_told_with_names_and_reasons() {
         ),
         (
             returns(idle, false, ms(0)),
-            "idle returns Pending: the thread is free; it waits for something that is not watchglass's".into(),
+            "idle returns Pending: the thread is free".into(),
         ),
         (
             Event::ForgottenWaker { task: idle },

@@ -153,11 +153,17 @@ function levelRow(level, taken) {
 }
 
 function showPrinted() {
-  const last = state.printed.slice(-rowsShown).map((printed) => printed.text).join("");
-  const printed = last.replace(terminalCodes, "").match(/[^\n]*\n|[^\n]+$/g) || [];
+  // A line may be printed in pieces.
+  const pieces = [];
+  let from = state.printed.length;
+  for (let ends = 0; from > 0 && ends <= rowsShown; ends += pieces.at(-1).split("\n").length - 1) {
+    from -= 1;
+    pieces.push(state.printed[from].text);
+  }
+  const lines = pieces.reverse().join("").replace(terminalCodes, "").match(/[^\n]*\n|[^\n]+$/g) || [];
   const place = document.getElementById("printed");
-  place.textContent = printed.slice(-rowsShown).join("") || "nothing";
-  if (Math.max(state.printed.length, printed.length) > rowsShown) {
+  place.textContent = lines.slice(-rowsShown).join("") || "nothing";
+  if (from > 0 || lines.length > rowsShown) {
     place.prepend(element("span", "… what was printed before is not shown\n", "none"));
   }
   place.scrollTop = place.scrollHeight;

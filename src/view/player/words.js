@@ -86,6 +86,7 @@ function lastHappened() {
 function waits(task) {
   const all = waitsOf(task);
   const last = all[all.length - 1];
+  if (!last && task.kind === "Blocking") return waitsFor({ kind: "Blocking" });
   if (!last) return "something that is not watchglass's";
   if (last.on.kind === "Children") return waitsFor(last.on);
   return all.map((wait) => waitsFor(wait.on)).join(" and ");
