@@ -26,7 +26,8 @@ impl<W: Wake + Send + Sync + 'static> HeldWaker<W> {
     /// If there are none, the waker may be given to another task: could a wake of before read that one's id? Who
     /// lets go of a clone does so with `Release`, after his wake, and the new id is stored only if the count says so:
     /// no compiler and no processor turns these two round. (To turn them round is called load buffering. The memory
-    /// model by itself allows it, and would want a fence here, with `Acquire`. Even where that is no instruction, it makes `spawn_one_by_one` 8 % slower.)
+    /// model by itself allows it, and would want a fence here, with `Acquire`. Even where that is no instruction, it
+    /// makes `spawn_one_by_one` 8 % slower.)
     #[inline]
     pub(crate) fn clones(&self) -> usize {
         Arc::strong_count(&self.target) - 2

@@ -61,8 +61,8 @@ impl Shared {
     }
 
     /// Waits until the next deadline, or until another thread sends a wake, or until another number of closures
-    /// than `jobs` is out. Where there is no deadline, also until the last of a waker is dropped that was held elsewhere.
-    /// At first it may be awake; then the thread is given back to the operating system.
+    /// than `jobs` is out. Where there is no deadline, also until the last of a waker is dropped that was held
+    /// elsewhere. At first it may be awake; then the thread is given back to the operating system.
     fn wait(&self, main: &mut MainTask<'_>, jobs: usize, closed_world: bool) {
         let waits_since = Instant::now();
         if self.may_spin() && self.spin.finds_mail(&self.home) {
