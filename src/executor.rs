@@ -191,7 +191,9 @@ impl Executor {
     /// ```
     #[track_caller]
     pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Stalled> {
-        let _entered = self.enter("block_on");
+        let advice = "whose thread it would block: `.await` the future instead, or move the blocking call to \
+                      `watchglass::spawn_blocking`";
+        let _entered = self.enter("block_on", advice);
         let mut future = pin!(Some(future));
         let at = Location::caller();
         let mut main = MainTask::start(&self.shared, type_name::<F>(), at);
@@ -303,7 +305,14 @@ impl Executor {
     /// If an observer panics, with its panic; and inside of a running executor.
     #[track_caller]
     pub fn step(&self) -> Step {
-        let _entered = self.enter("step");
+        self.step_as("step")
+    }
+
+    #[track_caller]
+    fn step_as(&self, what: &str) -> Step {
+        let advice = "and only one runs on a thread at a time; use it between two calls of `block_on`, or let others \
+                      run with `yield_now().await`";
+        let _entered = self.enter(what, advice);
         let step = match self.next() {
             Next::Poll(Popped { id, how, task }) => {
                 let task = task.expect("`block_on`'s own future is there only while it runs");
@@ -340,7 +349,7 @@ impl Executor {
     /// ```
     #[track_caller]
     pub fn run_until_idle(&self) {
-        while self.step() != Step::Idle {}
+        while self.step_as("run_until_idle") != Step::Idle {}
     }
 
     /// The time on this executor's clock, which is virtual if the executor was so built. Inside it is what
@@ -402,15 +411,11 @@ impl Executor {
     }
 
     #[track_caller]
-    fn enter(&self, what: &str) -> Entered {
+    fn enter(&self, what: &str, advice: &str) -> Entered {
         let entered = self.shared.enter();
         if entered.is_nested() {
             drop(entered);
-            panic!(
-                "{what} was called inside a running executor, whose thread it would block: \
-                 `.await` the future instead, or move the blocking call to \
-                 `watchglass::spawn_blocking`"
-            );
+            panic!("{what} was called inside a running executor, {advice}");
         }
         entered
     }

@@ -23,7 +23,8 @@ pub(crate) fn short_name(type_name: &'static str) -> &'static str {
     }
     // Of `dyn Future<..> + Send` the first says most.
     if type_name.starts_with("dyn ")
-        && let Some((first, _)) = type_name.rsplit_once("> + ")
+        && let Some((first, last)) = type_name.rsplit_once(" + ")
+        && !last.contains(['<', '>', '(', ')'])
     {
         return short_name(first);
     }
@@ -69,6 +70,15 @@ mod tests {
                 "core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future<Output = ()> + core::marker::Send>>",
                 "Future",
             ),
+            (
+                "alloc::boxed::Box<dyn app::Job + core::marker::Send>",
+                "Job",
+            ),
+            (
+                "dyn app::Job<fn(u8) -> u8> + core::marker::Send + core::marker::Sync",
+                "Job",
+            ),
+            ("dyn app::Of<dyn app::Job + core::marker::Send>", "Of"),
             ("(app::f, app::g)", "(app::f, app::g)"),
             ("u8", "u8"),
         ] {

@@ -59,9 +59,10 @@ pub struct StuckTask {
     /// woken by it until the handle is dropped.
     pub waits_for: Option<TaskId>,
     /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()) but not
-    /// by a [`JoinSet`](crate::JoinSet), nor in a `join_all` that was polled in that other executor before. That task
-    /// cannot run while this executor does: let its own [`block_on`](crate::Executor::block_on) run it. A handle that
-    /// it gave up awaiting and still has looks the same, as for `waits_for`.
+    /// by a [`JoinSet`](crate::JoinSet), nor in a `join_all` that was polled in that other executor before (of which no
+    /// verdict comes at all in an open world). That task cannot run while this executor does: let its own
+    /// [`block_on`](crate::Executor::block_on) run it. A handle that it gave up awaiting and still has looks the same,
+    /// as for `waits_for`.
     pub waits_elsewhere: bool,
     /// True if somebody has its waker. The executor was promised that nobody outside will use one: by
     /// [`closed_world`](crate::Builder::closed_world), which virtual time implies.

@@ -78,20 +78,22 @@ fn what_needs_an_executor_says_so_outside_of_one() {
 }
 
 #[test]
-fn what_would_block_a_running_executor_says_so() {
-    let message = |what| {
+fn what_a_running_executor_cannot_let_happen_says_what_to_do_instead() {
+    let blocks = "block_on was called inside a running executor, whose thread it would block: `.await` \
+                  the future instead, or move the blocking call to `watchglass::spawn_blocking`";
+    let steps = |what| {
         format!(
-            "{what} was called inside a running executor, whose thread it would block: `.await` \
-             the future instead, or move the blocking call to `watchglass::spawn_blocking`"
+            "{what} was called inside a running executor, and only one runs on a thread at a time; use it \
+             between two calls of `block_on`, or let others run with `yield_now().await`"
         )
     };
     block_on(async {
         let other = Executor::new();
-        assert_panics(&message("block_on"), || block_on(async {}));
-        assert_panics(&message("block_on"), || other.block_on(async {}));
-        assert_panics(&message("block_on"), || other.try_block_on(async {}));
-        assert_panics(&message("step"), || other.step());
-        assert_panics(&message("step"), || other.run_until_idle());
+        assert_panics(blocks, || block_on(async {}));
+        assert_panics(blocks, || other.block_on(async {}));
+        assert_panics(blocks, || other.try_block_on(async {}));
+        assert_panics(&steps("step"), || other.step());
+        assert_panics(&steps("run_until_idle"), || other.run_until_idle());
         // What was refused has done no harm, and to spawn there is allowed.
         let spawned = other.spawn(async { 5 });
         yield_now().await;
