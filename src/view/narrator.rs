@@ -135,28 +135,16 @@ impl<'a> Narrator<'a> {
             ),
             Event::PollEnded {
                 task,
-                ready,
+                ready: true,
                 took,
-                wakers,
-            } => {
-                let name = self.name(*task);
-                let after = after(*took);
-                let waits_for = match self.state.task(*task) {
-                    // Of a waker that nobody holds the next event tells.
-                    Some(task)
-                        if !task.queued && *wakers != Some(0) && self.waits_on(task).is_empty() =>
-                    {
-                        format!("; it waits for {}", self.waits(task))
-                    }
-                    _ => String::new(),
-                };
-                match ready {
-                    true => format!("{name} returns Ready{after}"),
-                    false => {
-                        format!("{name} returns Pending{after}: the thread is free{waits_for}")
-                    }
-                }
-            }
+                ..
+            } => format!("{} returns Ready{}", self.name(*task), after(*took)),
+            Event::PollEnded { task, took, .. } => format!(
+                "{} returns Pending{}: the thread is free{}",
+                self.name(*task),
+                after(*took),
+                self.untold_wait(*task)
+            ),
             Event::Completed { task } => format!("{} is done", self.name(*task)),
             Event::Dropping { task } if was_new => format!(
                 "{} is dropped and was never polled: its executor is dropped before its first turn",
@@ -202,6 +190,18 @@ impl<'a> Narrator<'a> {
             | Event::Spinning { .. }
             | Event::Stalled { .. } => self.diagnosis(&record.event),
             _ => self.timer(&record.event),
+        }
+    }
+
+    /// What a task waits for after its poll, where no event of the poll has told it. Of a waker that nobody holds the
+    /// next event tells.
+    fn untold_wait(&self, task: TaskId) -> String {
+        let is_untold = |task: &&TaskState| {
+            !task.queued && task.wakers != Some(0) && self.waits_on(task).is_empty()
+        };
+        match self.state.task(task).filter(is_untold) {
+            Some(task) => format!("; it waits for {}", self.waits(task)),
+            None => String::new(),
         }
     }
 
