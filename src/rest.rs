@@ -80,6 +80,7 @@ impl Shared {
         self.tracer().emit(move || Event::Parked {
             until: deadline_ns.map(Duration::from_nanos),
         });
+        // The panic is for who called this executor, and is not to wait for whatever would end the park.
         if self.tracer().has_panic() {
             return;
         }

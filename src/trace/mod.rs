@@ -174,6 +174,7 @@ impl Tracer {
             // Only a wake that the observer itself caused is not remembered.
             let cause = known.cause.take().unwrap_or(Cause::Outside);
             known.polls_by_itself = match cause {
+                // After 2^32 polls it begins anew.
                 Cause::Itself => known.polls_by_itself.wrapping_add(1),
                 _ => 0,
             };
