@@ -159,7 +159,7 @@ mod tests {
     use crate::pool::Pool;
     use crate::queue::Queue;
     use crate::spin::Spin;
-    use crate::trace::{Observer, Record, Tracer};
+    use crate::trace::{Observer, Record, TimerKind, Tracer};
     use crate::waiter::{ForeignWaker, Waiter};
 
     fn shared(clock: Clock, observer: Option<Box<dyn Observer>>) -> Rc<Shared> {
@@ -180,7 +180,7 @@ mod tests {
         let arm_in = |shared: &Shared, duration| {
             let deadline_ns = shared.clock.ns_after(duration).unwrap();
             let waiter = Waiter::Waker(ForeignWaker::clone_of(Waker::noop()));
-            shared.arm(deadline_ns, waiter);
+            shared.arm(deadline_ns, waiter, TimerKind::Sleep);
         };
         let real = shared(Clock::real(), None);
         assert!(real.may_spin());

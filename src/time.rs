@@ -20,7 +20,7 @@ pub use timeout::{Elapsed, Timeout, timeout};
 use crate::clock::Clock;
 use crate::context::Shared;
 use crate::timers::timer_id;
-use crate::trace::WaitsOn;
+use crate::trace::{TimerKind, WaitsOn};
 use crate::waiter::Waiter;
 use crate::wheel::Key;
 
@@ -200,6 +200,51 @@ impl Sleep {
             _ => State::Until(deadline),
         };
     }
+
+    /// Polls it on behalf of that which it is a part of, for an observer to be told.
+    #[track_caller]
+    fn poll_as(mut self: Pin<&mut Self>, cx: &mut Context<'_>, kind: TimerKind) -> Poll<()> {
+        let at = Location::caller();
+        if !self.state.is_on_current() {
+            // Also if its executor has seen that, and it has not.
+            if self.is_elapsed() {
+                return Poll::Ready(());
+            }
+            self.state.bring_to_current();
+        }
+        match &mut self.state {
+            State::Begun(shared, deadline) => {
+                let key = shared.arm_for(cx.waker(), deadline.ns(), kind);
+                shared.waits(WaitsOn::Timer(timer_id(key)), at);
+                self.state = State::Armed(Timer {
+                    shared: shared.clone(),
+                    key,
+                    deadline: mem::replace(deadline, Deadline::Ns(0)),
+                });
+            }
+            State::Armed(timer) => {
+                let timer = &*timer;
+                let Timer { shared, key, .. } = timer;
+                if timer.has_fired() {
+                    let deadline = timer.deadline.instant_on(&shared.clock);
+                    self.state = State::Elapsed(deadline.expect("it lies in the past"));
+                    return Poll::Ready(());
+                }
+                shared.waits(WaitsOn::Timer(timer_id(*key)), at);
+                shared.set_timer_waiter(*key, cx.waker());
+            }
+            State::Never(_) => {
+                let shared = Shared::expect_current("sleep");
+                let waiter = shared.waiter_kept_elsewhere(cx.waker());
+                shared.waits(WaitsOn::Never, at);
+                self.state = State::Never(Some((shared, waiter)));
+            }
+            State::For(_) | State::Until(_) | State::Elapsed(_) => {
+                unreachable!("it was brought to this executor")
+            }
+        }
+        Poll::Pending
+    }
 }
 
 impl Deadline {
@@ -268,7 +313,7 @@ impl State {
 impl Timer {
     /// Puts the deadline in the wheel.
     fn arm(shared: Rc<Shared>, deadline: Deadline, waiter: Waiter) -> State {
-        let key = shared.arm(deadline.ns(), waiter);
+        let key = shared.arm(deadline.ns(), waiter, TimerKind::Sleep);
         State::Armed(Timer {
             shared,
             key,
@@ -296,47 +341,8 @@ impl Future for Sleep {
     type Output = ();
 
     #[track_caller]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let at = Location::caller();
-        if !self.state.is_on_current() {
-            // Also if its executor has seen that, and it has not.
-            if self.is_elapsed() {
-                return Poll::Ready(());
-            }
-            self.state.bring_to_current();
-        }
-        match &mut self.state {
-            State::Begun(shared, deadline) => {
-                let key = shared.arm_for(cx.waker(), deadline.ns());
-                shared.waits(WaitsOn::Timer(timer_id(key)), at);
-                self.state = State::Armed(Timer {
-                    shared: shared.clone(),
-                    key,
-                    deadline: mem::replace(deadline, Deadline::Ns(0)),
-                });
-            }
-            State::Armed(timer) => {
-                let timer = &*timer;
-                let Timer { shared, key, .. } = timer;
-                if timer.has_fired() {
-                    let deadline = timer.deadline.instant_on(&shared.clock);
-                    self.state = State::Elapsed(deadline.expect("it lies in the past"));
-                    return Poll::Ready(());
-                }
-                shared.waits(WaitsOn::Timer(timer_id(*key)), at);
-                shared.set_timer_waiter(*key, cx.waker());
-            }
-            State::Never(_) => {
-                let shared = Shared::expect_current("sleep");
-                let waiter = shared.waiter_kept_elsewhere(cx.waker());
-                shared.waits(WaitsOn::Never, at);
-                self.state = State::Never(Some((shared, waiter)));
-            }
-            State::For(_) | State::Until(_) | State::Elapsed(_) => {
-                unreachable!("it was brought to this executor")
-            }
-        }
-        Poll::Pending
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_as(cx, TimerKind::Sleep)
     }
 }
 

@@ -14,7 +14,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::context::Shared;
-use crate::trace::{Cause, Event, Place, TimerId};
+use crate::trace::{Cause, Event, Place, TimerId, TimerKind};
 use crate::waiter::Waiter;
 use crate::wheel::Key;
 
@@ -24,19 +24,19 @@ const MAX_TIMERS_A_TURN: usize = 64;
 impl Shared {
     /// Puts a deadline in the wheel, for whoever polls with `waker`.
     #[inline]
-    pub(crate) fn arm_for(&self, waker: &Waker, deadline_ns: u64) -> Key {
+    pub(crate) fn arm_for(&self, waker: &Waker, deadline_ns: u64, kind: TimerKind) -> Key {
         match self.task_polled_with(waker) {
             Some(id) if !self.tracer().has_observer() => {
                 let mut wheel = self.wheel.borrow_mut();
                 wheel.insert_with(deadline_ns, || Waiter::Task(id))
             }
-            _ => self.arm(deadline_ns, self.waiter(waker)),
+            _ => self.arm(deadline_ns, self.waiter(waker), kind),
         }
     }
 
     /// Puts a deadline in the wheel.
     #[inline(never)]
-    pub(crate) fn arm(&self, deadline_ns: u64, waiter: Waiter) -> Key {
+    pub(crate) fn arm(&self, deadline_ns: u64, waiter: Waiter, kind: TimerKind) -> Key {
         let task = waiter.task();
         let key = self.wheel.borrow_mut().insert(deadline_ns, waiter);
         self.tracer().emit(move || {
@@ -44,6 +44,7 @@ impl Shared {
             Event::TimerArmed {
                 timer: timer_id(key),
                 task,
+                kind,
                 deadline: Duration::from_nanos(deadline_ns),
                 place: self.place(key),
             }

@@ -17,7 +17,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use watchglass::trace::{Cause, Event, Observer, Place, Record, Recording, State, WaitsOn};
-use watchglass::{Executor, join_all, sleep, spawn, spawn_named, timeout, yield_now};
+use watchglass::{Executor, interval, join_all, sleep, spawn, spawn_named, timeout, yield_now};
 
 /// A file of this test's own.
 fn file(name: &str) -> PathBuf {
@@ -93,6 +93,7 @@ fn as_json(state: &State) -> Value {
     let timers = state.timers().map(|timer| {
         json!({
             "id": timer.id.to_string(), "task": timer.task.map(|task| task.to_string()),
+            "kind": format!("{:?}", timer.kind),
             "deadline_ns": timer.deadline.as_nanos() as u64,
             "place": match timer.place {
                 Place::Due => json!("due"),
@@ -260,11 +261,14 @@ fn busy() -> Recording {
         let (sender, receiver) = async_channel::unbounded();
         let getter = spawn_named("getter", async move {
             sleep(Duration::from_millis(1)).await;
-            receiver.recv().await
+            timeout(Duration::from_secs(1), receiver.recv()).await
         });
         sleep(Duration::from_millis(2)).await;
         sender.send(7).await.unwrap();
-        assert_eq!(getter.await.unwrap(), Ok(7));
+        assert_eq!(getter.await.unwrap(), Ok(Ok(7)));
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.tick().await;
+        ticks.tick().await;
 
         // It ends where nobody else is.
         let sleeper = spawn_named("sleeper", long_sleep());

@@ -11,10 +11,13 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use common::{altered, ms, recorded, secs};
+use common::{altered, leaves_its_waker, ms, recorded, secs};
 use watchglass::time::Sleep;
 use watchglass::trace::{Cause, Event, Observer, Record, Recording, UnparkCause};
-use watchglass::{Builder, Executor, Step, join, now, sleep, sleep_until, spawn_named, yield_now};
+use watchglass::{
+    Builder, Executor, Step, interval, join, now, sleep, sleep_until, spawn_named, timeout,
+    yield_now,
+};
 
 /// Runs it, and gives its timeline and its picture.
 fn drawn(builder: Builder, run: impl Future<Output = ()>) -> (String, String) {
@@ -390,10 +393,10 @@ fn timers_that_have_no_row_of_their_own_are_told_of() {
         })
     };
     let (timeline, picture) = drawn(12);
-    assert!(timeline.contains("== 4 more sleeps ==="), "{timeline}");
-    assert!(picture.contains(">4 more sleeps<"));
-    assert!(drawn(9).0.contains("== 1 more sleep ==="));
-    assert!(!drawn(8).0.contains("more sleep"));
+    assert!(timeline.contains("== 4 more timers ==="), "{timeline}");
+    assert!(picture.contains(">4 more timers<"));
+    assert!(drawn(9).0.contains("== 1 more timer ==="));
+    assert!(!drawn(8).0.contains("more timer"));
     // Those that are still armed go on to the right edge.
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     let sleeps = watchglass::join_all((1..=12).map(|s| sleep(secs(s))));
@@ -403,7 +406,7 @@ fn timers_that_have_no_row_of_their_own_are_told_of() {
         executor.step();
     }
     let timeline = recording.timeline();
-    let row = timeline.lines().find(|line| line.contains("4 more sleeps"));
+    let row = timeline.lines().find(|line| line.contains("4 more timers"));
     let task = timeline.lines().nth(1).unwrap();
     assert!(
         row.unwrap().trim_end().len() >= task.trim_end().len(),
@@ -431,8 +434,8 @@ fn one_sleep_after_another_is_not_drawn_as_one() {
         }
     });
     let both = rows(&timeline, "one_sleep_aft")[2];
-    assert!(both.contains("= sleep until 1.000 s "), "{timeline}");
-    assert!(both.contains("== = "), "{timeline}");
+    assert!(both.contains("_ time limit at 1.000 s "), "{timeline}");
+    assert!(both.contains("__ _ "), "{timeline}");
 }
 
 #[test]
@@ -516,4 +519,52 @@ fn tasks_of_one_long_name_can_be_told_apart() {
     }
     let name = ">handle_connect… #2<title>handle_connection_from_the_client #2</title></text>";
     assert!(picture.contains(name), "{picture}");
+}
+
+#[test]
+fn a_time_limit_is_no_sleep() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let kept = Rc::default();
+    executor.block_on(async {
+        let lasting = spawn_named("lasting", sleep(secs(4)));
+        timeout(secs(1), lasting).await.unwrap_err();
+        timeout(secs(1), sleep(secs(9))).await.unwrap_err();
+        timeout(secs(1), leaves_its_waker(&kept)).await.unwrap();
+        timeout(secs(9), sleep(secs(1))).await.unwrap();
+        let mut ticks = interval(secs(1));
+        ticks.tick().await;
+        ticks.tick().await;
+    });
+    let picture = recording.svg();
+    for (class, title) in [
+        ("other", "lasting to end and time limit at 1.000 s"),
+        ("timer", "sleep until 10.000 s and time limit at 2.000 s"),
+        ("timer", "sleep until 10.000 s"),
+        ("limit", "time limit at 2.000 s"),
+        (
+            "other",
+            "something that is not watchglass&#39;s and time limit at 3.000 s",
+        ),
+        ("timer", "tick at 5.000 s"),
+    ] {
+        let bar = picture.split("<rect ").any(|rect| {
+            rect.starts_with(&format!("class=\"{class}\""))
+                && rect.contains(&format!("<title>{title}</title>"))
+        });
+        assert!(bar, "{class}: {title}: {picture}");
+    }
+    let timeline = recording.timeline();
+    assert!(timeline.contains("__ limit ___"), "{timeline}");
+    // The sleeper's 4 s, the last second of the main task's limits, and its tick.
+    let sums = "6.000 s of sleep in 5.000 s: 1.000 s overlapped";
+    assert!(timeline.contains(sums), "{timeline}");
+    let story = recording.story();
+    for sentence in [
+        "polled (poll 2): its time limit at 1.000 s was reached",
+        "returns Pending: the thread is free; it waits for something that is not watchglass's and its time limit at 3.000 s",
+        "is cancelled: its time limit is of no use any more",
+        "polled (poll 7): its timer for the tick at 5.000 s fired",
+    ] {
+        assert!(story.contains(sentence), "{sentence} is not in\n{story}");
+    }
 }

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::{Sleep, now, sleep};
+use crate::trace::TimerKind;
 
 /// Ticks at once, and then every `period`: the first tick is due at this call or, if no executor runs here,
 /// when it is first polled. It is a [`Sleep`] too, and so gives the other tasks their turn.
@@ -93,7 +94,7 @@ impl Future for Tick<'_> {
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
         let Interval { period, sleep } = &mut *self.interval;
-        match Pin::new(&mut *sleep).poll(cx) {
+        match Pin::new(&mut *sleep).poll_as(cx, TimerKind::Interval) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
                 let tick = sleep.deadline().expect("it has begun and it has ended");

@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 
 use super::{Sleep, sleep};
 use crate::context::Shared;
+use crate::trace::TimerKind;
 
 /// Awaits `future`, but no longer than `duration`.
 ///
@@ -73,7 +74,10 @@ impl<F: Future> Future for Timeout<F> {
         let said_before = Shared::said_so_far();
         let ended = match this.future.poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => Pin::new(this.sleep).poll(cx).map(|()| Err(Elapsed)),
+            Poll::Pending => {
+                let limit = Pin::new(this.sleep).poll_as(cx, TimerKind::Timeout);
+                limit.map(|()| Err(Elapsed))
+            }
         };
         if ended.is_ready() {
             Shared::back_to(said_before);

@@ -134,6 +134,8 @@ pub enum Event {
         timer: TimerId,
         /// Whom it will wake: `None` for a waker that is not a task's own.
         task: Option<TaskId>,
+        /// What it is for.
+        kind: TimerKind,
         /// The time at which it is due.
         deadline: Duration,
         /// Where it lies in the wheel.
@@ -299,6 +301,18 @@ pub enum TaskKind {
     Spawned,
     /// A closure given to `spawn_blocking`, as the executor sees it.
     Blocking,
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimerKind {
+    /// A [`sleep`](crate::sleep) or [`sleep_until`](crate::sleep_until).
+    Sleep,
+    /// The time limit of a [`timeout`](crate::timeout()): its task waits for something else.
+    Timeout,
+    /// The next tick of an [`interval`](crate::interval()).
+    Interval,
 }
 
 /// Why a task is polled.

@@ -26,7 +26,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub use event::{
-    Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, UnparkCause, WaitsOn,
+    Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, TimerKind, UnparkCause,
+    WaitsOn,
 };
 pub use observer::Observer;
 pub use recording::Recording;

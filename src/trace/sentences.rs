@@ -4,7 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use super::event::{
-    Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, UnparkCause, WaitsOn,
+    Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, TimerKind, UnparkCause,
+    WaitsOn,
 };
 use super::words::{At, Circle, OneLine, Seconds, in_program};
 
@@ -25,6 +26,17 @@ impl fmt::Display for TimerId {
             0 => format!("timer {}", self.index),
             generation => format!("timer {}.{generation}", self.index),
         })
+    }
+}
+
+impl TimerId {
+    /// With what it is for, unless that is what most timers are for.
+    pub(crate) fn described(self, kind: TimerKind) -> String {
+        match kind {
+            TimerKind::Sleep => self.to_string(),
+            TimerKind::Timeout => format!("{self}, a time limit,"),
+            TimerKind::Interval => format!("{self}, for a tick,"),
+        }
     }
 }
 
@@ -88,24 +100,17 @@ impl fmt::Display for Event {
             Event::TimerArmed {
                 timer,
                 task,
+                kind,
                 deadline,
                 place,
             } => {
+                let timer = timer.described(*kind);
+                let wakes = task.map_or("use a waker".to_owned(), |task| format!("wake {task}"));
                 let deadline = Seconds::to_the_millisecond(*deadline);
-                match task {
-                    Some(task) => {
-                        write!(
-                            f,
-                            "{timer} was armed to wake {task} at {deadline}, and put in {place}"
-                        )
-                    }
-                    None => {
-                        write!(
-                            f,
-                            "{timer} was armed to use a waker at {deadline}, and put in {place}"
-                        )
-                    }
-                }
+                write!(
+                    f,
+                    "{timer} was armed to {wakes} at {deadline}, and put in {place}"
+                )
             }
             Event::TimerReset {
                 timer,

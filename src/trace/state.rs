@@ -14,7 +14,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-use super::{Cause, Effect, Event, Place, Record, TaskKind, TimerId, Tracer, WaitsOn};
+use super::{Cause, Effect, Event, Place, Record, TaskKind, TimerId, TimerKind, Tracer, WaitsOn};
 use crate::task::TaskId;
 
 /// What an executor looks like after some of its [`Record`]s. It needs the feature `view`.
@@ -120,6 +120,8 @@ pub struct TimerState {
     pub id: TimerId,
     /// Whom it will wake, if that is a task.
     pub task: Option<TaskId>,
+    /// What it is for.
+    pub kind: TimerKind,
     /// The time at which it is due.
     pub deadline: Duration,
     /// Where it lies in the wheel.
@@ -214,12 +216,14 @@ impl State {
             Event::TimerArmed {
                 timer,
                 task,
+                kind,
                 deadline,
                 place,
             } => {
                 let armed = TimerState {
                     id: *timer,
                     task: *task,
+                    kind: *kind,
                     deadline: *deadline,
                     place: *place,
                 };

@@ -11,7 +11,7 @@ use super::names::Names;
 use super::narrator::Narrator;
 use super::timer_rows::TimerRows;
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Record, Stage, TimerId, TimerState, WaitsOn};
+use crate::trace::{Cause, Event, Record, Stage, TimerId, WaitsOn};
 
 /// A timer that was overdue for less of the width than this is drawn as if it had fired in time.
 const OVERDUE_WIDTH: f64 = 0.01;
@@ -119,12 +119,7 @@ impl Drawing<'_> {
                 self.unparked = x;
             }
             Event::Parked { .. } => self.idle.push((x, x)),
-            Event::TimerArmed {
-                timer,
-                task,
-                deadline,
-                ..
-            } => self.armed(*timer, *task, *deadline, x),
+            Event::TimerArmed { timer, .. } => self.armed(*timer, x),
             Event::TimerFired {
                 timer,
                 deadline,
@@ -135,10 +130,12 @@ impl Drawing<'_> {
                 self.overdue = overdue.map(|(due, label)| (*timer, due, label));
             }
             Event::TimerCancelled { timer } => self.timers.disarm(*timer, x, None),
-            Event::TimerReset {
-                timer, deadline, ..
-            } => self.reset(*timer, *deadline, x),
-            Event::TimerHandedOver { timer, task } => self.handed_over(*timer, *task, x),
+            Event::TimerReset { timer, .. } => self.reset(*timer, x),
+            Event::TimerHandedOver { timer, .. } => {
+                // The timer's bar ends in one lane, and goes on in another.
+                self.timers.disarm(*timer, x, None);
+                self.armed(*timer, x);
+            }
             Event::Stalled { .. } => self.verdicts.push(x),
             Event::Completed { task } => self.ended(*task, Stage::Done, x),
             Event::Cancelled { task } => self.ended(*task, Stage::Cancelled, x),
@@ -173,7 +170,7 @@ impl Drawing<'_> {
         if let Some((_, due, label)) = self
             .overdue
             .take_if(|(timer, ..)| by == Cause::Timer(*timer))
-            && let Some(&(from, Waiting::Timer, _)) = self.open.get(&task)
+            && let Some(&(from, Waiting::Timer | Waiting::Other, _)) = self.open.get(&task)
         {
             // It may have been due when it was armed.
             let due = due.max(from);
@@ -263,11 +260,15 @@ impl Drawing<'_> {
     }
 
     /// A timer that uses a waker belongs to the task that runs, which made that waker.
-    fn armed(&mut self, timer: TimerId, task: Option<TaskId>, deadline: Duration, x: f64) {
-        let task = task.or(self.narrator.state().running());
+    fn armed(&mut self, timer: TimerId, x: f64) {
+        let state = self.narrator.state();
+        let Some(timer) = state.timer(timer) else {
+            return;
+        };
+        let task = timer.task.or(state.running());
         if let Some(&lane) = task.and_then(|task| self.lane_of.get(&task)) {
-            let deadline = self.narrator.time(deadline);
-            self.timers.arm(timer, lane, deadline, x);
+            let deadline = self.narrator.time(timer.deadline);
+            self.timers.arm(timer, deadline, lane, x);
         }
     }
 
@@ -295,22 +296,17 @@ impl Drawing<'_> {
     }
 
     /// The timer's bar ends, and another with the new deadline begins. So does its task's own, if that waits.
-    fn reset(&mut self, timer: TimerId, deadline: Duration, x: f64) {
-        self.timers.reset(timer, self.narrator.time(deadline), x);
-        let timer = self.narrator.state().timer(timer);
-        if let Some(task) = timer.and_then(|timer| timer.task)
+    fn reset(&mut self, timer: TimerId, x: f64) {
+        let Some(timer) = self.narrator.state().timer(timer) else {
+            return;
+        };
+        let deadline = self.narrator.time(timer.deadline);
+        self.timers.reset(timer, deadline, x);
+        if let Some(task) = timer.task
             && let Some((_, Waiting::Timer, _)) = self.open.get(&task)
         {
             self.closes(task, x);
             self.opens_wait(task, x);
-        }
-    }
-
-    /// The timer's bar ends in one lane, and goes on in another.
-    fn handed_over(&mut self, timer: TimerId, task: Option<TaskId>, x: f64) {
-        self.timers.disarm(timer, x, None);
-        if let Some(&TimerState { deadline, .. }) = self.narrator.state().timer(timer) {
-            self.armed(timer, task, deadline, x);
         }
     }
 
@@ -330,14 +326,20 @@ fn waits(narrator: &Narrator<'_>, task: TaskId) -> (Waiting, String) {
     let Some(task) = narrator.state().task(task) else {
         return (Waiting::Other, String::new());
     };
-    let is_timer = |on: &WaitsOn| matches!(on, WaitsOn::Timer(_) | WaitsOn::Never);
+    let is_sleep = |on: &WaitsOn| match on {
+        WaitsOn::Timer(_) => !narrator.is_limit(*on),
+        on => *on == WaitsOn::Never,
+    };
+    let is_timer = |on: &WaitsOn| is_sleep(on) || narrator.is_limit(*on);
     let waits = narrator.waits_on(task);
-    let kind = match !waits.is_empty() && waits.iter().all(is_timer) {
+    let kind = match waits.iter().all(is_timer) && waits.iter().any(is_sleep) {
         true => Waiting::Timer,
         false => Waiting::Other,
     };
     let text = narrator.waits(task);
     // In a bar there is little room.
+    let text = text.replace("its timer for the tick", "tick");
     let text = text.replace("its timer for", "sleep until");
+    let text = text.replace("its time limit", "time limit");
     (kind, text)
 }

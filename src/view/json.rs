@@ -101,11 +101,12 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
         Event::TimerArmed {
             timer,
             task,
+            kind,
             deadline,
             place,
         } => (
             "TimerArmed",
-            json!({"timer": timer_text(*timer), "task": task.map(id), "deadline_ns": ns(*deadline), "place": place_value(*place)}),
+            json!({"timer": timer_text(*timer), "task": task.map(id), "kind": format!("{kind:?}"), "deadline_ns": ns(*deadline), "place": place_value(*place)}),
         ),
         Event::TimerReset {
             timer,

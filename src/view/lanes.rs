@@ -110,6 +110,9 @@ impl Bar {
         if let Some(time) = self.label.strip_prefix("sleep until ") {
             labels.extend([format!("until {time}"), format!("→ {time}")]);
         }
+        if let Some(time) = self.label.strip_prefix("time limit at ") {
+            labels.extend([format!("limit {time}"), "limit".to_owned()]);
+        }
         if let Some(time) = self.label.strip_prefix("overdue since ") {
             labels.extend([format!("since {time}"), "overdue".to_owned()]);
         }
@@ -123,6 +126,8 @@ pub(crate) enum Waiting {
     /// In the ready queue.
     Queued,
     Timer,
+    /// For something that has this time limit.
+    Limit,
     /// For a timer that is due. Nobody looked at it, for the thread was held.
     Overdue,
     /// For a task, or for what is not watchglass's.

@@ -31,6 +31,7 @@ impl Legend {
             ("poll", poll, any_poll(false)),
             ("long", "long poll", any_poll(true)),
             ("timer", "sleeps", any_wait(Waiting::Timer)),
+            ("limit", "time limit", any_wait(Waiting::Limit)),
             ("overdue", "overdue", any_wait(Waiting::Overdue)),
             ("other", "waits", any_wait(Waiting::Other)),
             ("closure", "closure on a thread", any_wait(Waiting::Closure)),

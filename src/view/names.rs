@@ -167,7 +167,7 @@ mod tests {
     use std::panic::Location;
 
     use super::*;
-    use crate::trace::{Place, TimerId};
+    use crate::trace::{Place, TimerId, TimerKind};
 
     #[test]
     fn a_closure_is_told_from_the_task_whose_name_it_has() {
@@ -265,6 +265,7 @@ mod tests {
         let armed = Event::TimerArmed {
             timer,
             task: None,
+            kind: TimerKind::Sleep,
             deadline,
             place,
         };

@@ -11,19 +11,27 @@ use super::names::{Names, Span};
 use crate::task::TaskId;
 use crate::trace::{
     At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, Seconds, Stage, State, TaskKind,
-    TaskState, TimerId, UnparkCause, Wait, WaitsOn, in_program,
+    TaskState, TimerId, TimerKind, UnparkCause, Wait, WaitsOn, in_program,
 };
 
 pub(crate) struct Narrator<'a> {
     names: &'a Names,
     state: State,
-    /// For the polls to come: what the last timer to fire in each of the wheel's entries was asked
-    /// for, and how late it was.
-    fired: HashMap<u32, (TimerId, Duration, Duration)>,
+    /// For the polls to come: the last timer to fire in each of the wheel's entries.
+    fired: HashMap<u32, Fired>,
     /// The wait that the last record has ended. The wake follows; until then its task still waits.
     ended: Option<WaitsOn>,
     /// The task whose poll has returned `Ready`. Its end follows.
     ready: Option<TaskId>,
+}
+
+/// A timer that is in the wheel no more.
+#[derive(Clone, Copy)]
+struct Fired {
+    timer: TimerId,
+    kind: TimerKind,
+    deadline: Duration,
+    late: Duration,
 }
 
 impl<'a> Narrator<'a> {
@@ -44,6 +52,22 @@ impl<'a> Narrator<'a> {
 
     /// Lets the next record happen and says nothing.
     pub(crate) fn follow(&mut self, record: &Record) {
+        if let Event::TimerFired {
+            timer,
+            deadline,
+            now,
+        } = record.event
+        {
+            // A log may begin after it was armed.
+            let kind = self.state.timer(timer).map(|timer| timer.kind);
+            let fired = Fired {
+                timer,
+                kind: kind.unwrap_or(TimerKind::Sleep),
+                deadline,
+                late: now.saturating_sub(deadline),
+            };
+            self.fired.insert(timer.index, fired);
+        }
         self.state.fold(record);
         // An observer's own lines come in between.
         if let Event::Printed { .. } = record.event {
@@ -56,15 +80,7 @@ impl<'a> Narrator<'a> {
             _ => None,
         };
         self.ended = match record.event {
-            Event::TimerFired {
-                timer,
-                deadline,
-                now,
-            } => {
-                let late = now.saturating_sub(deadline);
-                self.fired.insert(timer.index, (timer, deadline, late));
-                Some(WaitsOn::Timer(timer))
-            }
+            Event::TimerFired { timer, .. } => Some(WaitsOn::Timer(timer)),
             Event::Completed { task }
             | Event::Cancelled { task }
             | Event::Panicked { task, .. } => Some(WaitsOn::Task(task)),
@@ -76,6 +92,7 @@ impl<'a> Narrator<'a> {
     pub(crate) fn tell(&mut self, record: &Record) -> String {
         let running = self.state.running();
         let was_new = matches!(record.event, Event::Dropping { task } if self.is_new(task));
+        let given_up = self.given_up_by(&record.event);
         self.follow(record);
         match &record.event {
             Event::Spawned { task, kind, at, .. } => {
@@ -189,6 +206,7 @@ impl<'a> Narrator<'a> {
             | Event::LongPoll(_)
             | Event::Spinning { .. }
             | Event::Stalled { .. } => self.diagnosis(&record.event),
+            Event::TimerCancelled { timer } => format!("{timer} is cancelled: {given_up}"),
             _ => self.timer(&record.event),
         }
     }
@@ -197,11 +215,25 @@ impl<'a> Narrator<'a> {
     /// next event tells.
     fn untold_wait(&self, task: TaskId) -> String {
         let is_untold = |task: &&TaskState| {
-            !task.queued && task.wakers != Some(0) && self.waits_on(task).is_empty()
+            let waits = self.waits_on(task);
+            let none_is_told = waits.iter().all(|&on| self.is_limit(on));
+            !task.queued && task.wakers != Some(0) && none_is_told
         };
         match self.state.task(task).filter(is_untold) {
             Some(task) => format!("; it waits for {}", self.waits(task)),
             None => String::new(),
+        }
+    }
+
+    /// Why a timer is cancelled, if that is what happens next: it is known until then what it was for.
+    fn given_up_by(&self, next: &Event) -> &'static str {
+        let Event::TimerCancelled { timer } = next else {
+            return "";
+        };
+        match self.state.timer(*timer).map(|timer| timer.kind) {
+            Some(TimerKind::Timeout) => "its time limit is of no use any more",
+            Some(TimerKind::Interval) => "its interval is given up",
+            Some(TimerKind::Sleep) | None => "its sleep is given up",
         }
     }
 
@@ -220,9 +252,11 @@ impl<'a> Narrator<'a> {
             Event::TimerArmed {
                 timer,
                 task,
+                kind,
                 deadline,
                 place,
             } => {
+                let timer = timer.described(*kind);
                 let wakes =
                     task.map_or("use a waker".into(), |id| format!("wake {}", self.name(id)));
                 let deadline = self.time(*deadline);
@@ -257,9 +291,6 @@ impl<'a> Narrator<'a> {
                 let late = now.saturating_sub(*deadline);
                 let deadline = self.time(*deadline);
                 format!("{timer} for {deadline} fires{}", lateness(late))
-            }
-            Event::TimerCancelled { timer } => {
-                format!("{timer} is cancelled: its sleep is given up")
             }
             other => other.to_string(),
         }
@@ -371,9 +402,13 @@ impl<'a> Narrator<'a> {
         match cause {
             Cause::Spawned => "it is new".to_owned(),
             Cause::Timer(timer) => match self.fired(timer) {
-                Some((deadline, late)) => {
-                    let deadline = self.time(deadline);
-                    format!("its timer for {deadline} fired{}", lateness(late))
+                Some(fired) => {
+                    let came = match fired.kind {
+                        TimerKind::Sleep | TimerKind::Interval => "fired",
+                        TimerKind::Timeout => "was reached",
+                    };
+                    let deadline = self.deadline(fired.kind, fired.deadline);
+                    format!("{deadline} {came}{}", lateness(fired.late))
                 }
                 None => format!("its {timer} fired"),
             },
@@ -391,10 +426,13 @@ impl<'a> Narrator<'a> {
     pub(crate) fn waited_for(&self, on: WaitsOn) -> String {
         match on {
             WaitsOn::Timer(id) => {
-                let armed = self.state.timer(id).map(|timer| timer.deadline);
-                let deadline = armed.or(self.fired(id).map(|(deadline, _)| deadline));
-                deadline.map_or(id.to_string(), |deadline| {
-                    format!("its timer for {}", self.time(deadline))
+                let armed = self
+                    .state
+                    .timer(id)
+                    .map(|timer| (timer.kind, timer.deadline));
+                let timer = armed.or(self.fired(id).map(|fired| (fired.kind, fired.deadline)));
+                timer.map_or(id.to_string(), |(kind, deadline)| {
+                    self.deadline(kind, deadline)
                 })
             }
             WaitsOn::Task(task) => format!("{} to end", self.name(task)),
@@ -409,13 +447,25 @@ impl<'a> Narrator<'a> {
     pub(crate) fn waits(&self, task: &TaskState) -> String {
         match self.waits_on(task).as_slice() {
             [] if task.kind == TaskKind::Blocking => self.waited_for(WaitsOn::Blocking),
-            [] => "something that is not watchglass's".to_owned(),
             [.., last @ WaitsOn::Children(_)] => self.waited_for(*last),
             waits => {
+                // What has a time limit is waited for, too.
+                let is_untold = waits.iter().all(|&on| self.is_limit(on));
+                let untold = is_untold.then(|| "something that is not watchglass's".to_owned());
                 let waits = waits.iter().map(|&on| self.waited_for(on));
+                let waits = untold.into_iter().chain(waits);
                 waits.collect::<Vec<String>>().join(" and ")
             }
         }
+    }
+
+    /// True for the time limit of a timeout.
+    pub(crate) fn is_limit(&self, on: WaitsOn) -> bool {
+        let WaitsOn::Timer(timer) = on else {
+            return false;
+        };
+        let armed = self.state.timer(timer);
+        armed.is_some_and(|timer| timer.kind == TimerKind::Timeout)
     }
 
     /// What a task waits for after its last poll, as far as it is watchglass's.
@@ -450,10 +500,19 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    /// What a timer that fired was asked for, and how late it was.
-    fn fired(&self, timer: TimerId) -> Option<(Duration, Duration)> {
-        let &(fired, deadline, late) = self.fired.get(&timer.index)?;
-        (fired == timer).then_some((deadline, late))
+    fn fired(&self, timer: TimerId) -> Option<Fired> {
+        let fired = self.fired.get(&timer.index).copied();
+        fired.filter(|fired| fired.timer == timer)
+    }
+
+    /// What a timer is for, and when.
+    fn deadline(&self, kind: TimerKind, deadline: Duration) -> String {
+        let deadline = self.time(deadline);
+        match kind {
+            TimerKind::Sleep => format!("its timer for {deadline}"),
+            TimerKind::Timeout => format!("its time limit at {deadline}"),
+            TimerKind::Interval => format!("its timer for the tick at {deadline}"),
+        }
     }
 
     pub(crate) fn name(&self, task: TaskId) -> String {

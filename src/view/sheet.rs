@@ -25,7 +25,7 @@ svg{--ground:#fff;--ink:#1b1f24;--faint:#57606a;--line:#d0d7de;--idle:#e7ebef;--
 text{white-space:pre;font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}\
 .faint{fill:var(--faint)}.name{font-weight:600}\
 .timer{fill:var(--timer)}.overdue{fill:var(--overdue)}.other{fill:var(--other)}.closure{fill:var(--closure)}\
-.timer,.overdue,.other,.closure,.queued{stroke:var(--faint);stroke-width:.75}\
+.limit{fill:var(--ground)}.timer,.limit,.overdue,.other,.closure,.queued{stroke:var(--faint);stroke-width:.75}\
 .other{stroke-dasharray:4 3}.closure{stroke-dasharray:1 2}.queued{stroke-dasharray:1 1}\
 .queued{fill:var(--queued)}.poll{fill:var(--poll)}.long{fill:var(--long)}\
 .bad{fill:var(--long)}.idle{fill:var(--idle)}.life,.tick{stroke:var(--line)}\

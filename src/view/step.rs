@@ -270,7 +270,7 @@ impl Walk<'_> {
             writeln!(
                 out,
                 "  {}  {wakes} at {deadline}, {}",
-                timer.id,
+                timer.id.described(timer.kind),
                 lies(timer.place)
             )?;
         }

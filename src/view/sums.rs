@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::findings::is_useless_wake;
 use super::names::{Names, Span};
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Record, TimerId};
+use crate::trace::{Cause, Event, Record, TimerId, TimerKind};
 
 #[derive(Default)]
 pub(crate) struct Sums {
@@ -21,12 +21,12 @@ pub(crate) struct Sums {
     timers: usize,
     timers_cancelled: usize,
     closures: usize,
-    /// Since when each timer has had its deadline.
-    armed: HashMap<TimerId, Duration>,
+    /// Since when each sleep has had its deadline.
+    asleep: HashMap<TimerId, Duration>,
     /// When each closure was handed to the pool.
     out: HashMap<TaskId, Duration>,
-    /// From when until when each sleep and each closure went on that came to its end. A time limit that was not
-    /// needed is no sleep, and neither is the time after a deadline.
+    /// From when until when each sleep and each closure went on that came to its end. A time limit is no sleep,
+    /// and neither is the time after a deadline.
     waits: Vec<(Duration, Duration)>,
     first: Option<Duration>,
     last: Duration,
@@ -59,21 +59,24 @@ impl Sums {
                     self.longest_poll = Some((*task, *took, record.time));
                 }
             }
-            Event::TimerArmed { timer, .. } => {
+            Event::TimerArmed { timer, kind, .. } => {
                 self.timers += 1;
-                self.armed.insert(*timer, record.time);
+                if *kind != TimerKind::Timeout {
+                    self.asleep.insert(*timer, record.time);
+                }
             }
             Event::TimerReset { timer, .. } => {
-                self.armed.insert(*timer, record.time);
+                let asleep = self.asleep.entry(*timer);
+                asleep.and_modify(|since| *since = record.time);
             }
             Event::TimerCancelled { timer } => {
                 self.timers_cancelled += 1;
-                self.armed.remove(timer);
+                self.asleep.remove(timer);
             }
             Event::TimerFired {
                 timer, deadline, ..
             } => {
-                if let Some(since) = self.armed.remove(timer) {
+                if let Some(since) = self.asleep.remove(timer) {
                     self.waits.push((since, since.max(*deadline)));
                 }
             }

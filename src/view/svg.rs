@@ -203,6 +203,7 @@ impl Picture {
         let class = match bar.kind {
             Waiting::Queued => "queued",
             Waiting::Timer => "timer",
+            Waiting::Limit => "limit",
             Waiting::Overdue => "overdue",
             Waiting::Other => "other",
             Waiting::Closure => "closure",

@@ -64,8 +64,8 @@ pub(crate) fn text(records: &[Record]) -> String {
 const LEGEND: &str = "\
 A letter is a poll and its cause: n new, t its timer fired, w another task woke it, j a task that it
 awaits has ended, s it woke itself, o it was woken from outside, a it was aborted (and is dropped).
-== it sleeps   ++ its timer is overdue   -- it waits for something else   ~~ its closure runs on a thread
-.. it is in the ready queue   * a wake did nothing   :: the thread is parked
+== it sleeps   __ its time limit   ++ its timer is overdue   -- it waits for something else
+~~ its closure runs on a thread   .. it is in the ready queue   * a wake did nothing   :: the thread is parked
 ";
 
 fn column(x: f64) -> usize {
@@ -126,6 +126,7 @@ fn draw(cells: &mut [char], bar: &Bar) {
     let fill = match bar.kind {
         Waiting::Queued => '.',
         Waiting::Timer => '=',
+        Waiting::Limit => '_',
         Waiting::Overdue => '+',
         Waiting::Other => '-',
         Waiting::Closure => '~',

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::mem;
 
 use super::lanes::{Bar, Waiting};
-use crate::trace::{Seconds, TimerId};
+use crate::trace::{Seconds, TimerId, TimerKind, TimerState};
 
 /// More timers of one task at once than this are drawn as one bar.
 const ROWS: usize = 8;
@@ -41,25 +41,27 @@ impl TimerRows {
         self.lanes.push(RowsOfLane::default());
     }
 
-    pub(crate) fn arm(&mut self, timer: TimerId, lane: usize, deadline: Seconds, x: f64) {
+    /// `deadline` is the timer's, as it is to be written.
+    pub(crate) fn arm(&mut self, timer: &TimerState, deadline: Seconds, lane: usize, x: f64) {
         let RowsOfLane { rows, taken, more } = &mut self.lanes[lane];
         let Some(row) = taken.iter().position(|taken| !taken) else {
             if more.timers == 0 {
                 more.from = x;
             }
             more.timers += 1;
-            self.rowless.insert(timer, lane);
+            self.rowless.insert(timer.id, lane);
             return;
         };
         taken[row] = true;
         rows.resize_with(rows.len().max(row + 1), Vec::new);
-        self.armed.insert(timer, (lane, row, sleep(deadline, x)));
+        let bar = bar(timer.kind, deadline, x);
+        self.armed.insert(timer.id, (lane, row, bar));
     }
 
     /// The timer's bar ends, and another with the new deadline begins.
-    pub(crate) fn reset(&mut self, timer: TimerId, deadline: Seconds, x: f64) {
-        if let Some((lane, row, before)) = self.armed.get_mut(&timer) {
-            let bar = mem::replace(before, sleep(deadline, x));
+    pub(crate) fn reset(&mut self, timer: &TimerState, deadline: Seconds, x: f64) {
+        if let Some((lane, row, before)) = self.armed.get_mut(&timer.id) {
+            let bar = mem::replace(before, bar(timer.kind, deadline, x));
             self.lanes[*lane].rows[*row].push(Bar { until: x, ..bar });
         }
     }
@@ -120,8 +122,8 @@ impl More {
             until: self.overdue.unwrap_or(self.until),
             kind: Waiting::Timer,
             label: match self.timers {
-                1 => "1 more sleep".to_owned(),
-                timers => format!("{timers} more sleeps"),
+                1 => "1 more timer".to_owned(),
+                timers => format!("{timers} more timers"),
             },
         };
         let overdue = self.overdue.map(|from| Bar {
@@ -134,11 +136,16 @@ impl More {
     }
 }
 
-fn sleep(deadline: Seconds, x: f64) -> Bar {
+fn bar(kind: TimerKind, deadline: Seconds, x: f64) -> Bar {
+    let (kind, label) = match kind {
+        TimerKind::Sleep => (Waiting::Timer, format!("sleep until {deadline}")),
+        TimerKind::Timeout => (Waiting::Limit, format!("time limit at {deadline}")),
+        TimerKind::Interval => (Waiting::Timer, format!("tick at {deadline}")),
+    };
     Bar {
         from: x,
         until: x,
-        kind: Waiting::Timer,
-        label: format!("sleep until {deadline}"),
+        kind,
+        label,
     }
 }

@@ -67,6 +67,22 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.deepEqual(new Set(await eachStep("scrollY")), new Set([200]), "the page itself is never scrolled");
   await resize(1280, 900);
 
+  // ---- what a timer is for
+  const shownAt = (steps, id) => evaluate(`[...new Set([${steps}].map((at) => { go(at); return ${id}; }))]`);
+  const rowsOf = (name) => shownAt(steps, `[...document.querySelectorAll("#tasks tr")]
+    .filter((row) => row.cells[0].textContent.includes("${name}")).map((row) => row.cells[1].textContent).join()`);
+  const getters = (await rowsOf("getter")).join("\n");
+  assert.match(getters, /waiting for something that is not watchglass's and its time limit at 1\.051\ss/);
+  const mains = (await rowsOf("busy")).join("\n");
+  assert.match(mains, /waiting for its timer for 60\.000\ss and its time limit at 0\.050\ss/);
+  assert.match(mains, /waiting for its timer for the tick at 1\.052\ss/);
+  const ready = (await shownAt(steps, `document.getElementById("ready").textContent`)).join("\n");
+  assert.match(ready, /its time limit at 0\.050\ss was reached/);
+  const wheel = (await shownAt(steps, `document.getElementById("wheel").textContent`)).join("\n");
+  assert.match(wheel, /timer 1, a time limit, wakes busy #0 at 0\.050\ss: level/);
+  assert.match(wheel, /, for a tick, wakes busy #0 at 1\.052\ss: level/);
+  await evaluate("go(0)");
+
   // ---- what was printed
   await evaluate("go(lastStep)");
   const printed = await evaluate("document.getElementById('printed').textContent");

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::trace::{LongPoll, TaskKind};
+use crate::trace::{LongPoll, TaskKind, TimerKind};
 
 fn task(slot: u32) -> TaskId {
     TaskId::new(slot, NonZeroU32::MIN)
@@ -89,10 +89,11 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
             Event::TimerArmed {
                 timer: t,
                 task: Some(t1),
+                kind: TimerKind::Timeout,
                 deadline: time(8),
                 place,
             },
-            json!({"event": "TimerArmed", "timer": "timer 5", "task": "#1", "deadline_ns": 8, "place": slot}),
+            json!({"event": "TimerArmed", "timer": "timer 5", "task": "#1", "kind": "Timeout", "deadline_ns": 8, "place": slot}),
         ),
         (
             Event::TimerReset {

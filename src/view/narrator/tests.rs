@@ -43,6 +43,17 @@ fn every_event_is_told_with_names_and_reasons() {
         }))
     };
     let slot = Place::Slot { level: 1, slot: 2 };
+    let armed = |timer, task, kind, place| Event::TimerArmed {
+        timer,
+        task,
+        kind,
+        deadline: ms(5),
+        place,
+    };
+    let [limit, tick] = [1, 2].map(|index| TimerId {
+        index,
+        generation: 0,
+    });
     let told = [
         (spawned(main, "main", TaskKind::Main), format!("main is given to block_on at {at}")),
         (spawned(idle, "idle", TaskKind::Spawned), format!("idle is spawned at {at}")),
@@ -55,11 +66,11 @@ fn every_event_is_told_with_names_and_reasons() {
         (Event::BlockingStarted { task: copies }, "closure of copies waits for a thread of the pool".into()),
         (waits(Some(copies), WaitsOn::Blocking), "closure of copies will be polled when it has run".into()),
         (
-            Event::TimerArmed { timer, task: Some(main), deadline: ms(5), place: slot },
+            armed(timer, Some(main), TimerKind::Sleep, slot),
             "timer 0 is armed to wake main at 0.005 s: it is in level 1, slot 2 of the wheel".into(),
         ),
         (
-            Event::TimerArmed { timer: next_in_its_entry, task: None, deadline: ms(5), place: Place::Due },
+            armed(next_in_its_entry, None, TimerKind::Sleep, Place::Due),
             "timer 0.1 is armed to use a waker at 0.005 s: it is due".into(),
         ),
         (Event::TimerCancelled { timer: next_in_its_entry }, "timer 0.1 is cancelled: its sleep is given up".into()),
@@ -67,6 +78,18 @@ fn every_event_is_told_with_names_and_reasons() {
             Event::TimerReset { timer, deadline: ms(7), place: Place::Due },
             "timer 0 is set to 0.007 s instead: it is due".into(),
         ),
+        (
+            armed(limit, Some(main), TimerKind::Timeout, Place::Due),
+            "timer 1, a time limit, is armed to wake main at 0.005 s: it is due".into(),
+        ),
+        (waits(Some(main), WaitsOn::Timer(limit)), "main waits for its time limit at 0.005 s".into()),
+        (Event::TimerCancelled { timer: limit }, "timer 1 is cancelled: its time limit is of no use any more".into()),
+        (
+            armed(tick, Some(main), TimerKind::Interval, Place::Due),
+            "timer 2, for a tick, is armed to wake main at 0.005 s: it is due".into(),
+        ),
+        (waits(Some(main), WaitsOn::Timer(tick)), "main waits for its timer for the tick at 0.005 s".into()),
+        (Event::TimerCancelled { timer: tick }, "timer 2 is cancelled: its interval is given up".into()),
         (Event::TimerHandedOver { timer, task: None }, "timer 0 will use another waker instead".into()),
         (Event::TimerHandedOver { timer, task: Some(idle) }, "timer 0 will wake idle instead".into()),
         (waits(Some(main), WaitsOn::Timer(timer)), "main waits for its timer for 0.007 s".into()),

@@ -157,6 +157,7 @@ function fold(state, record) {
       state.timers.set(timer, {
         id: timer,
         task,
+        kind: record.kind,
         deadline_ns: record.deadline_ns,
         place: record.place,
       });

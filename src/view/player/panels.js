@@ -133,8 +133,9 @@ function showWheel() {
   const list = element("ul");
   for (const timer of timers.slice(0, timersShown)) {
     const at = timer.place === "due" ? "due" : "level " + timer.place.level + ", slot " + timer.place.slot;
+    const use = { Timeout: ", a time limit,", Interval: ", for a tick," }[timer.kind] || "";
     const wakes = timer.task ? "wakes " + label(timer.task) : "uses a waker";
-    list.append(element("li", timer.id + " " + wakes + " at " + seconds(timer.deadline_ns) + ": " + at));
+    list.append(element("li", timer.id + use + " " + wakes + " at " + seconds(timer.deadline_ns) + ": " + at));
   }
   const more = timers.length - timersShown;
   if (more > 0) list.append(element("li", "and " + more + " more", "none"));

@@ -17,16 +17,35 @@ function label(id) {
   return run.names[id] || id;
 }
 
+// The last record of an event of a timer, from the one at `at` back.
+function before(at, event, timer) {
+  while (at >= 0 && !(record(at).event === event && record(at).timer === timer)) at -= 1;
+  return at >= 0 ? record(at) : null;
+}
+
+function kindOfTimer(timer, at) {
+  return before(at, "TimerArmed", timer)?.kind;
+}
+
+// What a timer is for, and when.
+function deadline(timer) {
+  const at = seconds(timer.deadline_ns);
+  switch (timer.kind) {
+    case "Timeout": return "its time limit at " + at;
+    case "Interval": return "its timer for the tick at " + at;
+    default: return "its timer for " + at;
+  }
+}
+
 // The cause of a wake, of which the record is at `wake`.
 function why(cause, wake) {
   switch (cause.kind) {
     case "Spawned": return "it is new";
     case "Timer": {
-      // It has fired just before.
-      const fired = (at) => record(at).event === "TimerFired" && record(at).timer === cause.timer;
-      let at = wake;
-      while (at > 0 && !fired(at)) at -= 1;
-      return fired(at) ? "its timer for " + seconds(record(at).deadline_ns) + " fired" : "its " + cause.timer + " fired";
+      const fired = before(wake, "TimerFired", cause.timer);
+      if (!fired) return "its " + cause.timer + " fired";
+      const timer = { ...fired, kind: kindOfTimer(cause.timer, wake) };
+      return deadline(timer) + (timer.kind === "Timeout" ? " was reached" : " fired");
     }
     case "Task": return label(cause.task) + " woke it";
     case "Itself": return "it woke itself";
@@ -42,8 +61,8 @@ function why(cause, wake) {
 function waitsFor(on) {
   switch (on.kind) {
     case "Timer": {
-      const timer = state.timers.get(on.timer) || lastHappened();
-      return "its timer for " + seconds(timer.deadline_ns);
+      // If it is there no more, it has just fired.
+      return deadline(state.timers.get(on.timer) || { ...lastHappened(), kind: kindOfTimer(on.timer, step) });
     }
     case "Never": return "a deadline that never comes";
     case "Task": return label(on.task) + " to end";
@@ -89,7 +108,9 @@ function waits(task) {
   if (!last && task.kind === "Blocking") return waitsFor({ kind: "Blocking" });
   if (!last) return "something that is not watchglass's";
   if (last.on.kind === "Children") return waitsFor(last.on);
-  return all.map((wait) => waitsFor(wait.on)).join(" and ");
+  // What has a time limit is waited for, too.
+  const untold = all.every((wait) => state.timers.get(wait.on.timer)?.kind === "Timeout");
+  return (untold ? "something that is not watchglass's and " : "") + all.map((wait) => waitsFor(wait.on)).join(" and ");
 }
 
 function isOver(task) {
