@@ -62,7 +62,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let shared = Shared::expect_current("spawn_blocking");
+    let instead =
+        "call it in async code that runs, as in `block_on(async { spawn_blocking(f).await })`";
+    let shared = Shared::expect_current("spawn_blocking", instead);
     let at = Location::caller();
     let job = Arc::new(Job {
         cancelled: AtomicBool::new(false),
@@ -168,7 +170,7 @@ impl<T> Future for Blocking<T> {
                 panic!("spawn_blocking: no thread could be started: {error}")
             }
         };
-        let shared = Shared::expect_current("spawn_blocking");
+        let shared = Shared::current().expect("this is polled as a task");
         let task = shared.queue.running().expect("this is polled as a task");
         let is_virtual = shared.clock.is_virtual();
         let on_the_clock = |time| if is_virtual { Duration::ZERO } else { time };

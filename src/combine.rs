@@ -5,13 +5,14 @@
 //! `join_all.rs`.
 
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
 use crate::context::Shared;
+use crate::guard::drop_contained;
 use crate::trace::WaitsOn;
 
 /// Lets every other task that is ready have its turn first: the one that yields goes to the back of the
@@ -221,7 +222,12 @@ where
         };
         if winner.is_ready() {
             Shared::back_to(said_before);
-            runners.set(Runners::Over);
+            let dropped = catch_unwind(AssertUnwindSafe(|| runners.set(Runners::Over)));
+            if let Err(payload) = dropped {
+                // A panic in its drop too, while this one unwinds, would end the process.
+                drop_contained(winner);
+                resume_unwind(payload);
+            }
         }
         winner
     }

@@ -7,6 +7,9 @@ use std::rc::Rc;
 
 use crate::context::Shared;
 
+/// What to do with a future that was polled where no executor runs.
+pub(crate) const AWAIT_IT: &str = "`.await` it inside `watchglass::block_on` or a task";
+
 thread_local! {
     /// The executor that runs on this thread at this moment.
     ///
@@ -37,15 +40,14 @@ impl Shared {
         CURRENT.with(|current| ask(current.borrow().as_deref()))
     }
 
-    /// Like [`current`](Shared::current), for what only works inside an executor.
+    /// Like [`current`](Shared::current), for what only works inside an executor. `instead` says what to do.
     #[inline]
     #[track_caller]
-    pub(crate) fn expect_current(what: &str) -> Rc<Shared> {
+    pub(crate) fn expect_current(what: &str, instead: &str) -> Rc<Shared> {
         match Shared::current() {
             Some(shared) => shared,
             None => panic!(
-                "{what} was used where no watchglass executor runs on this thread; use it inside \
-                 `watchglass::block_on` or a task"
+                "{what} was used where no watchglass executor runs on this thread: {instead}"
             ),
         }
     }

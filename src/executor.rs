@@ -243,6 +243,10 @@ impl Executor {
     ) -> Result<F::Output, Stalled> {
         let spare = &mut *self.spare.borrow_mut();
         loop {
+            if OBSERVED {
+                // Before anybody is polled: an observer may have panicked between two calls.
+                self.resume_observer_panic();
+            }
             let until = match main.take_is_first() {
                 true => Until::MainIsNext,
                 false => self.run_others::<OBSERVED>(spare),
@@ -259,9 +263,6 @@ impl Executor {
                         return Err(stalled);
                     }
                 }
-            }
-            if OBSERVED {
-                self.resume_observer_panic();
             }
         }
     }
@@ -312,6 +313,8 @@ impl Executor {
         let advice = "and only one runs on a thread at a time; use it between two calls of `block_on`, or let others \
                       run with `yield_now().await`";
         let _entered = self.enter(what, advice);
+        // An observer may have panicked between two calls.
+        self.resume_observer_panic();
         let step = match self.next() {
             Next::Poll(Popped { id, how, task }) => {
                 let task = task.expect("`block_on`'s own future is there only while it runs");

@@ -41,7 +41,9 @@ pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
 {
-    JoinHandle::spawn(Shared::expect_current("spawn"), future)
+    let instead = "call it in async code that runs, as in `block_on(async { spawn(f).await })`, or use \
+                   `Executor::spawn`";
+    JoinHandle::spawn(Shared::expect_current("spawn", instead), future)
 }
 
 impl Executor {
@@ -100,7 +102,9 @@ pub fn spawn_named<F>(name: impl Into<Name>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
 {
-    let shared = Shared::expect_current("spawn_named");
+    let instead = "call it in async code that runs, as in `block_on(async { spawn_named(name, f).await })`, or use \
+                   `Executor::spawn`";
+    let shared = Shared::expect_current("spawn_named", instead);
     JoinHandle::spawn_boxed(shared, boxed_and_named(future, name.into()))
 }
 
@@ -148,7 +152,7 @@ pub struct JoinHandle<T> {
 impl<T: 'static> JoinHandle<T> {
     #[inline]
     #[track_caller]
-    fn spawn<F>(shared: Rc<Shared>, future: F) -> Self
+    pub(crate) fn spawn<F>(shared: Rc<Shared>, future: F) -> Self
     where
         F: Future<Output = T> + 'static,
     {

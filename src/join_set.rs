@@ -10,7 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::context::Shared;
-use crate::join_handle::{JoinHandle, spawn};
+use crate::current::AWAIT_IT;
+use crate::join_handle::JoinHandle;
 use crate::task::{JoinError, TaskId};
 use crate::trace::{Cause, WaitsOn};
 use crate::waiter::Waiter;
@@ -102,7 +103,10 @@ impl<T: 'static> JoinSet<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        self.insert(spawn(future))
+        let instead =
+            "call it in async code that runs, or `insert` the handle that `Executor::spawn` gives";
+        let shared = Shared::expect_current("JoinSet::spawn", instead);
+        self.insert(JoinHandle::spawn(shared, future))
     }
 
     /// Takes a task into the set: that of [`spawn_blocking`](crate::spawn_blocking), say, or of
@@ -219,7 +223,7 @@ impl<T: 'static> JoinSet<T> {
         if self.is_empty() {
             return Poll::Ready(None);
         }
-        let shared = Shared::expect_current(what);
+        let shared = Shared::expect_current(what, AWAIT_IT);
         shared.waits(WaitsOn::AnyTask, Location::caller());
         let waiter = shared.waiter_kept_elsewhere(cx.waker());
         let before = self.ended.waiter.replace(Some((shared, waiter)));

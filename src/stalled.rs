@@ -55,8 +55,8 @@ pub struct StuckTask {
     pub waits_at: Option<&'static Location<'static>>,
     /// The task whose end it awaits, if it awaits that task's handle itself, and not in a
     /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). A handle that it gave up awaiting and
-    /// still has looks the same (but for `waits_at`, which says no place then): who has polled a handle last is
-    /// woken by it until the handle is dropped.
+    /// still has looks the same (but for `waits_at`, which says no place then, or that of something else of
+    /// watchglass's that it waits for by now): who has polled a handle last is woken by it until the handle is dropped.
     pub waits_for: Option<TaskId>,
     /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()) but not
     /// by a [`JoinSet`](crate::JoinSet), nor in a `join_all` that was polled in that other executor before (of which no

@@ -19,6 +19,7 @@ pub use timeout::{Elapsed, Timeout, timeout};
 
 use crate::clock::Clock;
 use crate::context::Shared;
+use crate::current::AWAIT_IT;
 use crate::timers::timer_id;
 use crate::trace::{TimerKind, WaitsOn};
 use crate::waiter::Waiter;
@@ -210,7 +211,7 @@ impl Sleep {
             if self.is_elapsed() {
                 return Poll::Ready(());
             }
-            self.state.bring_to_current();
+            self.state.bring_to_current(kind);
         }
         match &mut self.state {
             State::Begun(shared, deadline) => {
@@ -234,7 +235,7 @@ impl Sleep {
                 shared.set_timer_waiter(*key, cx.waker());
             }
             State::Never(_) => {
-                let shared = Shared::expect_current("sleep");
+                let shared = Shared::expect_current(name_of(kind), AWAIT_IT);
                 let waiter = shared.waiter_kept_elsewhere(cx.waker());
                 shared.waits(WaitsOn::Never, at);
                 self.state = State::Never(Some((shared, waiter)));
@@ -290,8 +291,8 @@ impl State {
 
     /// Gives it a place there, if it has none and needs one.
     #[track_caller]
-    fn bring_to_current(&mut self) {
-        let shared = Shared::expect_current("sleep");
+    fn bring_to_current(&mut self, kind: TimerKind) {
+        let shared = Shared::expect_current(name_of(kind), AWAIT_IT);
         let clock = &shared.clock;
         let deadline = match self {
             State::For(duration) => clock.ns_after(*duration).map(Deadline::Ns),
@@ -343,6 +344,15 @@ impl Future for Sleep {
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_as(cx, TimerKind::Sleep)
+    }
+}
+
+/// The function that made it.
+fn name_of(kind: TimerKind) -> &'static str {
+    match kind {
+        TimerKind::Sleep => "sleep",
+        TimerKind::Timeout => "timeout",
+        TimerKind::Interval => "interval",
     }
 }
 

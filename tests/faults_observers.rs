@@ -117,6 +117,37 @@ fn what_the_last_payload_spawns_in_an_executor_s_drop_is_dropped_too() {
 }
 
 #[test]
+fn after_an_observer_s_panic_between_two_calls_the_next_one_does_nothing() {
+    for call in ["block_on", "step", "run_until_idle"] {
+        let polled = Rc::new(Cell::new(0));
+        let armed = Rc::new(Cell::new(false));
+        let executor = observed({
+            let armed = armed.clone();
+            move |_| assert!(!armed.take(), "between two calls")
+        });
+        for _ in 0..2 {
+            let polled = polled.clone();
+            drop(executor.spawn(async move { polled.set(polled.get() + 1) }));
+        }
+        executor.step(); // in the middle of a turn
+        let timer = executor.spawn(sleep(secs(1)));
+        armed.set(true);
+        drop(executor.spawn(async {}));
+        let start = executor.now();
+        let said = panic_of(|| match call {
+            "block_on" => executor.block_on(async { polled.set(100) }),
+            "step" => drop(executor.step()),
+            _ => executor.run_until_idle(),
+        });
+        assert_eq!(said, "between two calls", "{call}");
+        assert_eq!((polled.get(), executor.now()), (1, start), "{call}");
+        // The executor goes on as ever.
+        executor.block_on(timer).unwrap();
+        assert_eq!(polled.get(), 2, "{call}");
+    }
+}
+
+#[test]
 fn a_task_survives_an_observer_s_panic_at_the_end_of_its_poll() {
     let panics = Cell::new(true);
     let executor = observed(move |record| {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use common::{LONG, OnDrop, ms, no_hang, panic_message, recorded, secs, virtual_executor};
 use watchglass::trace::{Event, Record};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, block_on, join_all, sleep, spawn, spawn_blocking, timeout,
+    Executor, JoinHandle, JoinSet, block_on, join_all, race, sleep, spawn, spawn_blocking, timeout,
     yield_now,
 };
 
@@ -417,4 +417,22 @@ fn an_output_is_given_although_the_observer_panics_when_it_is_dropped() {
     drop(executor);
     let polled = Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(polled, Poll::Ready(Ok(7))));
+}
+
+#[test]
+fn the_loser_of_a_race_and_the_winner_s_output_may_both_panic_in_their_drops() {
+    struct Loser(#[expect(dead_code, reason = "it is dropped")] OnDrop<fn()>);
+    impl Future for Loser {
+        type Output = Bomb;
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Bomb> {
+            Poll::Pending
+        }
+    }
+    let executor = virtual_executor();
+    let loser = Loser(OnDrop(|| panic!("the loser's drop")));
+    let raced = executor.spawn(race(loser, async { Bomb }));
+    let error = executor.block_on(raced).map(|_| ()).unwrap_err();
+    assert_eq!(error.panic_message().unwrap(), "the loser's drop");
+    assert_works(&executor);
 }

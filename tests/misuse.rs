@@ -50,23 +50,44 @@ fn assert_panics<T>(message: &str, code: impl FnOnce() -> T) {
 
 #[test]
 fn what_needs_an_executor_says_so_outside_of_one() {
+    let with_advice = |what, instead| {
+        format!("{what} was used where no watchglass executor runs on this thread: {instead}")
+    };
+    let called = |what, call| {
+        let instead =
+            format!("call it in async code that runs, as in `block_on(async {{ {call}.await }})`");
+        with_advice(what, instead)
+    };
     let message = |what| {
-        format!(
-            "{what} was used where no watchglass executor runs on this thread; use it inside \
-             `watchglass::block_on` or a task"
+        with_advice(
+            what,
+            "`.await` it inside `watchglass::block_on` or a task".to_owned(),
         )
     };
     let cx = &mut Context::from_waker(Waker::noop());
-    assert_panics(&message("spawn"), || spawn(async {}));
-    assert_panics(&message("spawn_named"), || spawn_named("a", async {}));
-    assert_panics(&message("spawn_blocking"), || spawn_blocking(|| ()));
-    assert_panics(&message("spawn"), || JoinSet::new().spawn(async {}));
+    let or = ", or use `Executor::spawn`";
+    let spawns = called("spawn", "spawn(f)") + or;
+    assert_panics(&spawns, || spawn(async {}));
+    // The argument is computed first.
+    assert_panics(&spawns, || block_on(spawn(async {})));
+    assert_panics(
+        &(called("spawn_named", "spawn_named(name, f)") + or),
+        || spawn_named("a", async {}),
+    );
+    assert_panics(&called("spawn_blocking", "spawn_blocking(f)"), || {
+        spawn_blocking(|| ())
+    });
+    let instead =
+        "call it in async code that runs, or `insert` the handle that `Executor::spawn` gives";
+    assert_panics(&with_advice("JoinSet::spawn", instead.to_owned()), || {
+        JoinSet::new().spawn(async {})
+    });
     assert_panics(&message("sleep"), || pin!(sleep(secs(1))).poll(cx));
     assert_panics(&message("sleep"), || pin!(sleep_until(now())).poll(cx));
-    assert_panics(&message("sleep"), || {
+    assert_panics(&message("interval"), || {
         pin!(interval(secs(1)).tick()).poll(cx)
     });
-    assert_panics(&message("sleep"), || {
+    assert_panics(&message("timeout"), || {
         pin!(timeout(secs(1), pending::<()>())).poll(cx)
     });
     let executor = virtual_executor();
