@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::thread;
 
-use common::{altered, ms, recorded, secs};
+use common::{OnDrop, altered, ms, recorded, secs};
 use programs::{Channel, act, run};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -363,4 +363,26 @@ fn a_closure_is_a_slice_for_as_long_as_it_ran() {
     let slices = slices(&events(&late));
     let closure = of_closures(&slices)[0];
     assert!(closure.until - closure.from >= 15_000_000, "{closure:?}");
+}
+
+#[test]
+fn a_drop_with_the_executor_holds_the_thread_as_a_slice() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async {
+        drop(spawn_named("left", async {
+            let _held = OnDrop(|| thread::sleep(ms(20)));
+            sleep(secs(60)).await;
+        }));
+        yield_now().await;
+    });
+    drop(executor);
+    let events = events(&recording);
+    assert_valid(&events);
+    let is_drop = |event: &&Value| {
+        let why = event["args"]["why"].as_str();
+        event["ph"] == "X" && why.is_some_and(|why| why.starts_with("left is dropped unfinished"))
+    };
+    let drops: Vec<&Value> = events.iter().filter(is_drop).collect();
+    assert_eq!(drops.len(), 1, "{drops:?}");
+    assert!(ns(&drops[0]["dur"]) >= 20_000_000, "{drops:?}");
 }

@@ -8,6 +8,7 @@ mod programs;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::Command;
 use std::time::Duration;
 
@@ -269,6 +270,13 @@ fn busy() -> Recording {
         let mut ticks = interval(Duration::from_secs(1));
         ticks.tick().await;
         ticks.tick().await;
+
+        let boxed = spawn_named("boxed", async {
+            sleep(Duration::from_millis(1)).await;
+            let nap: Pin<Box<dyn Future<Output = ()>>> = Box::pin(sleep(Duration::from_millis(3)));
+            nap.await;
+        });
+        boxed.await.unwrap();
 
         // It ends where nobody else is.
         let sleeper = spawn_named("sleeper", long_sleep());

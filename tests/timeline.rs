@@ -11,12 +11,12 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use common::{altered, leaves_its_waker, ms, recorded, secs};
+use common::{OnDrop, altered, leaves_its_waker, ms, recorded, secs};
 use watchglass::time::Sleep;
 use watchglass::trace::{Cause, Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{
-    Builder, Executor, Step, interval, join, now, sleep, sleep_until, spawn_named, timeout,
-    yield_now,
+    Builder, Executor, Step, interval, join, now, sleep, sleep_until, spawn_blocking, spawn_named,
+    timeout, yield_now,
 };
 
 /// Runs it, and gives its timeline and its picture.
@@ -567,4 +567,82 @@ fn a_time_limit_is_no_sleep() {
     ] {
         assert!(story.contains(sentence), "{sentence} is not in\n{story}");
     }
+}
+
+#[test]
+fn a_closure_that_waits_for_a_thread_is_not_drawn_as_running() {
+    let (executor, recording) = recorded(Executor::builder().blocking_threads(1));
+    executor.block_on(async {
+        let closures = [(); 2].map(|()| spawn_blocking(|| thread::sleep(ms(60))));
+        watchglass::join_all(closures).await;
+    });
+    let timeline = recording.timeline();
+    let closures = timeline.lines().filter(|line| line.starts_with("closure"));
+    let [first, second] = closures.collect::<Vec<&str>>()[..] else {
+        panic!("{timeline}");
+    };
+    assert!(first.contains("~~") && !first.contains("--"), "{timeline}");
+    let waits = second.find("-- a thread of the pool -");
+    assert!(waits.is_some() && waits < second.find("~~"), "{timeline}");
+    let picture = recording.svg();
+    assert!(
+        picture.contains("<title>a thread of the pool</title>"),
+        "{picture}"
+    );
+    let waited = recording.story().matches(", and had waited ").count();
+    assert_eq!(waited, 1);
+}
+
+#[test]
+fn a_drop_that_holds_the_thread_is_drawn_as_long_as_it_takes() {
+    let holder = |name| {
+        spawn_named(name, async {
+            let _held = OnDrop(|| thread::sleep(ms(100)));
+            sleep(secs(60)).await;
+        })
+    };
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async {
+        let [aborted, _left] = ["aborted", "left"].map(holder);
+        yield_now().await;
+        aborted.abort();
+        aborted.await.unwrap_err();
+    });
+    drop(executor);
+    let timeline = recording.timeline();
+    assert!(
+        rows(&timeline, "aborted")[0].contains("a####"),
+        "{timeline}"
+    );
+    let left = rows(&timeline, "left")[0];
+    assert!(left.contains("= !") || left.contains("=  "), "{timeline}");
+    let picture = recording.svg();
+    assert!(
+        !picture.contains("aborted is polled at 0.000 s, at "),
+        "its drop is no poll: {picture}"
+    );
+}
+
+#[test]
+fn very_many_polls_do_not_hide_that_a_task_sleeps() {
+    let (_, picture) = drawn(Executor::builder().virtual_time(), async {
+        for _ in 0..600 {
+            sleep(ms(10)).await;
+        }
+    });
+    let number = |rect: &str, name: &str| -> f64 {
+        let (_, value) = rect.split_once(&format!(" {name}=\"")).unwrap();
+        value.split_once('"').unwrap().0.parse().unwrap()
+    };
+    let polls = picture.split("<rect class=\"poll\"").skip(1);
+    let polls: Vec<(f64, f64)> = polls
+        .map(|rect| (number(rect, "x"), number(rect, "width")))
+        .collect();
+    assert!(polls.len() > 600, "{}", polls.len());
+    let is_seen_between = |pair: &[(f64, f64)]| pair[0].0 + pair[0].1 < pair[1].0;
+    let gaps = polls
+        .windows(2)
+        .filter(|pair| is_seen_between(pair))
+        .count();
+    assert!(gaps > 590, "{gaps}");
 }

@@ -851,3 +851,19 @@ fn where_nothing_can_be_complained_of_the_program_runs_all_the_same() {
     assert!(output.status.success(), "{}", printed(&output));
     assert!(fs::read_to_string(story).unwrap().contains("1501 polls"));
 }
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_whose_last_line_has_no_end() {
+    let executor = Executor::new();
+    executor.block_on(async {});
+    print!("no end");
+}
+
+#[test]
+fn the_last_line_is_told_also_if_it_has_no_end() {
+    let output = run_here("a_program_whose_last_line_has_no_end", "story");
+    let story = printed(&output);
+    assert!(story.contains("printed by no task: \"no end\""), "{story}");
+}

@@ -122,6 +122,11 @@ impl Trace<'_> {
                     self.waits(*task, now);
                 }
             }
+            // To drop it holds the thread like a poll.
+            Event::Dropping { task } => {
+                self.stops_waiting(*task, now);
+                self.poll = Some((now, told));
+            }
             Event::Parked { .. } => self.parked_since = Some(now),
             Event::Unparked { .. } => {
                 if let Some(since) = self.parked_since.take() {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::findings::Finding;
 use super::lanes::Lanes;
+use crate::trace::Cause;
 
 /// So many polls of a lane are told with their times.
 const POLLS: usize = 5;
@@ -16,10 +17,12 @@ pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
     };
     let mut words = format!("{tasks} in {}.", lanes.duration);
     for lane in &lanes.lanes {
-        let polls = lane.polls.iter().take(POLLS);
+        // What is aborted is dropped, and not polled.
+        let all = || lane.polls.iter().filter(|poll| poll.why != Cause::Aborted);
+        let polls = all().take(POLLS);
         let polls: Vec<String> = polls.map(|poll| format!("at {}", poll.time)).collect();
-        let more = lane.polls.len() - polls.len();
-        let _ = match lane.polls.is_empty() {
+        let more = all().count() - polls.len();
+        let _ = match polls.is_empty() {
             true => write!(words, " {} is never polled", lane.label),
             false => write!(words, " {} is polled {}", lane.label, polls.join(", ")),
         };

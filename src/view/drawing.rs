@@ -15,6 +15,8 @@ use crate::trace::{Cause, Event, Record, Stage, TimerId, WaitsOn};
 
 /// A timer that was overdue for less of the width than this is drawn as if it had fired in time.
 const OVERDUE_WIDTH: f64 = 0.01;
+/// A closure that waited for a thread for less than this part of the run is drawn as if it had run at once.
+const QUEUED_SHARE: f64 = 0.01;
 
 impl Lanes {
     /// `poll_width` is what each poll has at least, as long as all polls together leave most of the
@@ -36,6 +38,7 @@ impl Lanes {
             verdicts: Vec::new(),
             idle_since: None,
             unparked: 0.0,
+            handed_over: HashMap::new(),
         };
         for (record, &x) in records.iter().zip(&axis.positions) {
             drawing.add(record, x);
@@ -73,6 +76,8 @@ struct Drawing<'a> {
     idle_since: Option<f64>,
     /// Where the thread was last unparked.
     unparked: f64,
+    /// When each closure was handed to the pool.
+    handed_over: HashMap<TaskId, Duration>,
 }
 
 impl Drawing<'_> {
@@ -111,7 +116,9 @@ impl Drawing<'_> {
             Event::BlockingStarted { task } => {
                 let label = "a closure on another thread".to_owned();
                 self.open.insert(*task, (x, Waiting::Closure, label));
+                self.handed_over.insert(*task, record.time);
             }
+            Event::BlockingDone { task, queued, .. } => self.closure_ran(*task, *queued),
             Event::Unparked { .. } => {
                 if let Some(parked) = self.idle.last_mut() {
                     parked.1 = x;
@@ -137,6 +144,8 @@ impl Drawing<'_> {
                 self.armed(*timer, x);
             }
             Event::Stalled { .. } => self.verdicts.push(x),
+            // From here on it waits no more, and holds the thread until it is gone.
+            Event::Dropping { task } => self.closes(*task, x),
             Event::Completed { task } => self.ended(*task, Stage::Done, x),
             Event::Cancelled { task } => self.ended(*task, Stage::Cancelled, x),
             Event::Panicked { task, .. } => self.ended(*task, Stage::Panicked, x),
@@ -285,10 +294,46 @@ impl Drawing<'_> {
         })
     }
 
+    /// Of a closure's bar the beginning becomes another, if it had to wait for a thread.
+    fn closure_ran(&mut self, task: TaskId, queued: Duration) {
+        let Some(handed_over) = self.handed_over.remove(&task) else {
+            return;
+        };
+        // The virtual clock stands still meanwhile.
+        if queued <= self.axis.duration.mul_f64(QUEUED_SHARE) {
+            return;
+        }
+        let began = self.axis.at(handed_over + queued, self.records);
+        let bars = self.lane(task).map(|lane| &mut lane.waits);
+        let is_closure = |bar: &Bar| bar.kind == Waiting::Closure;
+        if let Some(bars) = bars
+            && let Some(at) = bars.iter().rposition(is_closure)
+        {
+            let Bar { from, until, .. } = bars[at];
+            let until = began.clamp(from, until);
+            bars[at].from = until;
+            let (kind, label) = (Waiting::Other, "a thread of the pool".to_owned());
+            bars.insert(
+                at,
+                Bar {
+                    from,
+                    until,
+                    kind,
+                    label,
+                },
+            );
+        }
+    }
+
     fn ended(&mut self, task: TaskId, stage: Stage, x: f64) {
         self.closes(task, x);
-        if stage == Stage::Panicked {
-            self.ends_poll(task, x);
+        // A panic ends its poll. What an abort drops holds the thread until it is gone.
+        if stage != Stage::Done {
+            let is_dropped = |poll: &Poll| poll.why == Cause::Aborted;
+            let last = self.lane(task).and_then(|lane| lane.polls.last());
+            if stage == Stage::Panicked || last.is_some_and(is_dropped) {
+                self.ends_poll(task, x);
+            }
         }
         if let Some(lane) = self.lane(task) {
             lane.end = Some((x, stage));

@@ -14,6 +14,9 @@ use crate::trace::{
     TaskState, TimerId, TimerKind, UnparkCause, Wait, WaitsOn, in_program,
 };
 
+/// That a closure waited for a thread of the pool for less than this is not told: to start one takes some time, too.
+const LONG_IN_QUEUE: Duration = Duration::from_millis(5);
+
 pub(crate) struct Narrator<'a> {
     names: &'a Names,
     state: State,
@@ -23,6 +26,8 @@ pub(crate) struct Narrator<'a> {
     ended: Option<WaitsOn>,
     /// The task whose poll has returned `Ready`. Its end follows.
     ready: Option<TaskId>,
+    /// The task that was last dropped with its executor.
+    dropping: Option<TaskId>,
 }
 
 /// A timer that is in the wheel no more.
@@ -42,6 +47,7 @@ impl<'a> Narrator<'a> {
             fired: HashMap::new(),
             ended: None,
             ready: None,
+            dropping: None,
         }
     }
 
@@ -72,6 +78,9 @@ impl<'a> Narrator<'a> {
         // An observer's own lines come in between.
         if let Event::Printed { .. } = record.event {
             return;
+        }
+        if let Event::Dropping { task } = record.event {
+            self.dropping = Some(task);
         }
         self.ready = match record.event {
             Event::PollEnded {
@@ -184,11 +193,18 @@ impl<'a> Narrator<'a> {
                 format!("{} waits for a thread of the pool", self.name(*task))
             }
             Event::BlockingDone {
-                task, thread, took, ..
+                task,
+                thread,
+                queued,
+                took,
             } => format!(
-                "{} has run on thread {thread}{}",
+                "{} has run on thread {thread}{}{}",
                 self.name(*task),
-                after(*took).replace("after", "for")
+                after(*took).replace("after", "for"),
+                match *queued >= LONG_IN_QUEUE {
+                    true => format!(", and had waited {} for it", Span(*queued)),
+                    false => String::new(),
+                }
             ),
             Event::Printed { task, text } => {
                 // An apostrophe within these quotes needs no escape.
@@ -480,6 +496,11 @@ impl<'a> Narrator<'a> {
         task.is_some_and(|task| {
             task.stage == Stage::New && task.kind == TaskKind::Spawned && !task.aborted
         })
+    }
+
+    /// True while a task's future is dropped: after an abort, or with its executor.
+    pub(crate) fn is_dropped(&self, task: &TaskState) -> bool {
+        task.stage == Stage::Running && (task.aborted || self.dropping == Some(task.id))
     }
 
     /// True between the end of the task's last poll and its own.

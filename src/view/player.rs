@@ -121,6 +121,8 @@ fn run(records: &[Record], places: &[f64]) -> Value {
         "files": files,
         "findings": found.collect::<Vec<Value>>(),
         "places": places,
+        // If there is none, it may be that nobody watched what the program printed.
+        "prints": records.iter().any(|record| matches!(record.event, Event::Printed { .. })),
     })
 }
 

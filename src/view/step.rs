@@ -145,6 +145,9 @@ impl Walk<'_> {
 
     /// The wake that led to the poll of this step, or to the last one before it.
     fn wake(&self) -> Result<usize, String> {
+        if let Event::Woken { .. } = self.records[self.at].event {
+            return Err("this step is a wake itself; p leads to the poll that it leads to".into());
+        }
         let (task, seq) = self.last_poll()?;
         let until_poll = self.records.iter().take_while(|record| record.seq <= seq);
         let state = State::after(until_poll);
@@ -216,6 +219,7 @@ impl Walk<'_> {
         };
         match (task.stage, task.waits.last()) {
             _ if narrator.is_ready(task) => "ready: it has its output".to_owned(),
+            (Stage::Running, _) if narrator.is_dropped(task) => format!("being dropped{queued}"),
             (Stage::Running, _) => format!("running, poll {}{queued}", task.polls),
             (Stage::Waiting, last) => {
                 let at = last.map_or(String::new(), |wait| self.place(wait));
@@ -307,7 +311,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::trace::Recording;
+    use crate::trace::{Cause, Recording};
     use crate::{Executor, join_all, sleep, spawn_blocking, spawn_named, yield_now};
 
     /// Twenty tasks of one name, each with a timer, after a task that ends at once and a timer that wakes nobody.
@@ -357,6 +361,33 @@ mod tests {
             handed_over.contains(": waiting for its closure on another thread"),
             "{handed_over}"
         );
+    }
+
+    #[test]
+    fn what_is_dropped_does_not_run_and_a_wake_leads_to_no_wake() {
+        let recording = Recording::new();
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.observer(recording.clone()).build();
+        executor.block_on(async {
+            let aborted = spawn_named("aborted", yield_now());
+            drop(spawn_named("left", std::future::pending::<()>()));
+            aborted.abort();
+            yield_now().await;
+        });
+        drop(executor);
+        let events = recording.events();
+        let step = |is: fn(&Event) -> bool| events.iter().position(is).unwrap().to_string();
+        let is_abort = |event: &Event| matches!(event, Event::PollStarted { why, .. } if *why == Cause::Aborted);
+        for step in [
+            step(is_abort),
+            step(|event| matches!(event, Event::Dropping { .. })),
+        ] {
+            let dropped = shown(&recording, &[&step]);
+            assert!(dropped.contains(": being dropped"), "{dropped}");
+        }
+        let woken = step(|event| matches!(event, Event::Woken { .. }));
+        let refused = shown(&recording, &[&woken, "w"]);
+        assert!(refused.contains("this step is a wake itself"), "{refused}");
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Picture {
             let left = (x - 2.0).min(WIDTH - width - 4.0);
             if left >= free_from {
                 let text = format!(
-                    "<text class=\"faint\" x=\"{left:.1}\" y=\"{:.1}\">{label}</text>\n",
+                    "<text class=\"faint time\" x=\"{left:.1}\" y=\"{:.1}\">{label}</text>\n",
                     TOP - 12.0
                 );
                 self.add(&text);
@@ -177,9 +177,10 @@ impl Picture {
             let y = top + LANE + TIMER_ROW * f64::from(row) - 3.0;
             timers.iter().for_each(|bar| self.add_bar(bar, y, 18.0));
         }
-        lane.polls
-            .iter()
-            .for_each(|poll| self.add_poll(poll, middle));
+        let next = lane.polls.iter().skip(1).map(|poll| poll.from);
+        for (poll, next) in lane.polls.iter().zip(next.chain([f64::INFINITY])) {
+            self.add_poll(poll, next, middle);
+        }
         for (x, told) in &lane.useless_wakes {
             let mark = ring(at(*x), middle, told) + "\n";
             self.add(&mark);
@@ -199,7 +200,14 @@ impl Picture {
     fn add_bar(&mut self, bar: &Bar, y: f64, height: f64) {
         let x = at(bar.from);
         // Short of the end by a little: the next bar may begin there, and is another wait.
-        let width = (at(bar.until) - x - 1.5).max(1.0);
+        let width = at(bar.until) - x;
+        let width = (width - 1.5).max(width.clamp(0.5, 1.0));
+        // Where very many are beside each other, outlines would be all that is seen.
+        let outline = if width < 1.0 {
+            " style=\"stroke:none\""
+        } else {
+            ""
+        };
         let class = match bar.kind {
             Waiting::Queued => "queued",
             Waiting::Timer => "timer",
@@ -211,7 +219,7 @@ impl Picture {
         let label = escaped(&bar.label);
         let rect = format!(
             "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
-             height=\"{height}\" rx=\"2\"><title>{label}</title></rect>\n"
+             height=\"{height}\" rx=\"2\"{outline}><title>{label}</title></rect>\n"
         );
         self.add(&rect);
         let room = (width - 12.0).max(0.0);
@@ -233,8 +241,11 @@ impl Picture {
         }
     }
 
-    fn add_poll(&mut self, poll: &Poll, middle: f64) {
-        let (x, width) = (at(poll.from), (at(poll.until) - at(poll.from)).max(2.0));
+    fn add_poll(&mut self, poll: &Poll, next: f64, middle: f64) {
+        let (x, until) = (at(poll.from), at(poll.until));
+        // One that has no width is seen all the same. Very many are not to lie on each other: that would hide that the
+        // task waits in between.
+        let width = (until - x).max(((at(next) - x) * 0.4).min(2.0));
         let class = if poll.long { "long" } else { "poll" };
         let told = format!("{}: {}", poll.time, poll.told);
         let rect = format!(

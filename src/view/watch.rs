@@ -162,6 +162,10 @@ impl Watch {
     fn show_all(&self) {
         self.has_shown.set(true);
         let last = self.recording.read(|records| records.last().cloned());
+        // The last line may have no end, and then it is still in the standard library's buffer.
+        if self.printed.borrow().is_some() {
+            let _ = io::stdout().flush();
+        }
         if let Some(last) = last {
             self.record_printed(&last);
         }

@@ -40,6 +40,15 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
     assert.ok(marks.length > 0 && marks.every((mark) => /woken and not polled yet/.test(mark)), marks.join());
   }
 
+  // ---- a task that waits where the page cannot look
+  const boxed = await evaluate(`[...new Set([${steps}].flatMap((at) => {
+    go(at);
+    return [...document.querySelectorAll(".who")].map((who) => who.textContent).filter((who) => who.includes("boxed"));
+  }))]`);
+  assert.ok(boxed.some((mark) => /boxed waits for its timer for .*, somewhere after this line/.test(mark)), boxed.join());
+  const hasRun = boxed.findIndex((mark) => /boxed is here/.test(mark));
+  assert.ok(!boxed.slice(hasRun).some((mark) => /boxed was spawned here/.test(mark)), "a task that has run does not go back");
+
   // ---- a mark is seen
   const unseen = await eachStep(`(() => {
     const seen = document.getElementById("code").getBoundingClientRect();

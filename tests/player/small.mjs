@@ -74,6 +74,15 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   await press("p");
   assert.equal(await evaluate("record(step).task"), woken, "p is the next poll of the task that was woken");
 
+  const offered = await evaluate(`[...Array(count).keys()].map((at) => {
+    go(at);
+    return [record(at).event, state.running, document.getElementById("wake").getAttribute("aria-disabled") !== "true"];
+  })`);
+  for (const [event, running, hasWake] of offered) {
+    if (["Woken", "TimerFired", "ClockAdvanced"].includes(event)) assert.equal(hasWake, running !== null, `${event} is in no poll`);
+    if (["PollStarted", "Waits", "PollEnded"].includes(event)) assert.ok(hasWake, `${event} is in a poll, or ends it`);
+  }
+
   const playhead = () => evaluate("Number(document.getElementById('playhead').getAttribute('x1'))");
   await evaluate("go(0)");
   const begin = await playhead();
@@ -92,6 +101,22 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
     await press("ArrowRight");
     assert.equal(await step(), clicked + 1, "and the keys go on from there");
   }
+  const tooLate = await evaluate(
+    "[...Array(1000).keys()].filter((x) => x >= run.places[0] && run.places[stepAt(x)] > x + 2)");
+  assert.deepEqual(tooLate, [], "no click leads to what was later");
+  const inSleep = await evaluate("stepAt(run.places[0] + 0.75 * (run.places[lastStep] - run.places[0]))");
+  assert.ok((await evaluate(`record(${inSleep}).time_ns`)) < 1_000_000_000, "and one in a sleep to the sleep");
+  const kept = await evaluate(`(() => {
+    const shown = document.getElementById("picture");
+    shown.scrollLeft = 100;
+    shown.dispatchEvent(new Event("scroll"));
+    return document.querySelector("#names .name").getBoundingClientRect().left - shown.getBoundingClientRect().left;
+  })()`);
+  assert.ok(kept >= 0 && kept < 20, `the names stay where the picture is scrolled: ${kept}`);
+  await resize(1280, 720);
+  const below = await evaluate(`["ready", "wheel", "tasks"].filter((id) =>
+    document.getElementById(id).getBoundingClientRect().bottom > innerHeight)`);
+  assert.deepEqual(below, [], "on a laptop the queue and the wheel are seen beside the tasks");
   await resize(1280, 900);
   const [x, y] = await evaluate(`(() => {
     document.getElementById("click").scrollIntoView();

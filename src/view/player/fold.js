@@ -90,7 +90,8 @@ function sameWait(a, b) {
   return a.kind === b.kind && a.timer === b.timer && a.task === b.task && a.children === b.children;
 }
 
-function fold(state, record) {
+// A place of which nothing can be shown is that of a future in a box, say: its task was last seen where it was before.
+function fold(state, record, isShown = () => true) {
   state.time_ns = record.time_ns;
   const { task, timer } = record;
   switch (record.event) {
@@ -133,7 +134,7 @@ function fold(state, record) {
       const waiting = state.tasks.get(task);
       if (waiting) {
         const waits = [...waiting.waits, { on: record.on, at: record.at }];
-        changeTask(state, task, { waits, seen_at: record.at });
+        changeTask(state, task, { waits, seen_at: isShown(record.at) ? record.at : waiting.seen_at });
       }
       break;
     }

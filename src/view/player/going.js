@@ -16,8 +16,9 @@ function writeAddress() {
   if (location.hash !== hash) history.replaceState(null, "", hash);
 }
 
+// Not where it is right already: Back may have changed it by then, and the page has not heard of it yet.
 function writeAddressSoon() {
-  if (addressTimer === null) addressTimer = setTimeout(writeAddress, 250);
+  if (addressTimer === null && location.hash !== "#step=" + step) addressTimer = setTimeout(writeAddress, 250);
 }
 
 // Somewhere else: the browser's Back leads back here.
@@ -60,10 +61,14 @@ function isPolledAgain(task) {
   return run.last_polls[task] > step;
 }
 
-// The wake that led to the last poll: the record that queued its task.
+// The wake that led to the poll that one is in, or at the end of: the record that queued its task. A step between two
+// polls has none, nor has one in which another task is dropped.
 function wakeOfPoll() {
   const task = polled && state.tasks.get(polled.task);
-  return task ? task.woken_by : null;
+  if (!task) return null;
+  const now = lastHappened();
+  const isIn = state.running === task.id || (now.task === task.id && now.event !== "Woken" && state.running === null);
+  return isIn ? task.woken_by : null;
 }
 
 function goIfAny(to) {

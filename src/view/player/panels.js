@@ -2,8 +2,9 @@
 
 const rowsShown = 100;
 const timersShown = 12;
-// The colours of a terminal, say: an escape, "[", and then numbers and a letter.
-const terminalCodes = /\x1b\[[0-9;?]*[A-Za-z]/g;
+// The colours of a terminal, say: an escape, "[", and then numbers and a letter. Or its links: an escape, "]", and a
+// text up to the next one or a bell. Or its sets of letters.
+const terminalCodes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~])/g;
 
 // Fills a list anew. The focus stays with its task, or if that is no longer there, in the list.
 function refill(list, ...children) {
@@ -163,7 +164,7 @@ function showPrinted() {
   }
   const lines = pieces.reverse().join("").replace(terminalCodes, "").match(/[^\n]*\n|[^\n]+$/g) || [];
   const place = document.getElementById("printed");
-  place.textContent = lines.slice(-rowsShown).join("") || "nothing";
+  place.textContent = lines.slice(-rowsShown).join("") || (run.prints ? "nothing" : "nothing that the log knows of");
   if (from > 0 || lines.length > rowsShown) {
     place.prepend(element("span", "… what was printed before is not shown\n", "none"));
   }

@@ -69,14 +69,14 @@ function markTasks() {
     const isWoken = task.queued && task.stage === "waiting";
     // While it runs it may be anywhere, and where it waits for something that is not watchglass's, a
     // channel, say, is not known.
-    const waits = task.stage === "running" ? [] : isWoken ? task.waits : waitsOf(task);
-    const known = waits.map((wait) => wait.at).filter(isShown);
+    const all = task.stage === "running" ? [] : isWoken ? task.waits : waitsOf(task);
+    const known = all.map((wait) => wait.at).filter(isShown);
     for (const place of new Set(known.length > 0 ? known : [seenAt(task)])) {
       const { file, line: number } = placeOf(place);
       if (file !== shownFile || !lines[number - 1]) continue;
       if (!marks.has(number)) {
         marks.set(number, {
-          tasks: [], running: null, here: [], woken: [], wokenLater: [], given: [], spawned: [], lastSeen: [],
+          tasks: [], running: null, here: [], woken: [], wokenLater: [], given: [], spawned: [], lastSeen: new Map(),
         });
       }
       const mark = marks.get(number);
@@ -84,8 +84,10 @@ function markTasks() {
       if (task.stage === "running") mark.running = task;
       else if (known.length > 0) (isWoken ? mark.woken : mark.here).push(label(task.id));
       else if (isWoken) mark.wokenLater.push(label(task.id));
-      else if (place !== task.spawned_at) mark.lastSeen.push(label(task.id));
-      else (task.kind === "Main" ? mark.given : mark.spawned).push(label(task.id));
+      else if (task.stage === "waiting" && task.kind !== "Blocking") {
+        const on = waits(task);
+        mark.lastSeen.set(on, [...(mark.lastSeen.get(on) || []), label(task.id)]);
+      } else (task.kind === "Main" ? mark.given : mark.spawned).push(label(task.id));
     }
   }
   for (const [number, { running, here, woken, wokenLater, given, spawned, lastSeen }] of marks) {
@@ -101,8 +103,8 @@ function markTasks() {
     const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
     if (given.length > 0) said.push(were(given) + "given to block_on here");
     if (spawned.length > 0) said.push(were(spawned) + "spawned here");
-    if (lastSeen.length > 0) said.push(shortList(lastSeen) + (lastSeen.length > 1 ? " wait" : " waits") +
-      " for something that is not watchglass's, somewhere after this line");
+    for (const [on, names] of lastSeen) said.push(shortList(names) + (names.length > 1 ? " wait" : " waits") +
+      " for " + on + ", somewhere after this line");
     line.append(element("span", "◀ " + said.join("; "), "who"));
   }
   return marks;

@@ -24,7 +24,7 @@ function stateAfter(step) {
   let from = Math.min(Math.floor((step + 1) / keyframeEvery), keyframes.length - 1);
   let state = copyState(keyframes[from]);
   for (let next = from * keyframeEvery; next <= step; next += 1) {
-    fold(state, record(next));
+    fold(state, record(next), isShown);
     keep(state, next + 1);
   }
   return state;
@@ -48,7 +48,7 @@ function prepare() {
   }
   const until = performance.now() + 8;
   while (preparing.next < count && performance.now() < until) {
-    fold(preparing.state, record(preparing.next));
+    fold(preparing.state, record(preparing.next), isShown);
     preparing.next += 1;
     keep(preparing.state, preparing.next);
   }

@@ -2,11 +2,16 @@
 
 const picture = document.querySelector("#picture svg");
 
+// In units of the picture.
+const namesWidth = 146;
+const timesHeight = 26;
+
 function beginTimeline() {
   const shown = document.getElementById("picture");
   document.getElementById("timeline").hidden = shown.textContent.trim() === "";
   document.getElementById("click").hidden = !picture;
   if (!picture) return;
+  keepInSight(shown);
   picture.addEventListener("click", (event) => {
     // The keys are to step on from there, and not to scroll the picture.
     document.activeElement.blur();
@@ -15,11 +20,37 @@ function beginTimeline() {
   });
 }
 
-// The first of the steps that lie nearest.
+// The times stay at the top while the lanes scroll below them, and the names at the left.
+function keepInSight(shown) {
+  const width = picture.viewBox.baseVal.width;
+  const height = document.getElementById("playhead").getAttribute("y2");
+  const kept = (id, marks, size) => {
+    const [group, ground] = ["g", "rect"].map((name) => document.createElementNS(picture.namespaceURI, name));
+    group.id = id;
+    for (const [name, value] of Object.entries(size)) ground.setAttribute(name, value);
+    ground.setAttribute("fill", "var(--ground)");
+    group.append(ground, ...picture.querySelectorAll(marks));
+    picture.querySelector("g").append(group);
+    return group;
+  };
+  const names = kept("names", ".name", { width: namesWidth, height });
+  const times = kept("times", ".time", { width, height: timesHeight });
+  const place = () => {
+    const scale = width / picture.getBoundingClientRect().width;
+    names.setAttribute("transform", "translate(" + shown.scrollLeft * scale + " 0)");
+    times.setAttribute("transform", "translate(0 " + shown.scrollTop * scale + ")");
+  };
+  shown.addEventListener("scroll", place);
+  window.addEventListener("resize", place);
+  place();
+}
+
+// What was so at that moment: the first of the steps at the last place up to there, or a little further on, for a
+// poll is narrow.
 function stepAt(x) {
   let best = 0;
   run.places.forEach((place, at) => {
-    if (Math.abs(place - x) < Math.abs(run.places[best] - x)) best = at;
+    if (place <= x + 2 && place > run.places[best]) best = at;
   });
   return best;
 }
@@ -30,11 +61,12 @@ function showPlace() {
   for (const end of ["x1", "x2"]) playhead.setAttribute(end, run.places[step]);
   // On a narrow screen a part of the picture is shown: that of the playhead.
   const shown = document.getElementById("picture");
-  const x = (run.places[step] / picture.viewBox.baseVal.width) * shown.scrollWidth;
-  if (x < shown.scrollLeft || x > shown.scrollLeft + shown.clientWidth) shown.scrollLeft = x - shown.clientWidth / 2;
+  const scale = picture.getBoundingClientRect().width / picture.viewBox.baseVal.width;
+  const x = run.places[step] * scale;
+  if (x < shown.scrollLeft + namesWidth * scale || x > shown.scrollLeft + shown.clientWidth) shown.scrollLeft = x - shown.clientWidth / 2;
   // Lanes stand in the order of the tasks. Of many, that of the last poll is shown.
   const lane = polled && picture.querySelectorAll(".name")[[...state.tasks.keys()].indexOf(polled.task)];
   if (!lane) return;
   const top = lane.getBoundingClientRect().top - shown.getBoundingClientRect().top;
-  if (top < 0 || top > shown.clientHeight - 30) shown.scrollTop += top - shown.clientHeight / 2;
+  if (top < timesHeight * scale || top > shown.clientHeight - 30) shown.scrollTop += top - shown.clientHeight / 2;
 }
