@@ -217,25 +217,21 @@ impl Builder {
     #[track_caller]
     pub fn build(self) -> Executor {
         let this = view::watched(self);
-        this.build_unwatched()
-    }
-
-    fn build_unwatched(self) -> Executor {
         slack::lower();
-        let clock = Rc::new(match self.virtual_time {
+        let clock = Rc::new(match this.virtual_time {
             true => Clock::virtual_time(),
             false => Clock::real(),
         });
-        let long_poll = match self.virtual_time {
-            true => self.long_poll,
-            false => Some(self.long_poll.unwrap_or(LONG_POLL)),
+        let long_poll = match this.virtual_time {
+            true => this.long_poll,
+            false => Some(this.long_poll.unwrap_or(LONG_POLL)),
         };
-        let tracer = Tracer::new(clock.clone(), self.observer, long_poll);
-        let queue = Queue::new(self.seed, tracer);
-        let pool = Pool::new(self.blocking_threads, Pool::KEEP_ALIVE);
-        let closed_world = self.closed_world.unwrap_or(self.virtual_time);
-        let spin = Spin::new(self.spin);
-        Executor::with(Shared::new(clock, queue, pool, spin), closed_world)
+        let tracer = Tracer::new(clock.clone(), this.observer, long_poll);
+        let queue = Queue::new(this.seed, tracer);
+        let pool = Pool::new(this.blocking_threads, Pool::KEEP_ALIVE);
+        let closed_world = this.closed_world.unwrap_or(this.virtual_time);
+        let spin = Spin::new(this.spin);
+        Executor::of(Shared::new(clock, queue, pool, spin), closed_world)
     }
 }
 

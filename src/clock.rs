@@ -55,7 +55,8 @@ impl Clock {
         }
     }
 
-    /// What [`elapsed`](Clock::elapsed) was when the operating system's clock was read, if it was.
+    /// [`elapsed`](Clock::elapsed) at the moment when the operating system's clock gave `read`; without a reading, and
+    /// in virtual time, now.
     pub(crate) fn elapsed_at(&self, read: Option<Instant>) -> Duration {
         match (&self.virtual_ns, read) {
             (None, Some(read)) => read - self.start,
@@ -66,7 +67,7 @@ impl Clock {
     pub(crate) fn now(&self) -> Instant {
         match &self.virtual_ns {
             Some(now_ns) => self.start + Duration::from_nanos(now_ns.get()),
-            // A clock that goes back is one that stands still: see `saturating_duration_since`.
+            // Never before the start: `elapsed` takes such a reading for the start, too.
             None => Instant::now().max(self.start),
         }
     }

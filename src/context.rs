@@ -54,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) registered: Cell<bool>,
     /// True if it has left it where `is_registered` does not look.
     pub(crate) registered_unseen: Cell<bool>,
+    /// The slot of the waker that `held_waker` found last.
     last_held: Cell<usize>,
     /// What the poll that runs now has said. Of use only while tracing.
     pub(crate) said: RefCell<Said>,
@@ -255,7 +256,7 @@ impl Shared {
     /// Drops an unfinished task's future and finishes it as cancelled, or as panicked if that drop
     /// panics. `tell` says that the drop begins.
     pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>, tell: impl FnOnce()) {
-        // What the last poll has said was not said by this task, perhaps, and not in a poll of it.
+        // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
         self.said.borrow_mut().clear();
         let before = self.queue.set_running(Some(id));
         let waits_at = self.queue.with_slot(id, |slot| slot.waits_at);

@@ -4,6 +4,7 @@
 //! All of it runs only while there is an observer, so it may take its time.
 
 use std::mem;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
@@ -64,30 +65,39 @@ impl Shared {
         let queued = self.queue.state(task) == State::Queued;
         // Where nobody can look, it may have left its id in an earlier poll, too.
         let unseen = self.registered_unseen.get();
-        let is_known_elsewhere = self.tracer().is_known_elsewhere(task, unseen);
+        let is_known_elsewhere = self.tracer().note_known_elsewhere(task, unseen);
         let nobody_knows_it = || !is_known_elsewhere && !self.is_registered(task);
         if !ready && !queued && wakers == Some(0) && nobody_knows_it() {
             self.tracer().emit(move || Event::ForgottenWaker { task });
         }
         if self.tracer().long_poll().is_some_and(|long| held >= long) {
-            let (delayed, timers, late) = self.delayed_by(task, held);
             // Not where it waited earlier in this poll, and gave that up.
             let waits_there = !ready && (queued || self.is_registered(task));
-            let until = until.filter(|_| waits_there);
-            self.tracer().emit(move || {
-                Event::LongPoll(Box::new(LongPoll {
-                    task,
-                    took: held,
-                    after,
-                    until,
-                    delayed,
-                    timers,
-                    late,
-                }))
-            });
+            self.tell_long_poll(task, held, after, until.filter(|_| waits_there));
         }
         // The observer may have polled something that waits, too.
         self.queue.waits_at.set(until);
+    }
+
+    fn tell_long_poll(
+        &self,
+        task: TaskId,
+        took: Duration,
+        after: Option<&'static Location<'static>>,
+        until: Option<&'static Location<'static>>,
+    ) {
+        let (delayed, timers, late) = self.delayed_by(task, took);
+        self.tracer().emit(move || {
+            Event::LongPoll(Box::new(LongPoll {
+                task,
+                took,
+                after,
+                until,
+                delayed,
+                timers,
+                late,
+            }))
+        });
     }
 
     /// Who had to wait while `task` held the thread: the tasks that were ready or whose timer is due, how

@@ -132,7 +132,7 @@ enum Next {
 }
 
 impl Executor {
-    pub(crate) fn with(shared: Rc<Shared>, closed_world: bool) -> Self {
+    pub(crate) fn of(shared: Rc<Shared>, closed_world: bool) -> Self {
         let spare = HeldWaker::new(shared.home.clone());
         Executor {
             shared,

@@ -50,8 +50,7 @@ pub(crate) struct Home {
     parked: AtomicBool,
     /// How many closures are out on the thread pool.
     blocking_jobs: AtomicUsize,
-    /// The executor's thread, if somebody observes it, who wants to know whether it was this thread that sent a
-    /// letter.
+    /// The executor's thread, if the executor is observed: then each letter notes whether it was sent from there.
     observed_on: Option<ThreadId>,
 }
 

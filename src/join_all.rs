@@ -104,8 +104,10 @@ enum Child<F: Future> {
 }
 
 struct ChildWaker {
+    /// Changes only while nobody but the join has the waker.
     index: AtomicUsize,
-    /// True while only somebody outside has it.
+    /// True while only somebody outside has it. Read by the last drop alone, which the count of the `Arc` puts after
+    /// all that is written here.
     is_lent: AtomicBool,
     woken: Arc<Woken>,
 }
@@ -209,7 +211,7 @@ impl<F: Future> JoinAll<F> {
 
     /// Takes note of where it is polled. What a child has left in another executor is to wake this one too,
     /// and only a waker can do that.
-    fn is_polled_at(&mut self, shared: Option<&Shared>) {
+    fn note_polled_at(&mut self, shared: Option<&Shared>) {
         let here = match shared {
             Some(shared) => PolledAt::Executor(Arc::as_ptr(&shared.home).addr()),
             None => PolledAt::Anywhere,
@@ -229,7 +231,7 @@ impl<F: Future> Future for JoinAll<F> {
         let this = &mut *self;
         let shared = Shared::current();
         let shared = shared.as_deref();
-        this.is_polled_at(shared);
+        this.note_polled_at(shared);
         let mut indices = mem::take(&mut this.polled);
         let before = this.woken.take(&mut indices);
         let polls_children = shared.map(|shared| PollsChildren::of(shared, &this.woken));
@@ -242,6 +244,7 @@ impl<F: Future> Future for JoinAll<F> {
         indices.clear();
         this.polled = indices;
         if this.running == 0 {
+            // A loop, for in `map` the panic of `take` would not name who polls.
             let mut outputs = Vec::with_capacity(this.children.len());
             for child in &mut this.children {
                 outputs.push(child.take());

@@ -155,8 +155,8 @@ impl<T: 'static> JoinSet<T> {
     /// Waits for the next task to end and gives its outcome; `None` if the set is empty. Outcomes
     /// come in the order in which the tasks ended.
     ///
-    /// If the future is dropped before it is done, no outcome is lost, and nobody is woken any more on its behalf:
-    /// in a `poll` of your own, use [`poll_join_next`](JoinSet::poll_join_next).
+    /// If the future is dropped before it is done, no outcome is lost, but nobody is woken on its behalf any more. So do
+    /// not make a new one at each `poll` of your own future: use [`poll_join_next`](JoinSet::poll_join_next).
     ///
     /// # Panics
     ///
@@ -207,6 +207,10 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Like [`poll_join_next`](JoinSet::poll_join_next), and says whose outcome it is.
+    ///
+    /// # Panics
+    ///
+    /// If it has to wait where no executor runs on this thread.
     #[track_caller]
     pub fn poll_join_next_with_id(
         &mut self,

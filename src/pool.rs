@@ -82,29 +82,27 @@ impl Pool {
     /// closure is dropped.
     pub(crate) fn submit(&self, job: Job) -> io::Result<()> {
         let mut counts = self.workers.lock();
-        self.jobs.send(job).expect("the pool has a receiver itself");
+        if counts.idle <= counts.queued && counts.threads < self.max_threads {
+            // Linux shows the first 15 letters.
+            let name = format!("blocking-{}", counts.started);
+            let workers = self.workers.clone();
+            match (self.start_thread)(name, Box::new(move || workers.work())) {
+                Ok(()) => {
+                    counts.threads += 1;
+                    counts.started += 1;
+                }
+                // The threads that there are will come to it.
+                Err(_) if counts.threads > 0 => {}
+                Err(error) => {
+                    drop(counts);
+                    drop_contained(job);
+                    return Err(error);
+                }
+            }
+        }
         counts.queued += 1;
-        if counts.idle >= counts.queued || counts.threads >= self.max_threads {
-            return Ok(());
-        }
-        // Linux shows the first 15 letters.
-        let name = format!("blocking-{}", counts.started);
-        let workers = self.workers.clone();
-        match (self.start_thread)(name, Box::new(move || workers.work())) {
-            Ok(()) => {
-                counts.threads += 1;
-                counts.started += 1;
-                Ok(())
-            }
-            // The threads that there are will come to it.
-            Err(_) if counts.threads > 0 => Ok(()),
-            Err(error) => {
-                counts.queued -= 1;
-                drop(counts);
-                drop_contained(self.workers.jobs.try_recv());
-                Err(error)
-            }
-        }
+        self.jobs.send(job).expect("the pool has a receiver itself");
+        Ok(())
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) struct Queue {
     waking_by: Cell<Option<Cause>>,
     /// The state of the shuffle, if the order is to be shuffled.
     shuffle: Option<Cell<u64>>,
+    /// What the shuffle began with: told if `block_on` panics.
     pub(crate) seed: Option<u64>,
     pub(crate) tracer: Tracer,
 }
@@ -305,8 +306,8 @@ impl Queue {
     }
 
     #[cfg(test)]
-    pub(crate) fn set_last_generation(&self, last: u32) {
-        self.tasks.borrow_mut().slots.set_last_generation(last);
+    pub(crate) fn leave_generations(&self, left: u32) {
+        self.tasks.borrow_mut().slots.leave_generations(left);
     }
 
     /// How many entries the queue has.

@@ -42,14 +42,12 @@ impl Shared {
     /// Virtual time jumps to the next deadline. It must not while a closure is out on a thread or
     /// a wake is on its way, for whatever comes of these comes before the deadline.
     pub(crate) fn advance_clock(&self) -> Option<Duration> {
-        if !self.clock.is_virtual() || self.home.blocking_jobs() > 0 {
-            return None;
-        }
-        if !self.inbox.is_empty() {
+        if !self.clock.is_virtual() || self.home.blocking_jobs() > 0 || !self.inbox.is_empty() {
             return None;
         }
         let to_ns = self.wheel.borrow().next_wake()?;
         let from_ns = self.clock.now_ns();
+        // An observer may have armed a timer that is due: the next turn fires it, and no time goes by.
         if to_ns <= from_ns {
             return Some(Duration::ZERO);
         }
@@ -107,18 +105,27 @@ impl Shared {
             // The letter may be there before the mark that there is mail.
             self.take_inbox();
         }
+        let is_spurious = meddled || nobody_is_left;
         self.tracer().emit(move || Event::Unparked {
-            by: match ended {
-                ParkEnd::NotParked if meddled || nobody_is_left => UnparkCause::Spurious,
-                ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,
-                ParkEnd::TimedOutOrSpurious => match deadline_ns {
-                    Some(deadline_ns) if self.clock.now_ns() >= deadline_ns => {
-                        UnparkCause::Deadline
-                    }
-                    _ => UnparkCause::Spurious,
-                },
-            },
+            by: self.unpark_cause(ended, is_spurious, deadline_ns),
         });
+    }
+
+    fn unpark_cause(
+        &self,
+        ended: ParkEnd,
+        is_spurious: bool,
+        deadline_ns: Option<u64>,
+    ) -> UnparkCause {
+        let has_come = |deadline_ns| self.clock.now_ns() >= deadline_ns;
+        match ended {
+            ParkEnd::NotParked if is_spurious => UnparkCause::Spurious,
+            ParkEnd::NotParked | ParkEnd::Woken => UnparkCause::OtherThread,
+            ParkEnd::TimedOutOrSpurious if deadline_ns.is_some_and(has_come) => {
+                UnparkCause::Deadline
+            }
+            ParkEnd::TimedOutOrSpurious => UnparkCause::Spurious,
+        }
     }
 
     /// Not where a deadline is near (virtual time, while it stands still, brings none nearer), and not where

@@ -83,14 +83,14 @@ impl Slot {
     /// past. False if the generations are used up, and the slot is never to be given out again: its next
     /// task would answer to the ids of its first.
     #[inline(always)]
-    fn end(&mut self, last_generation: NonZeroU32) -> bool {
+    fn end(&mut self) -> bool {
         debug_assert!(self.joiner.is_none());
         self.state = State::Vacant;
-        if self.generation == last_generation {
+        let Some(next) = self.generation.checked_add(1) else {
             self.task = None;
             return false;
-        }
-        self.generation = self.generation.saturating_add(1);
+        };
+        self.generation = next;
         true
     }
 }
@@ -114,8 +114,8 @@ pub(crate) struct Slots {
     free: Free,
     /// The slot that is kept for `block_on`'s own future, of which there is one at a time.
     main: Option<u32>,
-    /// The last generation that a slot may have; then it retires. Small only in tests.
-    last_generation: NonZeroU32,
+    /// That of a new slot: 1, but in tests of slots that retire.
+    first_generation: NonZeroU32,
 }
 
 impl Slots {
@@ -124,13 +124,13 @@ impl Slots {
             slots: Vec::new(),
             free: Free::new(),
             main: None,
-            last_generation: NonZeroU32::MAX,
+            first_generation: NonZeroU32::MIN,
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn set_last_generation(&mut self, last: u32) {
-        self.last_generation = NonZeroU32::new(last).expect("generations are counted from 1");
+    pub(crate) fn leave_generations(&mut self, left: u32) {
+        self.first_generation = NonZeroU32::new(u32::MAX - left + 1).expect("fewer than all");
     }
 
     /// Gives a task its id. `fill` puts it in its place, where the last one may have left its box.
@@ -174,9 +174,9 @@ impl Slots {
         self.slots.push(Slot {
             task: None,
             joiner: None,
-            spawned_at: Location::caller(),
+            spawned_at: Location::caller(), // any place will do until `begin`
             waits_at: None,
-            generation: NonZeroU32::MIN,
+            generation: self.first_generation,
             state: State::Vacant,
             next_poll: NextPoll::WithSpare,
             has_handle: false,
@@ -210,7 +210,6 @@ impl Slots {
         id: TaskId,
         output: &mut dyn Any,
     ) -> Option<Result<(), JoinError>> {
-        let last_generation = self.last_generation;
         let slot = self.get_mut(id)?;
         if slot.state != State::Finished {
             return None;
@@ -220,7 +219,7 @@ impl Slots {
         if !matches!(taken, Ok(Left::Box)) {
             slot.task = None;
         }
-        if slot.end(last_generation) {
+        if slot.end() {
             self.free.give(id.slot());
         }
         Some(taken.map(|_| ()))
@@ -242,10 +241,9 @@ impl Slots {
     /// Gives the slot of a task back that holds nothing.
     #[inline(always)]
     pub(crate) fn vacate(&mut self, id: TaskId) {
-        let last_generation = self.last_generation;
         let slot = self.get_mut(id).expect("a task ends once");
         debug_assert!(slot.task.is_none());
-        if slot.end(last_generation) {
+        if slot.end() {
             self.free.give(id.slot());
         }
     }
@@ -253,9 +251,8 @@ impl Slots {
     /// Ends the time of `block_on`'s own future.
     #[inline(always)]
     pub(crate) fn vacate_main(&mut self, id: TaskId) {
-        let last_generation = self.last_generation;
         let slot = self.get_mut(id).expect("a task ends once");
-        if !slot.end(last_generation) {
+        if !slot.end() {
             self.main = None;
         }
     }
@@ -298,7 +295,7 @@ mod tests {
     #[test]
     fn a_slot_retires_when_its_generations_are_used_up() {
         let mut slots = Slots::new();
-        slots.set_last_generation(3);
+        slots.leave_generations(3);
         let ids: Vec<TaskId> = (0..9)
             .map(|_| {
                 let id = insert(&mut slots);
@@ -308,8 +305,8 @@ mod tests {
             .collect();
         let slots: Vec<u32> = ids.iter().map(|id| id.slot()).collect();
         assert_eq!(slots, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
-        let generations: Vec<u32> = ids.iter().map(|id| id.generation()).collect();
-        assert_eq!(generations, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+        let left = ids.iter().map(|id| u32::MAX - 1 - id.generation());
+        assert!(left.eq([2, 1, 0, 2, 1, 0, 2, 1, 0]));
     }
 
     /// Runs a task to its end, in slot 0, and takes its output.
@@ -367,7 +364,7 @@ mod tests {
     #[test]
     fn what_retires_or_has_failed_leaves_no_box() {
         let mut slots = Slots::new();
-        slots.set_last_generation(2);
+        slots.leave_generations(2);
         assert!(run_and_leave(&mut slots, 1).is_some());
         assert!(run_and_leave(&mut slots, 2).is_none());
         let id = insert(&mut slots);
@@ -382,7 +379,7 @@ mod tests {
     #[test]
     fn the_main_task_has_a_slot_of_its_own() {
         let mut slots = Slots::new();
-        slots.set_last_generation(2);
+        slots.leave_generations(2);
         let mut main = || {
             let id = slots.insert_main(Location::caller());
             slots.vacate_main(id);

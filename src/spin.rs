@@ -29,9 +29,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_micros(2);
 /// runs.
 pub(crate) const SPIN: Duration = BETWEEN_LOOKS.saturating_mul(LOOKS);
 
-/// How many more parks must have been short than long before one more spin, if all before were in vain. So who can
-/// never be answered while it spins, for want of a processor, say, hardly does.
-const MAX_SHORT_PARKS: u32 = 256;
+/// The most that `needed` grows to. A thread that is never answered while it spins, because there is only one
+/// processor, say, then spins once in so many short parks.
+const MAX_NEEDED: u32 = 256;
 
 /// Whether it is worth it to spin.
 pub(crate) struct Spin {
@@ -66,7 +66,7 @@ impl Spin {
             true => self.needed.set(1.max(needed / 2)),
             false => {
                 self.short_parks.set(0);
-                self.needed.set(MAX_SHORT_PARKS.min(2 * needed));
+                self.needed.set(MAX_NEEDED.min(2 * needed));
             }
         }
         found

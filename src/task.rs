@@ -10,7 +10,7 @@ use std::fmt;
 use std::mem;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -247,7 +247,7 @@ impl Task for Failed {
     }
 
     fn name(&self) -> Name {
-        Cow::Borrowed("failed")
+        unreachable!("only an unfinished task is named")
     }
 }
 
@@ -302,7 +302,7 @@ impl JoinError {
     /// Gives the error back if the task did not panic but was cancelled.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
         match self.panic {
-            Some(payload) => Ok(payload.into_inner().unwrap_or_else(|e| e.into_inner())),
+            Some(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
             None => Err(self),
         }
     }
@@ -310,7 +310,7 @@ impl JoinError {
     /// The panic's message, if it was a panic with a message (nearly all are).
     pub fn panic_message(&self) -> Option<String> {
         let payload = self.panic.as_ref()?.lock();
-        message_of(&**payload.unwrap_or_else(|e| e.into_inner())).map(str::to_owned)
+        message_of(&**payload.unwrap_or_else(PoisonError::into_inner)).map(str::to_owned)
     }
 }
 

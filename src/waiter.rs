@@ -1,5 +1,5 @@
-//! Who is told of something that has happened: that a timer has fired, or that a task has ended. A task, a
-//! future of a `join_all` inside of one, or somebody else's waker.
+//! Who is told that a timer has fired, or that a task has ended: a task, a future of a `join_all` inside a task, or
+//! somebody else's waker.
 //!
 //! What threads share here is [`Woken`], in which a `join_all` finds which of its futures were woken.
 //! `tests/interleavings/` runs it, as it is, through every order in which their steps can happen.
@@ -164,7 +164,8 @@ impl Woken {
         }
     }
 
-    /// A future that is done is woken no more.
+    /// A future that is done is woken no more. `Relaxed`, for nothing depends on it: of a wake that comes just before,
+    /// the index is in the list, and the join passes it over.
     pub(crate) fn end(&self, index: usize) {
         self.queued[index].store(true, Ordering::Relaxed);
     }

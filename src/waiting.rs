@@ -197,7 +197,7 @@ impl Shared {
         }
     }
 
-    /// Nobody knows the task yet that is about to be polled, as far as this poll is concerned.
+    /// A poll begins. In it, the task has left its id with nobody yet, and has said nothing.
     pub(crate) fn forget_registered(&self) {
         self.said.borrow_mut().clear();
         self.registered.set(false);

@@ -187,10 +187,10 @@ impl Tracer {
         })
     }
 
-    /// True if the task has left its id where nobody looks, `now` or ever before.
-    pub(crate) fn is_known_elsewhere(&self, task: TaskId, now: bool) -> bool {
+    /// Notes whether the task has left its id where nobody looks, in the poll that has just ended. True if it ever has.
+    pub(crate) fn note_known_elsewhere(&self, task: TaskId, unseen: bool) -> bool {
         let note = |known: &mut Known| {
-            known.is_known_elsewhere |= now;
+            known.is_known_elsewhere |= unseen;
             known.is_known_elsewhere
         };
         let telling = self.0.as_deref();

@@ -65,7 +65,8 @@ pub trait Observer {
         self.observe(&record);
     }
 
-    /// The executor has been dropped, with every task in it: nothing more will be told.
+    /// The executor has been dropped, with every task in it: nothing more will be told. It is not called after a panic
+    /// of this observer. A panic in here ends here.
     fn end(&self) {}
 }
 
@@ -90,7 +91,8 @@ impl<O: Observer + ?Sized> Observer for Rc<O> {
     }
 }
 
-/// Both are told, the first one first. If one of them panics, neither is told anything more, but for the end.
+/// Both are told, the first one first. If one of them panics, neither is told anything more, nor of the end. A
+/// panic of the first in `end` does not keep that from the second.
 impl<A: Observer, B: Observer> Observer for (A, B) {
     fn observe(&self, record: &Record) {
         self.0.observe(record);

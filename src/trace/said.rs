@@ -1,4 +1,4 @@
-//! What a poll has said of its task: for what that waits. Kept only where somebody is told, to tell what is given up.
+//! What the running poll has said that its task waits for. Kept only for an observer, who is told what is given up.
 
 use std::collections::HashMap;
 

@@ -160,6 +160,9 @@ impl fmt::Display for Event {
             Event::Parked { until: None } => {
                 write!(f, "nothing is ready: the thread parks until it is woken")
             }
+            Event::Unparked {
+                by: by @ UnparkCause::Spurious,
+            } => write!(f, "the thread runs again, {by}"),
             Event::Unparked { by } => write!(f, "the thread runs again: {by}"),
             Event::BlockingStarted { task } => {
                 write!(f, "{task}'s closure was handed to the thread pool")
@@ -253,7 +256,7 @@ impl fmt::Display for Cause {
             Cause::Itself => write!(f, "it woke itself"),
             Cause::OtherThread => write!(f, "another thread woke it"),
             Cause::NotRunning => write!(f, "it was woken while its executor did not run"),
-            Cause::Outside => write!(f, "it was woken between two polls"),
+            Cause::Outside => write!(f, "it was woken while no task was running"),
             Cause::Joined(task) => write!(f, "{task}, which it awaits, has ended"),
             Cause::Aborted => write!(f, "it was aborted"),
         }

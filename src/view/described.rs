@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::findings::Finding;
 use super::lanes::Lanes;
+use super::sums::count;
 use crate::trace::Cause;
 
 /// So many polls of a lane are told with their times.
@@ -11,10 +12,7 @@ const POLLS: usize = 5;
 
 /// A sentence a lane, and what was found.
 pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
-    let tasks = match lanes.lanes.len() + lanes.undrawn {
-        1 => "1 task".to_owned(),
-        tasks => format!("{tasks} tasks"),
-    };
+    let tasks = count(lanes.lanes.len() + lanes.undrawn, "task");
     let mut words = format!("{tasks} in {}.", lanes.duration);
     for lane in &lanes.lanes {
         // What is aborted is dropped, and not polled.
@@ -47,9 +45,5 @@ pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
 
 /// The tasks that have no lane, in words.
 pub(crate) fn more_tasks(lanes: &Lanes) -> Option<String> {
-    match lanes.undrawn {
-        0 => None,
-        1 => Some("and 1 more task".to_owned()),
-        tasks => Some(format!("and {tasks} more tasks")),
-    }
+    (lanes.undrawn > 0).then(|| format!("and {}", count(lanes.undrawn, "more task")))
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::names::Names;
 use super::narrator::Narrator;
 use crate::task::TaskId;
-use crate::trace::{Cause, Effect, Event, Place, Record, TimerId, UnparkCause, WaitsOn};
+use crate::trace::{Cause, Event, Place, Record, TimerId, WaitsOn};
 
 /// `{"watchglass": 1, "records": [...]}`, a line a record.
 pub(crate) fn log(records: &[Record]) -> String {
@@ -52,7 +52,7 @@ fn event(event: &Event) -> Map<String, Value> {
         ),
         Event::Woken { task, by, effect } => (
             "Woken",
-            json!({"task": id(*task), "by": cause(*by), "effect": effect_name(*effect)}),
+            json!({"task": id(*task), "by": cause(*by), "effect": format!("{effect:?}")}),
         ),
         Event::PollStarted { task, why } => (
             "PollStarted",
@@ -138,7 +138,7 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
             json!({"from_ns": ns(*from), "to_ns": ns(*to)}),
         ),
         Event::Parked { until } => ("Parked", json!({"until_ns": until.map(ns)})),
-        Event::Unparked { by } => ("Unparked", json!({"by": unpark_name(*by)})),
+        Event::Unparked { by } => ("Unparked", json!({"by": format!("{by:?}")})),
         Event::BlockingDone {
             task,
             thread,
@@ -217,22 +217,6 @@ pub(crate) fn place_value(place: Place) -> Value {
     match place {
         Place::Due => json!("due"),
         Place::Slot { level, slot } => json!({"level": level, "slot": slot}),
-    }
-}
-
-fn effect_name(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Queued => "Queued",
-        Effect::AlreadyQueued => "AlreadyQueued",
-        Effect::Finished => "Finished",
-    }
-}
-
-fn unpark_name(by: UnparkCause) -> &'static str {
-    match by {
-        UnparkCause::Deadline => "Deadline",
-        UnparkCause::OtherThread => "OtherThread",
-        UnparkCause::Spurious => "Spurious",
     }
 }
 

@@ -11,7 +11,7 @@ use super::names::{Names, Span};
 use crate::task::TaskId;
 use crate::trace::{
     At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, Seconds, Stage, State, TaskKind,
-    TaskState, TimerId, TimerKind, UnparkCause, Wait, WaitsOn, in_program,
+    TaskState, TimerId, TimerKind, Wait, WaitsOn, in_program,
 };
 
 /// That a closure waited for a thread of the pool for less than this is not told: to start one takes some time, too.
@@ -292,10 +292,10 @@ impl<'a> Narrator<'a> {
                     lies(*place)
                 )
             }
-            Event::TimerHandedOver { timer, task } => match task {
-                Some(task) => format!("{timer} will wake {} instead", self.name(*task)),
-                None => format!("{timer} will use another waker instead"),
-            },
+            Event::TimerHandedOver {
+                timer,
+                task: Some(task),
+            } => format!("{timer} will wake {} instead", self.name(*task)),
             Event::Cascaded { timer, place } => {
                 format!("the wheel turns: {timer} is now {}", lies(*place))
             }
@@ -320,20 +320,6 @@ impl<'a> Narrator<'a> {
                     self.time(*until)
                 )
             }
-            Event::Parked { until: None } => {
-                "nothing is ready: the thread parks until it is woken".to_owned()
-            }
-            Event::Unparked { by } => match by {
-                UnparkCause::Deadline => {
-                    "the thread runs again: the next deadline has come".to_owned()
-                }
-                UnparkCause::OtherThread => {
-                    "the thread runs again: another thread unparked it".to_owned()
-                }
-                UnparkCause::Spurious => {
-                    "the thread runs again, for no reason of its own".to_owned()
-                }
-            },
             Event::ClockAdvanced { from, to } => format!(
                 "nothing is ready: virtual time jumps from {} to {}",
                 self.time(*from),
@@ -416,7 +402,6 @@ impl<'a> Narrator<'a> {
     /// Why a task is woken, from its own point of view.
     pub(crate) fn why(&self, cause: Cause) -> String {
         match cause {
-            Cause::Spawned => "it is new".to_owned(),
             Cause::Timer(timer) => match self.fired(timer) {
                 Some(fired) => {
                     let came = match fired.kind {
@@ -429,12 +414,8 @@ impl<'a> Narrator<'a> {
                 None => format!("its {timer} fired"),
             },
             Cause::Task(task) => format!("{} woke it", self.name(task)),
-            Cause::Itself => "it woke itself".to_owned(),
-            Cause::OtherThread => "another thread woke it".to_owned(),
-            Cause::NotRunning => "it was woken while its executor did not run".to_owned(),
-            Cause::Outside => "it was woken while no task was running".to_owned(),
             Cause::Joined(task) => format!("{}, which it awaits, has ended", self.name(task)),
-            Cause::Aborted => "it was aborted".to_owned(),
+            other => other.to_string(),
         }
     }
 

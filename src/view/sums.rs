@@ -136,8 +136,7 @@ impl fmt::Display for Told<'_> {
         if sums.dropped > 0 {
             write!(f, " ({} dropped unfinished)", sums.dropped)?;
         }
-        write!(f, ", ")?;
-        write!(f, "{}, ", count(polls, "poll"))?;
+        write!(f, ", {}, ", count(polls, "poll"))?;
         write!(
             f,
             "{} ({} did nothing), ",
@@ -180,7 +179,8 @@ fn covered(mut spans: Vec<(Duration, Duration)>) -> Duration {
     covered
 }
 
-fn count(number: usize, noun: &str) -> String {
+/// `1 task`, `2 tasks`.
+pub(super) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::trace::{LongPoll, TaskKind, TimerKind};
+use crate::trace::{Effect, LongPoll, TaskKind, TimerKind, UnparkCause};
 
 fn task(slot: u32) -> TaskId {
     TaskId::new(slot, NonZeroU32::MIN)
@@ -282,18 +282,4 @@ fn each_cause_wait_place_and_end_has_its_own_name() {
     for (told, expected) in told {
         assert_eq!(told, expected);
     }
-    let effects = [Effect::Queued, Effect::AlreadyQueued, Effect::Finished];
-    assert_eq!(
-        effects.map(effect_name),
-        ["Queued", "AlreadyQueued", "Finished"]
-    );
-    let ends = [
-        UnparkCause::Deadline,
-        UnparkCause::OtherThread,
-        UnparkCause::Spurious,
-    ];
-    assert_eq!(
-        ends.map(unpark_name),
-        ["Deadline", "OtherThread", "Spurious"]
-    );
 }
