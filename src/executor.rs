@@ -71,10 +71,43 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// near as that, nor where somebody observes, who sees every wait as a park, nor where
 /// [`Builder::spin`](crate::Builder::spin) forbids it.
 ///
+/// # In a loop of your own
+///
+/// Where another loop has the thread, that of a game or a window, say, let it run the executor a little, again and
+/// again. What another thread has woken is seen at the next [`step`](Executor::step).
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use watchglass::{Executor, Step, sleep};
+///
+/// /// Runs what can run, but no longer than the budget. Gives when to come back at the latest; `None` if only another
+/// /// thread can wake somebody.
+/// fn pump(executor: &Executor, budget: Duration) -> Option<Instant> {
+///     let end = Instant::now() + budget;
+///     while Instant::now() < end {
+///         if executor.step() == Step::Idle {
+///             return executor.next_deadline();
+///         }
+///     }
+///     Some(Instant::now()) // Somebody is ready: a deadline says nothing of that.
+/// }
+///
+/// let executor = Executor::new();
+/// let task = executor.spawn(sleep(Duration::from_millis(5)));
+/// while let Some(again) = pump(&executor, Duration::from_millis(2)) {
+///     // What else the program has to do.
+///     std::thread::sleep(again.saturating_duration_since(Instant::now()));
+/// }
+/// assert!(task.is_finished());
+/// ```
+///
+/// Or leave the waiting to the executor, which then runs at once whatever is woken:
+/// `executor.block_on(sleep_until(next_frame))`.
+///
 /// # Dropping
 ///
 /// Dropping an executor drops every future in it, on this thread, and those that are spawned by
-/// these drops too. Handles then resolve to a cancellation. (An output belongs to its handle, so one that
+/// these drops too. A panic in one of them ends there. Handles then resolve to a cancellation. (An output belongs to its handle, so one that
 /// holds its own handle is never dropped.) Closures that wait for a thread of the pool are not run any
 /// more: the thread that comes to one drops it. Those that run are left to finish, and nobody waits for them.
 pub struct Executor {
@@ -103,7 +136,7 @@ pub struct Executor {
 /// assert_eq!(executor.step(), Step::Polled(task.id()));
 /// assert_eq!(executor.step(), Step::Idle);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
     /// One task was polled, or dropped if it had been aborted.
@@ -163,7 +196,7 @@ impl Executor {
     /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        match self.try_block_on(future) {
+        match self.run_to_end("block_on", future) {
             Ok(output) => output,
             Err(stalled) => {
                 self.tell_seed();
@@ -190,9 +223,15 @@ impl Executor {
     /// ```
     #[track_caller]
     pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Stalled> {
+        self.run_to_end("try_block_on", future)
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn run_to_end<F: Future>(&self, called: &str, future: F) -> Result<F::Output, Stalled> {
         let advice = "whose thread it would block: `.await` the future instead, or move the blocking call to \
                       `watchglass::spawn_blocking`";
-        let _entered = self.enter("block_on", advice);
+        let _entered = self.enter(called, advice);
         let mut future = pin!(Some(future));
         let at = Location::caller();
         let mut main = MainTask::start(&self.shared, type_name::<F>(), at);
@@ -387,8 +426,9 @@ impl Executor {
         self.shared.clock.instant_of(next_wake_ns)
     }
 
-    /// How many tasks have not finished: at the end of a test, 0, if none was forgotten. It looks at each place in
-    /// the table of tasks.
+    /// How many tasks have not finished: at the end of a test, 0, if none was forgotten. One that was aborted, as by
+    /// the drop of a [`JoinSet`](crate::JoinSet), has not finished until its turn comes: a `block_on` of a
+    /// [`sleep`](crate::sleep) lets it come. It looks at each place in the table of tasks.
     ///
     /// ```
     /// let executor = watchglass::Executor::new();

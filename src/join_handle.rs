@@ -24,7 +24,8 @@ use crate::waiter::Joiner;
 ///
 /// # Panics
 ///
-/// Where no executor runs on this thread. [`Executor::spawn`](crate::Executor::spawn) works there.
+/// Where no executor runs on this thread. [`Executor::spawn`](crate::Executor::spawn) works there. (A `Drop` may run
+/// anywhere: there rather send what is to be cleaned up to a task, through a channel.)
 ///
 /// ```
 /// watchglass::block_on(async {

@@ -42,7 +42,8 @@ use crate::waiter::Waiter;
 /// # Dropping
 ///
 /// Dropping the set aborts every task in it, in the order of their ids, and so does not wait for them:
-/// each is dropped when its turn comes.
+/// each is dropped when its turn comes. If `block_on` is over before that, they are dropped in the executor's next
+/// call, or with the executor.
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {
@@ -77,7 +78,7 @@ impl Ended {
     }
 }
 
-impl<T: 'static> JoinSet<T> {
+impl<T> JoinSet<T> {
     /// An empty set.
     pub fn new() -> Self {
         let ended = Rc::new(Ended::default());
@@ -91,8 +92,13 @@ impl<T: 'static> JoinSet<T> {
             ended,
         }
     }
+}
 
+impl<T: 'static> JoinSet<T> {
     /// Spawns a future on the executor that runs on this thread, into the set.
+    ///
+    /// To abort one task while [`join_next`](JoinSet::join_next) is awaited, which borrows the set, keep an
+    /// [`AbortHandle`](crate::AbortHandle) of it: `let task = spawn(f); let stop = task.abort_handle(); set.insert(task);`
     ///
     /// # Panics
     ///
@@ -180,7 +186,9 @@ impl<T: 'static> JoinSet<T> {
     /// });
     /// ```
     pub fn join_next_with_id(&mut self) -> JoinNextWithId<'_, T> {
-        JoinNextWithId(self.join_next())
+        JoinNextWithId {
+            next: self.join_next(),
+        }
     }
 
     /// [`join_next`](JoinSet::join_next), for a future or a stream of your own that has a set in it: whoever
@@ -289,6 +297,25 @@ impl<T> JoinSet<T> {
 
     /// [Aborts](JoinHandle::abort) every task, in the order of their ids. They stay in the set until
     /// they are joined.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use watchglass::{JoinSet, sleep, timeout};
+    ///
+    /// // The end of a program: who is not done within a second is stopped.
+    /// watchglass::Executor::builder().virtual_time().build().block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(sleep(Duration::from_millis(500)));
+    ///     set.spawn(sleep(Duration::from_secs(60)));
+    ///     let all = async { while set.join_next().await.is_some() {} };
+    ///     let all_are_done = timeout(Duration::from_secs(1), all).await.is_ok();
+    ///     assert!(!all_are_done);
+    ///     set.abort_all();
+    ///     while let Some(outcome) = set.join_next().await {
+    ///         assert!(outcome.unwrap_err().is_cancelled());
+    ///     }
+    /// });
+    /// ```
     pub fn abort_all(&self) {
         self.handles.values().for_each(JoinHandle::abort);
     }
@@ -347,7 +374,9 @@ pub struct JoinNext<'a, T> {
 
 /// The future of [`JoinSet::join_next_with_id`].
 #[must_use = "this waits only when you `.await` it"]
-pub struct JoinNextWithId<'a, T>(JoinNext<'a, T>);
+pub struct JoinNextWithId<'a, T> {
+    next: JoinNext<'a, T>,
+}
 
 impl<T: 'static> Future for JoinNext<'_, T> {
     type Output = Option<Result<T, JoinError>>;
@@ -364,7 +393,7 @@ impl<T: 'static> Future for JoinNextWithId<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_next(cx)
+        self.next.poll_next(cx)
     }
 }
 
@@ -390,7 +419,7 @@ impl<T> Drop for JoinNext<'_, T> {
     }
 }
 
-impl<T: 'static> Default for JoinSet<T> {
+impl<T> Default for JoinSet<T> {
     fn default() -> Self {
         JoinSet::new()
     }
@@ -425,7 +454,9 @@ impl<T> fmt::Debug for JoinNext<'_, T> {
 
 impl<T> fmt::Debug for JoinNextWithId<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("JoinNextWithId").field(&self.0).finish()
+        f.debug_struct("JoinNextWithId")
+            .field("next", &self.next)
+            .finish()
     }
 }
 

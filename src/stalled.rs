@@ -49,7 +49,7 @@ pub struct StuckTask {
     pub spawned_at: &'static Location<'static>,
     /// The `.await` at which it waits. `None` if it waits for something that is not watchglass's, a
     /// channel, say. It may be a place in the standard library or in another crate, see
-    /// [`Event::Waits`](crate::trace::Event::Waits), or one that the task gave up waiting at in its last poll, in
+    /// [`Event::Waits`], or one that the task gave up waiting at in its last poll, in
     /// another crate's `select!`, say. If it `waits_elsewhere`, it is the `.await` of that handle, also if another
     /// was polled last.
     pub waits_at: Option<&'static Location<'static>>,

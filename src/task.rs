@@ -7,6 +7,7 @@
 use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 use std::mem;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::pin::Pin;
@@ -251,7 +252,8 @@ impl Task for Failed {
     }
 }
 
-/// Why a task has no output: it panicked, or it was cancelled.
+/// Why a task has no output: it panicked, or it was cancelled. It does not say which task: for that take the handle's
+/// [`id`](crate::JoinHandle::id) before.
 ///
 /// ```
 /// watchglass::block_on(async {
@@ -337,6 +339,26 @@ impl fmt::Debug for JoinError {
 }
 
 impl std::error::Error for JoinError {}
+
+/// For `?` in a function that gives an `io::Result`.
+///
+/// ```
+/// use std::io;
+/// use std::time::Duration;
+/// use watchglass::{block_on, spawn_blocking, timeout};
+///
+/// async fn load(path: &'static str) -> io::Result<Vec<u8>> {
+///     let reads = spawn_blocking(move || std::fs::read(path));
+///     timeout(Duration::from_secs(5), reads).await??
+/// }
+///
+/// assert_eq!(block_on(load("no such file")).unwrap_err().kind(), io::ErrorKind::NotFound);
+/// ```
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> Self {
+        io::Error::other(error)
+    }
+}
 
 #[cfg(test)]
 mod tests {

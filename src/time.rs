@@ -26,7 +26,8 @@ use crate::waiter::Waiter;
 use crate::wheel::Key;
 
 /// The time on the clock of the executor that runs on this thread: virtual time, if it is virtual.
-/// Outside of an executor it is `Instant::now()`.
+/// Outside of an executor it is `Instant::now()`, and so in a closure of
+/// [`spawn_blocking`](crate::spawn_blocking): take the time before, and move it in.
 ///
 /// ```
 /// use std::time::Duration;
@@ -189,7 +190,44 @@ impl Sleep {
     }
 
     /// Gives it another deadline, whether it is waiting or done. Whoever awaits it need not poll it
-    /// again for that.
+    /// again for that. With virtual time, count deadlines from [`now()`].
+    ///
+    /// A sleep that is done is ready at each poll. So in a loop around [`race`](crate::race) or a `select!`, give it a
+    /// new deadline, or one that never comes: `nap = sleep(Duration::MAX)`. To await it more than once, or to race it
+    /// and keep it, take `&mut nap`: a sleep is `Unpin`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use watchglass::{Executor, now, race, sleep, spawn};
+    ///
+    /// // Debounce: what comes in a burst is handled once, when nothing more has come for 10 ms.
+    /// Executor::builder().virtual_time().build().block_on(async {
+    ///     let (sender, receiver) = async_channel::unbounded();
+    ///     let _presses = spawn(async move {
+    ///         for pause in [1, 1, 50, 1, 50] {
+    ///             sender.send("pressed").await.unwrap();
+    ///             sleep(Duration::from_millis(pause)).await;
+    ///         }
+    ///     });
+    ///     let (mut quiet, mut bursts) = (sleep(Duration::MAX), 0);
+    ///     loop {
+    ///         let press = async { Some(receiver.recv().await) };
+    ///         let silence = async {
+    ///             (&mut quiet).await;
+    ///             None
+    ///         };
+    ///         match race(press, silence).await {
+    ///             Some(Ok(_)) => quiet.reset(now() + Duration::from_millis(10)),
+    ///             Some(Err(_)) => break, // Nobody can press any more.
+    ///             None => {
+    ///                 bursts += 1;
+    ///                 quiet = sleep(Duration::MAX);
+    ///             }
+    ///         }
+    ///     }
+    ///     assert_eq!(bursts, 2);
+    /// });
+    /// ```
     pub fn reset(&mut self, deadline: Instant) {
         let state = mem::replace(&mut self.state, State::Until(deadline));
         self.state = match state {

@@ -446,3 +446,14 @@ fn who_polls_a_set_that_is_detached_is_told_by_whom() {
         assert_eq!(woken.collect::<Vec<_>>(), [by]);
     }
 }
+
+#[test]
+fn a_struct_that_is_generic_may_hold_a_set() {
+    struct Holds<T>(JoinSet<T>);
+    impl<T> Holds<T> {
+        fn new() -> Self {
+            Holds(JoinSet::default())
+        }
+    }
+    assert!(Holds::<&str>::new().0.is_empty());
+}

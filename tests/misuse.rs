@@ -112,7 +112,7 @@ fn what_a_running_executor_cannot_let_happen_says_what_to_do_instead() {
         let other = Executor::new();
         assert_panics(blocks, || block_on(async {}));
         assert_panics(blocks, || other.block_on(async {}));
-        assert_panics(blocks, || other.try_block_on(async {}));
+        assert_panics(&format!("try_{blocks}"), || other.try_block_on(async {}));
         assert_panics(&steps("step"), || other.step());
         assert_panics(&steps("run_until_idle"), || other.run_until_idle());
         // What was refused has done no harm, and to spawn there is allowed.

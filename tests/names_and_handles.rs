@@ -245,7 +245,7 @@ fn what_is_shown_of_builders_sets_and_futures_says_what_they_hold() {
     );
     assert_eq!(
         format!("{:?}", set.join_next_with_id()),
-        "JoinNextWithId(JoinNext { set: JoinSet { tasks: 2, ended: 1 } })"
+        "JoinNextWithId { next: JoinNext { set: JoinSet { tasks: 2, ended: 1 } } }"
     );
     // Nor need an output have one.
     struct NoDebug;

@@ -61,6 +61,7 @@ pub fn interval(period: Duration) -> Interval {
 ///     }
 /// });
 /// ```
+#[must_use = "an interval ticks only when you await its `tick()`"]
 #[derive(Debug)]
 pub struct Interval {
     period: Duration,
@@ -70,7 +71,8 @@ pub struct Interval {
 impl Interval {
     /// Waits for the next tick and gives the time for which it was set.
     ///
-    /// If the future is dropped before it is done, no tick is lost.
+    /// If the future is dropped before it is done, no tick is lost, and whoever has polled it is still woken. So a
+    /// stream of your own may poll a new one each time: `Pin::new(&mut interval.tick()).poll(cx)`.
     pub fn tick(&mut self) -> Tick<'_> {
         Tick { interval: self }
     }

@@ -1,6 +1,7 @@
 //! `timeout`: a future that has only so long.
 
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -107,7 +108,7 @@ impl<F> fmt::Debug for Timeout<F> {
 ///     Err(Elapsed) => println!("the time was up"),
 /// }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Elapsed;
 
 impl fmt::Display for Elapsed {
@@ -117,3 +118,10 @@ impl fmt::Display for Elapsed {
 }
 
 impl std::error::Error for Elapsed {}
+
+/// For `?` in a function that gives an `io::Result`: of the kind [`TimedOut`](io::ErrorKind::TimedOut).
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        io::Error::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}

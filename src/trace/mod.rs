@@ -7,7 +7,7 @@
 //! Events are sent from where they happen, after the executor's own state has changed, so an
 //! observer sees nothing that is not yet true. (But for the park, which is told before: afterwards is too late.)
 //! Without an observer, a poll and a wake do not look for one, and each of the other places costs one branch that
-//! the processor predicts; `scripts/cost-of-events` counts what they cost together.
+//! the processor predicts. (In the repository, `scripts/cost-of-events` counts what they cost together.)
 
 mod event;
 mod words;

@@ -21,26 +21,40 @@ use crate::guard::contain;
 /// tuple are one, and so is an `Rc` of one, for whoever wants to look at it afterwards:
 ///
 /// ```
-/// use std::cell::Cell;
+/// use std::cell::RefCell;
+/// use std::collections::HashMap;
 /// use std::rc::Rc;
 /// use watchglass::trace::{Event, Observer, Record, Recording};
+/// use watchglass::{Executor, TaskId, spawn_named, yield_now};
 ///
+/// /// How often each task is polled. An id means nothing to a reader: the name is told once, at the beginning.
 /// #[derive(Default)]
-/// struct Polls(Cell<u32>);
+/// struct Polls {
+///     alive: RefCell<HashMap<TaskId, (String, u32)>>,
+///     ended: RefCell<Vec<(String, u32)>>,
+/// }
 ///
 /// impl Observer for Polls {
 ///     fn observe(&self, record: &Record) {
-///         if matches!(record.event, Event::PollEnded { .. }) {
-///             self.0.set(self.0.get() + 1);
+///         let mut alive = self.alive.borrow_mut();
+///         match &record.event {
+///             Event::Spawned { task, name, .. } => drop(alive.insert(*task, (name.to_string(), 0))),
+///             Event::PollStarted { task, .. } => {
+///                 alive.entry(*task).and_modify(|(_, polls)| *polls += 1);
+///             }
+///             Event::Completed { task } | Event::Cancelled { task } | Event::Panicked { task, .. } => {
+///                 self.ended.borrow_mut().extend(alive.remove(task));
+///             }
+///             _ => {}
 ///         }
 ///     }
 /// }
 ///
 /// let (polls, recording) = (Rc::new(Polls::default()), Recording::new());
 /// let observer = (polls.clone(), recording.clone());
-/// let executor = watchglass::Executor::builder().observer(observer).build();
-/// executor.block_on(watchglass::yield_now());
-/// assert_eq!(polls.0.get(), 2);
+/// let executor = Executor::builder().observer(observer).build();
+/// executor.block_on(async { spawn_named("polite", yield_now()).await }).unwrap();
+/// assert_eq!(polls.ended.take()[0], ("polite".to_owned(), 2));
 /// assert!(recording.len() > 2);
 /// ```
 ///

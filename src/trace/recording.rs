@@ -9,7 +9,9 @@ use super::{Event, Observer, Record};
 
 /// Keeps every event of the executor that it observes, in order.
 ///
-/// A clone is another handle on the same log, so keep one and give one to the executor:
+/// A clone is another handle on the same log, so keep one and give one to the executor. Make one for each executor:
+/// the views take what is in it for one run. It stays on its thread, but the records that
+/// [`take`](Recording::take) gives may be sent to another.
 ///
 /// ```
 /// use watchglass::Executor;
@@ -43,7 +45,8 @@ impl Recording {
         records.iter().map(|record| record.event.clone()).collect()
     }
 
-    /// Moves everything recorded so far out; what happens next is recorded as before.
+    /// Moves everything recorded so far out; what happens next is recorded as before. A view of that does not know
+    /// the tasks from before.
     pub fn take(&self) -> Vec<Record> {
         self.records.take()
     }

@@ -179,8 +179,15 @@ impl Recording {
         self.read(chrome::trace)
     }
 
-    /// The events as JSON, with the story's sentences: times in nanoseconds, ids as they are
-    /// displayed.
+    /// The events as JSON: `{"watchglass": 1, "records": [..]}`, one object a line.
+    ///
+    /// Each has `seq`, `time_ns`, `event` (the name of the [`Event`](crate::trace::Event)), `says` (the story's
+    /// sentence) and the event's fields under their own names; the name of a `Duration` has `_ns` added to it, and it is
+    /// in nanoseconds. Tasks, timers and places in the source are texts: `"#3"`, `"timer 0"`, `"file:line:column"`. Of
+    /// an enum without fields the text is the variant's name; a [`Cause`](crate::trace::Cause) and a
+    /// [`WaitsOn`](crate::trace::WaitsOn) are objects, such as `{"kind": "Timer", "timer": "timer 0"}`; a
+    /// [`Place`](crate::trace::Place) is `"due"` or `{"level": 3, "slot": 4}`; `None` is `null`. The fields of a
+    /// [`LongPoll`](crate::trace::LongPoll) are those of its event. Pass over events that you do not know.
     ///
     /// ```
     /// # use watchglass::{Executor, trace::Recording};
