@@ -94,3 +94,7 @@ pub mod in_a_debugger {}
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/lab.md")]
 pub mod lab {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/mistakes.md")]
+pub mod mistakes {}

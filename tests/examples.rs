@@ -308,12 +308,12 @@ fn one_sleep_takes_eight_steps() {
 
 1. block_on makes its future a task, the main task, and polls it.
    * s  #0 `program` was given to block_on at *
-   * s  #0 was woken: it is new; it goes to the back of the ready queue
+   * s  #0 goes to the back of the ready queue: it is new
    * s  #0 is polled: it is new
 
 2. The main task spawns another: it is put in the ready queue. Then main awaits its handle.
    * s  #1 `sleeper` was spawned at *
-   * s  #1 was woken: it is new; it goes to the back of the ready queue
+   * s  #1 goes to the back of the ready queue: it is new
    * s  #0 waits for #1 to end at *
    * s  #0 returned Pending after *
 

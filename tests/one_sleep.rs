@@ -25,11 +25,11 @@ fn one_sleep_is_these_events_and_no_others() {
     let expected = [
         // 1. block_on enters the executor and polls main.
         "#0 `program` was given to block_on at tests/one_sleep.rs:16:27",
-        "#0 was woken: it is new; it goes to the back of the ready queue",
+        "#0 goes to the back of the ready queue: it is new",
         "#0 is polled: it is new",
         // 2. spawn puts the future in its slot and its id at the back of the ready queue.
         "#1 `task_async` was spawned at tests/one_sleep.rs:16:44",
-        "#1 was woken: it is new; it goes to the back of the ready queue",
+        "#1 goes to the back of the ready queue: it is new",
         "#0 waits for #1 to end at tests/one_sleep.rs:16:64",
         "#0 returned Pending",
         // 3. The executor pops the id and polls the future.

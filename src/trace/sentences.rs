@@ -55,6 +55,11 @@ impl fmt::Display for Event {
                 kind,
                 at,
             } => write!(f, "{task} `{}` {kind} at {at}", OneLine(name)),
+            Event::Woken {
+                task,
+                by: by @ Cause::Spawned,
+                effect: Effect::Queued,
+            } => write!(f, "{task} goes to the back of the ready queue: {by}"),
             Event::Woken { task, by, effect } => write!(f, "{task} was woken: {by}; {effect}"),
             Event::PollStarted {
                 task,
