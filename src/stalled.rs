@@ -211,7 +211,7 @@ impl fmt::Display for Stalled {
             false => write!(
                 f,
                 "\nWakers of {} are held. The executor was promised that nobody outside uses them: if another \
-                 thread does, build it with `.closed_world(false)`",
+                 thread does, build it with `.closed_world(false)`, or leave `closed` out of WATCHGLASS",
                 held.join(", ")
             ),
         }

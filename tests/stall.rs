@@ -803,7 +803,7 @@ fn a_stall_says_whose_wakers_it_was_promised_that_nobody_uses() {
     thread.join().unwrap();
     let text = stalled.to_string();
     let says = "\nWakers of #0.1, #2 are held. The executor was promised that nobody outside uses them: if another \
-        thread does, build it with `.closed_world(false)`";
+        thread does, build it with `.closed_world(false)`, or leave `closed` out of WATCHGLASS";
     assert!(text.ends_with(says), "{text}");
     let held = stalled
         .tasks()

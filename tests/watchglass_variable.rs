@@ -166,7 +166,7 @@ fn a_wrong_value_is_refused_before_anything_runs() {
     let output = run("asynchronous", "story,svgg:x", "");
     assert!(!output.status.success());
     assert_eq!(printed(&output), "");
-    assert!(complained(&output).contains("WATCHGLASS=svgg:x asks for nothing that there is"));
+    assert!(complained(&output).contains("WATCHGLASS=svgg:x is not known"));
     assert!(complained(&output).contains("html:FILE"));
 }
 
@@ -209,6 +209,14 @@ fn every_view_is_written_and_each_run_has_files_of_its_own() {
     // It makes two executors, one after the other.
     let output = run("who_blocked_the_loop", &views.join(","), "");
     assert!(output.status.success(), "{}", complained(&output));
+    for written in ["run.svg", "run-2.svg", "run.html"] {
+        let told = format!("watchglass: {} is written\n", file(written));
+        assert!(
+            complained(&output).contains(&told),
+            "{}",
+            complained(&output)
+        );
+    }
     for (name, begins) in [
         ("story", "0.0"),
         ("timeline", "|0.000 s"),

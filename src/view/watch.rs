@@ -107,7 +107,7 @@ struct Watch {
 impl Watch {
     fn begin(run: usize, views: Vec<View>, own: Option<Box<dyn Observer>>) -> Self {
         let printed = Printed::watch().unwrap_or_else(|error| {
-            complain(&format!(
+            say(&format!(
                 "what the program prints cannot be watched: {error}"
             ));
             None
@@ -153,7 +153,7 @@ impl Watch {
             record.seq = records as u64;
             self.recording.observe_owned(record);
         } else if !self.is_full.replace(true) {
-            complain(&format!(
+            say(&format!(
                 "there have been {records} events: what happens from now on is in no view"
             ));
         }
@@ -175,7 +175,7 @@ impl Watch {
             match self.show(view) {
                 // Nobody reads any more: `.. | head`, say.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                Err(error) => complain(&format!("{view} cannot be shown: {error}")),
+                Err(error) => say(&format!("{view} cannot be shown: {error}")),
                 Ok(()) => {}
             }
         }
@@ -206,6 +206,7 @@ impl Watch {
     fn save(&self, file: &Path, text: &str) -> io::Result<()> {
         let file = numbered(file, self.run);
         let Err(error) = fs::write(&file, text) else {
+            say(&format!("{} is written", file.display()));
             return Ok(());
         };
         let name = file.file_name().unwrap_or(OsStr::new("run"));
@@ -216,10 +217,10 @@ impl Watch {
         ));
         let (file, shown) = (file.display(), instead.display());
         match fs::write(&instead, text) {
-            Ok(()) => complain(&format!(
+            Ok(()) => say(&format!(
                 "cannot write {file}: {error}; it was saved as {shown} instead"
             )),
-            Err(_) => complain(&format!(
+            Err(_) => say(&format!(
                 "cannot write {file}: {error}; nor can {shown} be written"
             )),
         }
@@ -243,7 +244,7 @@ impl Observer for Watch {
             }
             // A program that spins for ever has no end at which a view could say so.
             Event::Spinning { .. } if !self.has_told_spin.replace(true) => {
-                complain(&format!("{}{}", which(self.run), record.event));
+                say(&format!("{}{}", which(self.run), record.event));
             }
             _ => {}
         }
@@ -268,7 +269,7 @@ impl Drop for Watch {
     /// Where the program's own observer has panicked, nobody was told of the end.
     fn drop(&mut self) {
         if !self.has_shown.get() {
-            complain("an observer has panicked: what happened after that is not shown");
+            say("an observer has panicked: what happened after that is not shown");
             self.show_all();
         }
     }
@@ -306,7 +307,7 @@ fn program() -> String {
 }
 
 /// Nobody may be there to read it.
-fn complain(message: &str) {
+fn say(message: &str) {
     let _ = writeln!(io::stderr(), "watchglass: {message}");
 }
 

@@ -108,14 +108,13 @@ impl fmt::Display for Unknown {
             let extension = if kind == "chrome" { "json" } else { kind };
             return write!(
                 f,
-                "WATCHGLASS={} says no file: it is {kind}:FILE, as in WATCHGLASS={kind}:target/run.{extension}",
+                "WATCHGLASS={} names no file: write {kind}:FILE, as in WATCHGLASS={kind}:run.{extension}",
                 self.value
             );
         }
         write!(
             f,
-            "WATCHGLASS={} asks for nothing that there is. These there are, and several may be \
-             joined by commas:\n\
+            "WATCHGLASS={} is not known. These are, and several may be joined by commas:\n\
              \x20 story        every event as a sentence, after the run (story:FILE: into a file)\n\
              \x20 timeline     a lane for each task, as text (timeline:FILE: into a file)\n\
              \x20 step         walk through the run, forward and back\n\
@@ -165,7 +164,7 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(
-                message.starts_with(&format!("WATCHGLASS={value} asks")),
+                message.starts_with(&format!("WATCHGLASS={value} is not known")),
                 "{message}"
             );
             for right in [
@@ -183,7 +182,7 @@ mod tests {
         for value in ["svg", "html", "html:", "json"] {
             let message = Wish::read(value).unwrap_err().to_string();
             let kind = value.trim_end_matches(':');
-            assert!(message.contains(&format!("it is {kind}:FILE")), "{message}");
+            assert!(message.contains(&format!("write {kind}:FILE")), "{message}");
         }
     }
 }
