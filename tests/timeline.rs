@@ -589,6 +589,7 @@ fn a_closure_that_waits_for_a_thread_is_not_drawn_as_running() {
         picture.contains("<title>a thread of the pool</title>"),
         "{picture}"
     );
+    assert!(picture.contains("polled (poll 1): it is new; it took "));
     let waited = recording.story().matches(", and had waited ").count();
     assert_eq!(waited, 1);
 }
@@ -645,4 +646,33 @@ fn very_many_polls_do_not_hide_that_a_task_sleeps() {
         .filter(|pair| is_seen_between(pair))
         .count();
     assert!(gaps > 590, "{gaps}");
+}
+
+#[test]
+fn a_name_in_wide_letters_keeps_the_rows_on_the_axis() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        let wide = spawn_named("画像をダウンロードする", sleep(secs(1)));
+        let narrow = spawn_named("narrow", sleep(secs(1)));
+        watchglass::join_all([wide, narrow]).await;
+    });
+    // Each of the letters takes two columns of a terminal: the first poll comes a column before the second's.
+    let before_poll = |name: &str| -> usize {
+        let row = timeline.lines().find(|row| row.starts_with(name)).unwrap();
+        let (before, _) = row.split_once("n#").unwrap();
+        before
+            .chars()
+            .map(|letter| {
+                if letter.is_ascii() || letter == '…' {
+                    1
+                } else {
+                    2
+                }
+            })
+            .sum()
+    };
+    let (wide, narrow) = (before_poll("画像"), before_poll("narrow"));
+    assert!(
+        wide < narrow && narrow <= wide + 3,
+        "{wide}, {narrow}: {timeline}"
+    );
 }

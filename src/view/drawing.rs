@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::axis::Axis;
 use super::findings::is_useless_wake;
 use super::lanes::{Arrow, Bar, Lane, Lanes, Poll, Waiting};
-use super::names::Names;
+use super::names::{Names, Span};
 use super::narrator::Narrator;
 use super::timer_rows::TimerRows;
 use crate::task::TaskId;
@@ -97,8 +97,13 @@ impl Drawing<'_> {
             }
             Event::Woken { task, by, .. } => self.woken(*task, *by, x),
             Event::PollStarted { task, why } => self.poll_started(*task, *why, told, record, x),
-            Event::PollEnded { task, ready, .. } => {
+            Event::PollEnded {
+                task, ready, took, ..
+            } => {
                 self.ends_poll(*task, x);
+                if let Some(poll) = self.lane(*task).and_then(|lane| lane.polls.last_mut()) {
+                    poll.told += &took_in_words(*took);
+                }
                 if !ready {
                     self.opens_wait(*task, x);
                 }
@@ -363,6 +368,14 @@ impl Drawing<'_> {
         for (lane, rows) in self.lanes.iter_mut().zip(timers) {
             lane.timers = rows;
         }
+    }
+}
+
+/// Nothing on the virtual clock.
+fn took_in_words(took: Duration) -> String {
+    match took.is_zero() {
+        true => String::new(),
+        false => format!("; it took {}", Span(took)),
     }
 }
 

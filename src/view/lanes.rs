@@ -3,6 +3,7 @@
 //!
 //! Positions go from 0, at the left, to 1 (see `axis.rs`). How the lanes come of records: `drawing.rs`.
 
+use super::names::columns_of;
 use crate::trace::{Cause, Seconds, Stage};
 
 pub(crate) struct Lanes {
@@ -116,7 +117,7 @@ impl Bar {
         if let Some(time) = self.label.strip_prefix("overdue since ") {
             labels.extend([format!("since {time}"), "overdue".to_owned()]);
         }
-        let fits = |label: &String| label.chars().count() <= letters;
+        let fits = |label: &String| columns_of(label) <= letters;
         labels.into_iter().find(fits)
     }
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use unicode_width::UnicodeWidthChar;
+
 use crate::task::TaskId;
 use crate::trace::{Event, OneLine, Record, Seconds, TaskKind};
 
@@ -95,28 +97,50 @@ impl Names {
 /// A task's name, without its middle where it is too long: what tells it from others, its id or a number of its own,
 /// is mostly at the end.
 pub(crate) fn name_that_fits(name: &str, columns: usize) -> String {
-    let letters: Vec<char> = name.chars().collect();
-    if letters.len() <= columns {
+    if columns_of(name) <= columns {
         return name.to_owned();
     }
+    let letters: Vec<char> = name.chars().collect();
     let space = letters.iter().rposition(|letter| *letter == ' ');
     let id = space.filter(|at| letters[at + 1..].first() == Some(&'#'));
     let id = id.map(|at| letters.len() - at);
     let kept = id.filter(|id| *id < columns).unwrap_or(columns / 3);
     let room = columns.saturating_sub(kept + 1);
-    let (begins, ends) = (&letters[..room], &letters[letters.len() - kept..]);
+    let begins = that_fit(letters.iter(), room);
+    let ends = that_fit(letters.iter().rev(), kept);
+    let (begins, ends) = (&letters[..begins], &letters[letters.len() - ends..]);
     begins.iter().chain(&['…']).chain(ends).collect()
 }
 
 /// The beginning of a text that is too long.
 pub(crate) fn beginning_that_fits(text: &str, columns: usize) -> String {
-    match text.chars().count() <= columns {
+    match columns_of(text) <= columns {
         true => text.to_owned(),
         false => {
-            let begins: String = text.chars().take(columns.saturating_sub(1)).collect();
-            begins + "…"
+            let letters: Vec<char> = text.chars().collect();
+            let begins = that_fit(letters.iter(), columns.saturating_sub(1));
+            letters[..begins].iter().chain(&['…']).collect()
         }
     }
+}
+
+/// How many letters fit.
+fn that_fit<'a>(letters: impl Iterator<Item = &'a char>, columns: usize) -> usize {
+    let widths = letters.scan(0, |sum, &letter| {
+        *sum += columns_of_letter(letter);
+        Some(*sum)
+    });
+    widths.take_while(|&width| width <= columns).count()
+}
+
+/// How many columns of a terminal a text takes.
+pub(crate) fn columns_of(text: &str) -> usize {
+    text.chars().map(columns_of_letter).sum()
+}
+
+/// Two for the letters of East Asia and for pictures, none for what changes the letter before.
+pub(crate) fn columns_of_letter(letter: char) -> usize {
+    letter.width().unwrap_or(0)
 }
 
 /// A run of the real clock that is shorter than this is told in microseconds: in milliseconds, all of it would

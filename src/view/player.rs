@@ -14,6 +14,7 @@ use super::json::lines;
 use super::names::Names;
 use super::sheet::escaped;
 use super::sources::Sources;
+use super::sums::Sums;
 use super::svg::picture_with_places;
 use crate::trace::{Event, Record};
 
@@ -45,7 +46,7 @@ pub(crate) fn page(title: &str, records: &[Record]) -> String {
     let (picture, places) = match timeline {
         Some(timeline) => timeline,
         None if records.is_empty() => Default::default(),
-        None => (no_timeline(), Vec::new()),
+        None => (no_timeline(records), Vec::new()),
     };
     let filled = [
         ("timeline", picture),
@@ -68,10 +69,12 @@ pub(crate) fn page(title: &str, records: &[Record]) -> String {
     page + rest
 }
 
-fn no_timeline() -> String {
+fn no_timeline(records: &[Record]) -> String {
+    let overlap = Sums::of(records).overlap(&Names::of(records));
+    let overlap = overlap.map_or(String::new(), |overlap| format!(" {overlap}."));
     format!(
         "<p class=\"none\">A run of more than {TIMELINE_LANES} tasks or {TIMELINE_RECORDS} steps has none in its \
-         page. WATCHGLASS=svg:FILE draws one of up to 200 tasks.</p>"
+         page. WATCHGLASS=svg:FILE draws one of up to 200 tasks.{overlap}</p>"
     )
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::findings;
 use super::lanes::{Bar, Lane, Lanes, Waiting};
-use super::names::{Names, name_that_fits};
+use super::names::{Names, columns_of, columns_of_letter, name_that_fits};
 use super::sums::Sums;
 use crate::trace::Record;
 
@@ -12,17 +12,20 @@ use crate::trace::Record;
 const COLUMNS: usize = 76;
 /// Names are cut off behind this.
 const NAME_COLUMNS: usize = 20;
+/// The cell behind a letter that takes two.
+const COVERED: char = '\0';
 
 pub(crate) fn text(records: &[Record]) -> String {
     // A poll has a column of its own, and half a one beside it.
     let lanes = Lanes::of(records, 1.0 / COLUMNS as f64);
-    let width = lanes.lanes.iter().map(|lane| lane.label.chars().count());
+    let width = lanes.lanes.iter().map(|lane| columns_of(&lane.label));
     let width = width.max().unwrap_or(0).clamp(6, NAME_COLUMNS);
     let mut text = String::new();
     let mut row = |name: &str, cells: &[char]| {
         let name = name_that_fits(name, NAME_COLUMNS);
-        let cells: String = cells.iter().collect();
-        let line = format!("{name:width$}  {cells}");
+        let cells: String = cells.iter().filter(|cell| **cell != COVERED).collect();
+        let room = " ".repeat(width.saturating_sub(columns_of(&name)));
+        let line = format!("{name}{room}  {cells}");
         text.push_str(line.trim_end());
         text.push('\n');
     };
@@ -149,7 +152,12 @@ fn idle(lanes: &Lanes) -> Vec<char> {
 }
 
 fn write_at(cells: &mut [char], at: usize, text: &str) {
-    for (cell, letter) in cells[at..].iter_mut().zip(text.chars()) {
-        *cell = letter;
+    let mut cells = cells[at..].iter_mut();
+    for letter in text.chars().filter(|&letter| columns_of_letter(letter) > 0) {
+        for shown in [letter, COVERED].iter().take(columns_of_letter(letter)) {
+            if let Some(cell) = cells.next() {
+                *cell = *shown;
+            }
+        }
     }
 }
