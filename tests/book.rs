@@ -444,7 +444,7 @@ fn run_console(block: &str) -> Result<String, String> {
             .expect("it is in there");
         let command_here = match target == root().join("target") {
             true => command.to_string(),
-            false => command.replace("target/", &format!("{}/", target.display())),
+            false => command.replace("target/", &format!("\"{}\"/", target.display())),
         };
         let output = Command::new("sh")
             .args(["-c", &format!("{{ {command_here}\n}} 2>&1")])

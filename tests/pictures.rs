@@ -80,7 +80,7 @@ fn kept(name: &str, executor: usize) -> String {
 }
 
 fn blessing() -> bool {
-    env::var_os("BLESS").is_some()
+    env::var_os("BLESS").is_some_and(|value| value == "1")
 }
 
 /// From now on the picture is the drawn one, or it should have been.

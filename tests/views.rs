@@ -110,9 +110,10 @@ fn json_has_each_number_under_its_own_name() {
             _ => {}
         }
     }
-    // On a busy machine other polls may be long, too.
-    seen.dedup();
-    assert_eq!(seen, ["BlockingDone", "LongPoll", "Stalled"]);
+    // On a busy machine other polls may be long, too, and before the closure has ended.
+    for event in ["BlockingDone", "LongPoll", "Stalled"] {
+        assert!(seen.contains(&event), "{event} is not in {seen:?}");
+    }
     assert!(some_are_delayed);
     assert!(
         recording.svg().contains("class=\"long\""),
