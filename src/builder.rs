@@ -281,6 +281,11 @@ mod tests {
     }
 
     #[test]
+    fn a_poll_is_long_from_the_limit_on_that_the_docs_state() {
+        assert_eq!(LONG_POLL, Duration::from_millis(100));
+    }
+
+    #[test]
     fn it_spins_unless_told_not_to() {
         let may_spin = |builder: Builder| builder.build().shared.spin.is_allowed;
         assert!(may_spin(Executor::builder()));

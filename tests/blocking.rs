@@ -154,6 +154,14 @@ fn a_panic_in_the_closure_goes_to_the_handle() {
 }
 
 #[test]
+fn a_closure_that_panics_is_told_as_run() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async { spawn_blocking(|| panic!("on purpose")).await.unwrap_err() });
+    let has_run = |event: &&Event| matches!(event, Event::BlockingDone { .. });
+    assert_eq!(recording.events().iter().filter(has_run).count(), 1);
+}
+
+#[test]
 fn the_pool_grows_to_its_bound_and_further_closures_wait() {
     const THREADS: usize = 4;
     no_hang(|| {
@@ -292,6 +300,7 @@ fn the_events_tell_of_the_closure_its_thread_and_its_times() {
     executor.block_on(async { spawn_blocking(|| thread::sleep(ms(5))).await.unwrap() });
     let log = Log::new();
     for event in recording.events() {
+        let told = event.to_string();
         match event {
             Event::BlockingStarted { task } => log.push(format!("{task} started")),
             Event::BlockingDone {
@@ -301,6 +310,8 @@ fn the_events_tell_of_the_closure_its_thread_and_its_times() {
                 queued,
             } => {
                 assert!(took >= ms(5) && queued < LONG, "{took:?} after {queued:?}");
+                let times = format!("run for {took:?} on {thread}, after waiting for {queued:?}");
+                assert!(told.ends_with(&times), "{told}");
                 log.push(format!("{task} done on {thread}"));
             }
             Event::Completed { task } => log.push(format!("{task} completed")),

@@ -193,17 +193,19 @@ fn random_programs_are_valid_and_every_view_shows_them() {
 fn a_run_that_stalls_is_valid_and_tells_what_was_found() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     let stalled = executor.try_block_on(async {
-        spawn(yield_now()).await.unwrap();
+        sleep(secs(1)).await;
         spawn(pending::<()>()).await.unwrap();
     });
     stalled.unwrap_err();
     let events = events(&recording);
     assert_valid(&events);
-    let found = events.iter().filter(|event| event["ph"] == "i");
-    let found: Vec<&str> = found.map(|event| event["name"].as_str().unwrap()).collect();
+    let found: Vec<&Value> = events.iter().filter(|event| event["ph"] == "i").collect();
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].contains("nobody holds its waker"));
-    assert!(found[1].starts_with("nothing can ever happen again"));
+    let says = |event: &Value| event["name"].as_str().unwrap().to_owned();
+    assert!(says(found[0]).contains("nobody holds its waker"));
+    assert!(says(found[1]).starts_with("nothing can ever happen again"));
+    let is_then = |event: &&Value| ns(&event["ts"]) >= 1_000_000_000;
+    assert!(found.iter().all(is_then), "{found:?}");
 }
 
 #[test]
@@ -323,6 +325,22 @@ fn a_log_that_ends_while_the_thread_is_parked_shows_that() {
     assert_eq!(slices(&events)[&1][0].name, "parked");
 }
 
+#[test]
+fn a_park_says_why_it_has_ended() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(sleep(ms(20)));
+    let parked = |event: &&Event| matches!(event, Event::Parked { .. });
+    let parks = recording.events().iter().filter(parked).count();
+    let events = events(&recording);
+    let why = events.iter().filter(|event| event["name"] == "parked");
+    let why: Vec<&str> = why
+        .filter_map(|park| park["args"]["why"].as_str())
+        .collect();
+    assert_eq!(why.len(), parks);
+    let says = |why: &&str| why.starts_with("the thread runs again: ");
+    assert!(why.iter().all(says), "{why:?}");
+}
+
 /// The slices of closures, on all threads.
 fn of_closures(slices: &HashMap<u64, Vec<Slice>>) -> Vec<&Slice> {
     let on_threads = slices.iter().filter(|(track, _)| **track >= 1_000_000_000);
@@ -348,6 +366,24 @@ fn closures_of_one_thread_lie_one_after_the_other() {
         panic!("{closures:?}");
     };
     assert!(first.until <= second.from, "{closures:?}");
+}
+
+#[test]
+fn a_closure_s_slice_begins_when_a_thread_has_taken_it() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { spawn_blocking(|| ()).await.unwrap() });
+    // As if it had waited for 30 ms, and this thread had asked late.
+    let mut at = ms(0);
+    let waited = altered(&recording, |record| {
+        if let Event::BlockingDone { queued, took, .. } = &mut record.event {
+            (*queued, *took) = (ms(30), ms(10));
+            at = ms(100);
+        }
+        record.time = at;
+    });
+    let slices = slices(&events(&waited));
+    let closure = of_closures(&slices)[0];
+    assert_eq!(closure.from / 1_000_000, 30, "{closure:?}");
 }
 
 #[test]

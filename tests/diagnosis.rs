@@ -127,6 +127,22 @@ fn a_task_that_yields_to_itself_is_told_of_once_a_thousand_polls() {
 }
 
 #[test]
+fn a_task_that_spins_twice_is_found_twice() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        for _ in 0..2 {
+            for _ in 0..1_100 {
+                yield_now().await;
+            }
+            sleep(ms(1)).await;
+        }
+    });
+    let found = findings(&recording);
+    let spins = |line: &String| line.contains("has been polled 1000 times");
+    assert!(found.len() == 2 && found.iter().all(spins), "{found:?}");
+}
+
+#[test]
 fn a_task_that_is_woken_by_others_does_not_spin() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     executor.block_on(async {
@@ -471,6 +487,18 @@ fn what_overlapped_is_counted_without_limits_that_nobody_needed() {
         sums(nested),
         "17.000 s of sleep in 10.000 s: 7.000 s overlapped"
     );
+    let reset = async {
+        let mut slept = Box::pin(sleep(secs(9)));
+        assert!(poll_once(slept.as_mut()).await.is_pending());
+        sleep(secs(1)).await;
+        slept.reset(now() + secs(1));
+        slept.await;
+    };
+    assert_eq!(
+        sums(reset),
+        "2.000 s of sleep in 2.000 s: 0.000 s overlapped",
+        "it counts from its reset"
+    );
     assert_eq!(sums(async {}), "");
 }
 
@@ -491,26 +519,44 @@ fn nobody_sleeps_after_a_deadline() {
 }
 
 #[test]
+fn the_busiest_poll_is_told_with_when_it_began() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { spawn_named("long", yield_now()).await.unwrap() });
+    // As if the polls had taken so long, and nothing else any time.
+    let (mut took_ms, mut at) = ([20, 70, 30, 10].into_iter(), Duration::ZERO);
+    let busy = altered(&recording, |record| {
+        if let Event::PollEnded { took, .. } = &mut record.event {
+            *took = ms(took_ms.next().unwrap());
+            at += *took;
+        }
+        record.time = at;
+    });
+    let story = busy.story();
+    let last = story.lines().last().unwrap();
+    assert_eq!(last, "the busiest poll: long, 70.0 ms, at 0.020 s");
+}
+
+#[test]
 fn a_closure_counts_while_it_runs_and_not_while_it_waits_or_nobody_asks() {
     let (executor, recording) = recorded(Executor::builder().blocking_threads(1));
     executor.block_on(async {
         let nap = || thread::sleep(Duration::from_millis(20));
         drop(join_all([spawn_blocking(nap), spawn_blocking(nap)]).await);
     });
-    // As if this thread had asked a second late. One runs for 2 s, and then the other for 1 s.
+    // As if this thread had asked a second late. One runs for 2 s and a bit, and then the other for 1 s.
     let mut ran = Duration::ZERO;
     let late = altered(&recording, |record| {
         if let Event::BlockingDone { queued, took, .. } = &mut record.event {
             *queued = ran;
-            *took = Duration::from_secs(if ran.is_zero() { 2 } else { 1 });
+            *took = Duration::from_micros(if ran.is_zero() { 2_000_900 } else { 1_000_000 });
             ran += *took;
             record.time = ran + Duration::from_secs(1);
         }
     });
     let story = late.story();
     assert!(
-        story.contains("\n3.000 s of sleep and closures in "),
-        "{story}"
+        story.contains("\n3.001 s of sleep and closures in "),
+        "it is rounded: {story}"
     );
     assert!(story.contains(": 0.000 s overlapped\n"), "{story}");
 }

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{LONG, OnDrop, no_hang, panic_text, secs, virtual_executor};
+use common::{LONG, Log, OnDrop, no_hang, panic_text, secs, virtual_executor};
 use watchglass::trace::{Cause, Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{Executor, JoinHandle, sleep, spawn, spawn_blocking};
 
@@ -378,4 +378,20 @@ fn observers_in_pairs_and_in_an_rc_are_told_all_the_same() {
     for counts in counts {
         assert_eq!((counts.0.get(), counts.1.get()), (recording.len(), true));
     }
+}
+
+#[test]
+fn of_two_observers_the_first_is_told_first() {
+    let log = Log::new();
+    let says = |who| {
+        let log = log.clone();
+        move |_: &Record| log.push(who)
+    };
+    let observers = (says("first"), says("second"));
+    let executor = Executor::builder().observer(observers).build();
+    executor.block_on(async {});
+    let told = log.take();
+    assert!(!told.is_empty());
+    let in_order = |pair: &[&str]| pair == ["first", "second"];
+    assert!(told.chunks(2).all(in_order), "{told:?}");
 }

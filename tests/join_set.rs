@@ -396,6 +396,24 @@ fn a_join_next_that_was_never_polled_takes_nobody_s_wake() {
 }
 
 #[test]
+fn who_has_polled_a_set_last_is_woken() {
+    virtual_executor().block_on(async {
+        let set = Rc::new(RefCell::new(JoinSet::new()));
+        set.borrow_mut().spawn(sleep(secs(1)));
+        let next = || {
+            let set = set.clone();
+            poll_fn(move |cx| set.borrow_mut().poll_join_next(cx))
+        };
+        let first = spawn(next());
+        yield_now().await;
+        let last = spawn(next());
+        let ended = timeout(secs(5), last).await.expect("it is woken");
+        ended.unwrap().unwrap().unwrap();
+        assert!(!first.is_finished());
+    });
+}
+
+#[test]
 fn who_polls_a_set_that_is_detached_learns_that_it_is_empty_and_keeps_no_executor() {
     let in_use = Rc::new(());
     let in_observer = in_use.clone();

@@ -96,6 +96,12 @@ fn what_needs_an_executor_says_so_outside_of_one() {
     assert_panics(&message("JoinSet::join_next"), || {
         pin!(set.join_next()).poll(cx)
     });
+    assert_panics(&message("JoinSet::poll_join_next"), || {
+        set.poll_join_next(cx)
+    });
+    assert_panics(&message("JoinSet::poll_join_next_with_id"), || {
+        set.poll_join_next_with_id(cx)
+    });
 }
 
 #[test]

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use common::{Log, poll_once, recorded, secs, sentences, virtual_executor};
+use common::{Log, altered, ms, poll_once, recorded, secs, sentences, virtual_executor};
 use waker_fn::waker_fn;
 use watchglass::time::Elapsed;
+use watchglass::trace::{Event, State, WaitsOn};
 use watchglass::{
-    Executor, Stalled, block_on, interval, now, sleep, sleep_until, spawn, timeout, yield_now,
+    Executor, Stalled, block_on, interval, join, now, sleep, sleep_until, spawn, timeout, yield_now,
 };
 
 /// How long `future` takes on the virtual clock.
@@ -382,6 +383,12 @@ fn an_interval_counts_from_its_call_or_outside_from_its_first_poll() {
         ticks.tick().await;
     });
     assert_eq!(seconds, secs(13));
+    virtual_executor().block_on(async {
+        let start = now();
+        let mut ticks = interval(secs(2));
+        sleep(secs(3)).await;
+        assert_eq!(ticks.tick().await, start);
+    });
     let never = virtual_executor().try_block_on(async {
         let mut ticks = interval(Duration::MAX);
         ticks.tick().await;
@@ -399,22 +406,56 @@ fn block_on_a_sleep_works_on_the_real_clock() {
 
 #[test]
 fn a_sleep_wakes_whoever_has_polled_it_last_also_if_neither_is_a_task() {
-    let woken = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
-    virtual_executor().block_on(async {
-        let mut polled_by_two = pin!(sleep(secs(1)));
-        for counter in &woken {
-            let counter = counter.clone();
-            let waker = waker_fn(move || {
-                counter.fetch_add(1, Ordering::Relaxed);
-            });
-            let polled = polled_by_two
-                .as_mut()
-                .poll(&mut Context::from_waker(&waker));
-            assert!(polled.is_pending());
+    for first_deadline in [secs(1), Duration::MAX] {
+        let woken = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        virtual_executor().block_on(async {
+            let mut polled_by_two = pin!(sleep(first_deadline));
+            for counter in &woken {
+                let counter = counter.clone();
+                let waker = waker_fn(move || {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                });
+                let polled = polled_by_two
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&waker));
+                assert!(polled.is_pending());
+            }
+            if first_deadline == Duration::MAX {
+                polled_by_two.reset(now() + secs(1));
+            }
+            sleep(secs(2)).await;
+        });
+        assert_eq!(woken.map(|counter| counter.load(Ordering::Relaxed)), [0, 1]);
+    }
+}
+
+#[test]
+fn a_sleep_that_is_polled_again_says_again_that_it_is_waited_for() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let task = executor.spawn(join(sleep(secs(1)), yield_now()));
+    executor.step();
+    executor.step();
+    let state = State::after(&recording.records());
+    let task = state.task(task.id()).unwrap();
+    assert_eq!(task.polls, 2);
+    let [wait] = &task.waits[..] else {
+        panic!("{:?}", task.waits);
+    };
+    assert!(matches!(wait.on, WaitsOn::Timer(_)), "{wait:?}");
+}
+
+#[test]
+fn that_a_timer_fires_is_told_with_how_late_it_was() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(sleep(secs(1)));
+    let late = altered(&recording, |record| {
+        if let Event::TimerFired { now, .. } = &mut record.event {
+            *now += ms(2);
         }
-        sleep(secs(2)).await;
     });
-    assert_eq!(woken.map(|counter| counter.load(Ordering::Relaxed)), [0, 1]);
+    let told = sentences(&late);
+    let says = "timer 0 fired: it was due at 1.000 s, 2ms ago";
+    assert!(told.iter().any(|sentence| sentence == says), "{told:#?}");
 }
 
 #[test]

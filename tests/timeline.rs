@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use common::{OnDrop, altered, leaves_its_waker, ms, recorded, secs};
+use common::{OnDrop, altered, leaves_its_waker, ms, own_waker, recorded, secs};
 use watchglass::time::Sleep;
 use watchglass::trace::{Cause, Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{
@@ -217,6 +217,22 @@ fn a_sleep_that_is_reset_is_drawn_until_its_new_deadline() {
 }
 
 #[test]
+fn in_its_own_row_too_a_timer_is_drawn_until_it_is_reset() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        let mut slept = Box::pin(sleep(secs(50)));
+        let resets = async {
+            armed(&mut slept).await;
+            sleep(secs(10)).await;
+            slept.as_mut().reset(now() + secs(10));
+            slept.await;
+        };
+        join(resets, sleep(secs(30))).await;
+    });
+    let first = rows(&timeline, "in_its_own")[1];
+    assert!(first.contains("= sleep until 50.000 s ="), "{timeline}");
+}
+
+#[test]
 fn a_sleep_that_is_handed_over_is_drawn_where_it_is_awaited() {
     let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
         let first = spawn_named("first", async {
@@ -279,6 +295,41 @@ fn what_is_not_in_a_picture_is_not_in_its_legend() {
         (">polled because: n new, t its timer fired<", true),
     ] {
         assert_eq!(picture.contains(mark), is_there, "{mark}: {picture}");
+    }
+}
+
+#[test]
+fn what_is_in_a_picture_is_in_its_legend() {
+    let builder = Executor::builder().virtual_time().long_poll(ms(5));
+    let (_, picture) = drawn(builder, async {
+        spawn_named("woken twice", async {
+            let waker = own_waker().await;
+            waker.wake_by_ref();
+            waker.wake();
+        });
+        spawn_named("panics", async { panic!("on purpose") });
+        spawn_blocking(|| ()).await.unwrap();
+        thread::sleep(ms(6));
+        timeout(secs(1), sleep(secs(9))).await.unwrap_err();
+        pending::<()>().await;
+    });
+    let (_, legend) = picture.rsplit_once("<rect class=\"poll\"").unwrap();
+    for mark in [
+        "poll (widened)",
+        "long poll",
+        "sleeps",
+        "time limit",
+        "waits",
+        "closure on a thread",
+        "in the ready queue",
+        "wakes",
+        "wake that did nothing",
+        "dropped unfinished, or panicked",
+        "nothing is ready",
+        "the end: a stall",
+    ] {
+        let entry = format!(">{mark}</text>");
+        assert!(legend.contains(&entry), "{mark}: {legend}");
     }
 }
 
@@ -371,7 +422,54 @@ fn a_legend_stays_in_the_picture() {
     ys.dedup();
     let is_below = |pair: &[i32]| pair[1] - pair[0] >= 14;
     assert!(ys.len() >= 3 && ys.windows(2).all(is_below), "{ys:?}");
-    assert!(picture.contains(">the end: a stall<"), "{picture}");
+}
+
+#[test]
+fn the_text_too_says_that_polls_are_widened() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        sleep(secs(1)).await;
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    });
+    assert!(timeline.contains("\nThe scale is not exact"), "{timeline}");
+}
+
+#[test]
+fn no_name_or_message_becomes_markup() {
+    const MARKUP: &str = "<b>&\"a\"";
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let stalled = executor.try_block_on(async {
+        let panics = spawn_named(MARKUP, async {
+            let waker = own_waker().await;
+            waker.wake_by_ref();
+            waker.wake_by_ref();
+            sleep(secs(1)).await;
+            panic!("{MARKUP}");
+        });
+        let waits = spawn_named(MARKUP, async { drop(panics.await) });
+        waits.await.unwrap();
+        // In a box of several rows, and with a name that is cut off.
+        let naps = [1, 2].map(|n| spawn_named(MARKUP, sleep(secs(n))));
+        watchglass::join_all(naps).await;
+        let long = format!("{MARKUP}{}", "-".repeat(60));
+        spawn_named(long, pending::<()>()).await.unwrap();
+    });
+    stalled.unwrap_err();
+    // So that the last of these polls is the busiest, which has the picture's title.
+    let busy = altered(&recording, |record| {
+        if let Event::PollEnded { took, .. } = &mut record.event {
+            *took = ms(record.seq);
+        }
+    });
+    let page = busy.html("<b>title");
+    for text in [&busy.svg(), &page] {
+        for markup in ["<b>", "&\"a"] {
+            let at = text.find(markup);
+            assert!(at.is_none(), "{markup} is in {}", &text[at.unwrap() - 80..]);
+        }
+    }
+    assert!(page.contains("<title>&lt;b&gt;title"), "{page}");
 }
 
 #[test]
@@ -571,27 +669,45 @@ fn a_time_limit_is_no_sleep() {
 
 #[test]
 fn a_closure_that_waits_for_a_thread_is_not_drawn_as_running() {
-    let (executor, recording) = recorded(Executor::builder().blocking_threads(1));
+    let (executor, recording) = recorded(Executor::builder().virtual_time().blocking_threads(1));
     executor.block_on(async {
-        let closures = [(); 2].map(|()| spawn_blocking(|| thread::sleep(ms(60))));
+        let closures = [(); 2].map(|()| spawn_blocking(|| ()));
         watchglass::join_all(closures).await;
     });
-    let timeline = recording.timeline();
+    // As if each had run for 60 ms.
+    let (mut now, mut waited) = (ms(0), ms(0));
+    let slow = altered(&recording, |record| {
+        match &mut record.event {
+            Event::Woken { by, .. } if *by == Cause::OtherThread => now += ms(60),
+            Event::BlockingDone { queued, took, .. } => {
+                (*queued, *took) = (waited, ms(60));
+                waited += *took;
+            }
+            Event::PollEnded { took, .. } => *took = ms(2),
+            _ => {}
+        }
+        record.time = now;
+    });
+    let timeline = slow.timeline();
     let closures = timeline.lines().filter(|line| line.starts_with("closure"));
     let [first, second] = closures.collect::<Vec<&str>>()[..] else {
         panic!("{timeline}");
     };
-    assert!(first.contains("~~") && !first.contains("--"), "{timeline}");
+    assert!(first.contains("~~") && !first.contains('-'), "{timeline}");
     let waits = second.find("-- a thread of the pool -");
     assert!(waits.is_some() && waits < second.find("~~"), "{timeline}");
-    let picture = recording.svg();
+    let picture = slow.svg();
     assert!(
         picture.contains("<title>a thread of the pool</title>"),
         "{picture}"
     );
-    assert!(picture.contains("polled (poll 1): it is new; it took "));
-    let waited = recording.story().matches(", and had waited ").count();
-    assert_eq!(waited, 1);
+    assert!(
+        picture.contains("polled (poll 1): it is new; it took 2.0 ms</title>"),
+        "{picture}"
+    );
+    assert!(!recording.svg().contains("it took"), "on the virtual clock");
+    let story = slow.story();
+    assert_eq!(story.matches(", and had waited ").count(), 1, "{story}");
 }
 
 #[test]

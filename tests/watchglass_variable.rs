@@ -258,6 +258,19 @@ fn every_view_is_written_and_each_run_has_files_of_its_own() {
             assert!(text.starts_with(begins), "{stem}{second}: {}", &text[..80]);
         }
     }
+    for (page, title) in [
+        (
+            "run.html",
+            "<title>who_blocked_the_loop – watchglass</title>",
+        ),
+        (
+            "run-2.html",
+            "<title>who_blocked_the_loop, executor 2 – watchglass</title>",
+        ),
+    ] {
+        let text = fs::read_to_string(directory.join(page)).unwrap();
+        assert!(text.contains(title), "{page}: {}", &text[..200]);
+    }
 }
 
 #[test]
@@ -855,15 +868,23 @@ fn what_is_not_utf_8_is_refused() {
     );
 }
 
-/// Not a test: the program that the test below runs.
+/// Not a test: the program that the tests below run.
 #[test]
 #[ignore = "run by another test"]
 fn a_program_that_yields_often() {
     watchglass::block_on(async {
-        for _ in 0..1500 {
+        for _ in 0..2500 {
             watchglass::yield_now().await;
         }
     });
+}
+
+#[test]
+fn that_a_task_spins_is_complained_of_once() {
+    let output = run_here("a_program_that_yields_often", "virtual,story");
+    let complained = complained(&output);
+    let times = complained.matches(" times in a row only because it woke");
+    assert_eq!(times.count(), 1, "{complained}");
 }
 
 #[test]
@@ -879,7 +900,7 @@ fn where_nothing_can_be_complained_of_the_program_runs_all_the_same() {
         .unwrap();
     let output = command.stderr(full).output().unwrap();
     assert!(output.status.success(), "{}", printed(&output));
-    assert!(fs::read_to_string(story).unwrap().contains("1501 polls"));
+    assert!(fs::read_to_string(story).unwrap().contains("2501 polls"));
 }
 
 /// Not a test: the program that the test below runs.

@@ -144,3 +144,33 @@ pub(crate) struct Arrow {
     pub(crate) until: f64,
     pub(crate) until_lane: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_shortened_to_what_matters() {
+        let shown = |label: &str, letters| {
+            let (kind, label) = (Waiting::Overdue, label.to_owned());
+            let (from, until) = (0.0, 1.0);
+            #[rustfmt::skip]
+            let bar = Bar { from, until, kind, label };
+            bar.label_of(letters).unwrap_or_default()
+        };
+        for (letters, label) in [
+            (21, "overdue since 1.000 s"),
+            (20, "since 1.000 s"),
+            (12, "overdue"),
+            (6, ""),
+        ] {
+            assert_eq!(shown("overdue since 1.000 s", letters), label);
+        }
+        for (letters, label) in [(18, "until 1.000 s"), (9, "→ 1.000 s"), (8, "")] {
+            assert_eq!(shown("sleep until 1.000 s", letters), label);
+        }
+        for (letters, label) in [(20, "limit 1.000 s"), (12, "limit"), (4, "")] {
+            assert_eq!(shown("time limit at 1.000 s", letters), label);
+        }
+    }
+}

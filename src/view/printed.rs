@@ -153,3 +153,14 @@ fn pass_on_for_ever() {
 fn lock() -> MutexGuard<'static, Option<Caught>> {
     CAUGHT.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_passed_on_as_often_as_the_docs_say() {
+        assert_eq!(PASSED_ON_EVERY, Duration::from_millis(10));
+        assert!(include_str!("mod.rs").contains("at each event and every 10 ms"));
+    }
+}

@@ -306,12 +306,13 @@ fn last_lines(state: &State) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::pin::pin;
-    use std::task::{Context, Waker};
+    use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
     use super::*;
-    use crate::trace::{Cause, Recording};
+    use crate::trace::{Cause, Observer, Recording};
     use crate::{Executor, join_all, sleep, spawn_blocking, spawn_named, yield_now};
 
     /// Twenty tasks of one name, each with a timer, after a task that ends at once and a timer that wakes nobody.
@@ -423,5 +424,55 @@ mod tests {
             let shown = shown(&recording, &commands);
             assert!(shown.contains(says), "{command}: {shown}");
         }
+    }
+
+    #[test]
+    fn the_first_step_is_where_it_goes_back_no_further_and_help_is_there() {
+        for (command, says) in [("b", "this is the first step\n"), ("h", HELP), ("?", HELP)] {
+            let shown = shown(&crowd(), &[command]);
+            assert!(shown.starts_with("0 of "), "{shown}");
+            assert!(shown.contains(&format!("> {says}")), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_last_lines_that_were_printed_are_shown_and_that_the_thread_is_parked() {
+        let recording = Recording::new();
+        let lines = (1..4).map(|n| Event::Printed {
+            task: None,
+            text: format!("{n}, a\n{n}, b\n"),
+        });
+        for (seq, event) in (0..).zip(lines.chain([Event::Parked { until: None }])) {
+            let time = Duration::ZERO;
+            recording.observe(&Record { seq, time, event });
+        }
+        let [printed, parked] = ["2", "3"].map(|step| shown(&recording, &[step]));
+        assert!(!printed.contains("; the thread is parked"), "{printed}");
+        assert!(parked.contains("; the thread is parked\n"), "{parked}");
+        let lines = parked
+            .lines()
+            .filter_map(|line| line.strip_prefix("  printed  "));
+        assert_eq!(lines.collect::<Vec<_>>(), ["2, a", "2, b", "3, a", "3, b"]);
+    }
+
+    #[test]
+    fn p_follows_who_was_polled_last_and_not_who_was_woken_in_vain() {
+        let recording = Recording::new();
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.observer(recording.clone()).build();
+        executor.block_on(async {
+            let ends = poll_fn(|cx| Poll::Ready(cx.waker().clone()));
+            spawn_named("ended", ends).await.unwrap().wake();
+            yield_now().await;
+        });
+        let in_vain = |event: &Event| {
+            let Event::Woken { effect, .. } = event else {
+                return false;
+            };
+            *effect == Effect::Finished
+        };
+        let step = recording.events().iter().position(in_vain).unwrap();
+        let next = shown(&recording, &[&format!("{step}"), "p"]);
+        assert!(next.contains("polled (poll 3): it woke itself"), "{next}");
     }
 }

@@ -319,6 +319,7 @@ mod tests {
     #[test]
     fn of_too_many_events_the_first_are_kept() {
         let mut watch = Watch::begin(1, Vec::new(), None);
+        assert_eq!(watch.most, MOST_RECORDS);
         watch.most = 2;
         for seq in 0..4 {
             let by = UnparkCause::Deadline;
@@ -330,6 +331,30 @@ mod tests {
         let kept = watch.recording.records().into_iter();
         assert_eq!(kept.map(|record| record.seq).collect::<Vec<_>>(), [0, 1]);
         watch.end();
+    }
+
+    /// By the test above, in a process of its own.
+    #[test]
+    fn that_there_are_too_many_events_is_said_once() {
+        let (_, here) = module_path!().split_once("::").unwrap();
+        let test = format!("{here}::of_too_many_events_the_first_are_kept");
+        let mut again = process::Command::new(env::current_exe().unwrap());
+        let output = again.args(["--exact", &test, "--nocapture"]).output();
+        let said = String::from_utf8(output.unwrap().stderr).unwrap();
+        assert_eq!(
+            said.matches("there have been 2 events").count(),
+            1,
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn the_limits_are_those_that_the_docs_state() {
+        let docs = include_str!("mod.rs");
+        assert_eq!(MOST_RECORDS, 2_000_000);
+        assert!(docs.contains("After two million events nothing more is kept"));
+        assert_eq!(LONG_VIRTUAL_POLL, Duration::from_millis(500));
+        assert!(docs.contains("A poll that blocks the thread for half a second"));
     }
 
     #[test]
