@@ -1,7 +1,7 @@
 //! One task blocks the thread, and the executor says which, for how long and whom it delayed.
 //!
 //! Three tasks sleep for 100, 150 and 200 ms. A fourth sleeps for 50 ms and then calls `thread::sleep`: the
-//! timers of the others come due while it has the thread. `spawn_blocking` mends it, and nothing is found.
+//! timers of the others come due while it has the thread. With `spawn_blocking` nothing is found.
 //!
 //! `cargo run --example who_blocked_the_loop`
 
@@ -38,9 +38,13 @@ fn run(what: &str, suspect: impl Future<Output = ()> + 'static) {
     println!("{what}:");
     let mut found = 0;
     for event in recording.events() {
-        if let Event::LongPoll(poll) = event {
-            println!("  {poll}");
-            found += 1;
+        match event {
+            Event::Spawned { task, name, .. } => println!("  {task} is {name}"),
+            Event::LongPoll(poll) => {
+                println!("  {poll}");
+                found += 1;
+            }
+            _ => {}
         }
     }
     let plural = if found == 1 { "" } else { "s" };

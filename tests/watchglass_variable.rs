@@ -101,7 +101,7 @@ Task A done
 0.000 s  Join waits for its timer for 1.000 s, at examples/asynchronous.rs:14:39
 0.000 s  Join returns Pending: the thread is free
 1.000 s  nothing is ready: virtual time jumps from 0.000 s to 1.000 s
-1.000 s  the wheel turns: timer 1 is now due
+1.000 s  timer 1 is due now
 1.000 s  timer 1 for 1.000 s fires
 1.000 s  Join goes to the back of the ready queue: its timer for 1.000 s fired
 1.000 s  Join polled (poll 2): its timer for 1.000 s fired
@@ -109,7 +109,7 @@ Task A done
 1.000 s  Join prints \"Task B done\"
 1.000 s  Join returns Pending: the thread is free
 2.000 s  nothing is ready: virtual time jumps from 1.000 s to 2.000 s
-2.000 s  the wheel turns: timer 0 is now due
+2.000 s  timer 0 is due now
 2.000 s  timer 0 for 2.000 s fires
 2.000 s  Join goes to the back of the ready queue: its timer for 2.000 s fired
 2.000 s  Join polled (poll 3): its timer for 2.000 s fired
@@ -117,7 +117,7 @@ Task A done
 2.000 s  Join returns Ready
 2.000 s  Join is done
 
-1 task, 3 polls, 3 wakes (0 did nothing), 2 timers
+1 task, 3 polls, 2 wakes (0 did nothing), 2 timers
 3.000 s of sleep in 2.000 s: 1.000 s overlapped
 ";
 

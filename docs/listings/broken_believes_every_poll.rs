@@ -16,12 +16,14 @@ struct State {
 
 /// Something outside that rings once.
 #[derive(Clone, Default)]
-struct Bell(Rc<RefCell<State>>);
+struct Bell {
+    state: Rc<RefCell<State>>,
+}
 
 impl Bell {
     fn ring(&self) {
-        self.0.borrow_mut().rung = true;
-        let waiting = self.0.borrow_mut().waiting.take();
+        self.state.borrow_mut().rung = true;
+        let waiting = self.state.borrow_mut().waiting.take();
         if let Some(waker) = waiting {
             waker.wake();
         }
@@ -29,31 +31,37 @@ impl Bell {
 }
 
 /// Ready when polled twice, in the belief that the bell has rung by then.
-struct Rung(Bell, bool);
+struct Rung {
+    bell: Bell,
+    polled_before: bool,
+}
 
 impl Future for Rung {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.1 {
+        if self.polled_before {
             return Poll::Ready(());
         }
-        self.1 = true;
-        self.0.0.borrow_mut().waiting = Some(cx.waker().clone());
+        self.polled_before = true;
+        self.bell.state.borrow_mut().waiting = Some(cx.waker().clone());
         Poll::Pending
     }
 }
 
 fn main() {
     let bell = Bell::default();
-    let mut rung = pin!(Rung(bell.clone(), false));
+    let mut rung = pin!(Rung {
+        bell: bell.clone(),
+        polled_before: false,
+    });
     let waker = waker_fn(|| println!("the waker is used: please poll again"));
     let mut cx = Context::from_waker(&waker);
 
     println!("{:?}", rung.as_mut().poll(&mut cx));
     println!("something else wakes the same task, so it is polled");
     println!("{:?}", rung.as_mut().poll(&mut cx));
-    println!("has the bell rung? {}", bell.0.borrow().rung);
+    println!("has the bell rung? {}", bell.state.borrow().rung);
     println!("now it rings");
     bell.ring();
 }

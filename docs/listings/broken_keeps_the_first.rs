@@ -16,12 +16,14 @@ struct State {
 
 /// Something outside that rings once.
 #[derive(Clone, Default)]
-struct Bell(Rc<RefCell<State>>);
+struct Bell {
+    state: Rc<RefCell<State>>,
+}
 
 impl Bell {
     fn ring(&self) {
-        self.0.borrow_mut().rung = true;
-        let waiting = self.0.borrow_mut().waiting.take();
+        self.state.borrow_mut().rung = true;
+        let waiting = self.state.borrow_mut().waiting.take();
         if let Some(waker) = waiting {
             waker.wake();
         }
@@ -29,13 +31,15 @@ impl Bell {
 }
 
 /// Ready when the bell has rung.
-struct Rung(Bell);
+struct Rung {
+    bell: Bell,
+}
 
 impl Future for Rung {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.0.0.borrow_mut();
+        let mut state = self.bell.state.borrow_mut();
         if state.rung {
             return Poll::Ready(());
         }
@@ -48,7 +52,7 @@ impl Future for Rung {
 
 fn main() {
     let bell = Bell::default();
-    let mut rung = pin!(Rung(bell.clone()));
+    let mut rung = pin!(Rung { bell: bell.clone() });
     let one = waker_fn(|| println!("task 1 is woken"));
     let two = waker_fn(|| println!("task 2 is woken"));
 

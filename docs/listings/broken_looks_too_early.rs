@@ -16,12 +16,14 @@ struct State {
 
 /// Something outside that rings once.
 #[derive(Clone, Default)]
-struct Bell(Rc<RefCell<State>>);
+struct Bell {
+    state: Rc<RefCell<State>>,
+}
 
 impl Bell {
     fn ring(&self) {
-        self.0.borrow_mut().rung = true;
-        let waiting = self.0.borrow_mut().waiting.take();
+        self.state.borrow_mut().rung = true;
+        let waiting = self.state.borrow_mut().waiting.take();
         if let Some(waker) = waiting {
             waker.wake();
         }
@@ -29,17 +31,20 @@ impl Bell {
 }
 
 /// Ready when the bell has rung. The function stands for whatever else may happen meanwhile.
-struct Rung<F>(Bell, F);
+struct Rung<F> {
+    bell: Bell,
+    meanwhile: F,
+}
 
 impl<F: Fn() + Unpin> Future for Rung<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0.0.borrow().rung {
+        if self.bell.state.borrow().rung {
             return Poll::Ready(());
         }
-        (self.1)();
-        self.0.0.borrow_mut().waiting = Some(cx.waker().clone());
+        (self.meanwhile)();
+        self.bell.state.borrow_mut().waiting = Some(cx.waker().clone());
         Poll::Pending
     }
 }
@@ -53,7 +58,10 @@ fn main() {
             bell.ring();
         }
     };
-    let mut rung = pin!(Rung(bell, ring_meanwhile));
+    let mut rung = pin!(Rung {
+        bell,
+        meanwhile: ring_meanwhile,
+    });
     let waker = waker_fn(|| println!("the waker is used: please poll again"));
 
     println!("{:?}", rung.as_mut().poll(&mut Context::from_waker(&waker)));

@@ -14,12 +14,14 @@ struct State {
 }
 
 #[derive(Clone, Default)]
-struct Bell(Rc<RefCell<State>>);
+struct Bell {
+    state: Rc<RefCell<State>>,
+}
 
 impl Bell {
     fn ring(&self) {
-        self.0.borrow_mut().rung = true;
-        let waiting = self.0.borrow_mut().waiting.take();
+        self.state.borrow_mut().rung = true;
+        let waiting = self.state.borrow_mut().waiting.take();
         if let Some(waker) = waiting {
             waker.wake();
         }
@@ -27,13 +29,15 @@ impl Bell {
 }
 
 /// Ready when the bell has rung.
-struct Rung(Bell);
+struct Rung {
+    bell: Bell,
+}
 
 impl Future for Rung {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.0.0.borrow_mut();
+        let mut state = self.bell.state.borrow_mut();
         if state.rung {
             return Poll::Ready(());
         }
@@ -45,7 +49,7 @@ impl Future for Rung {
 async fn ringer() {
     let bells: [Bell; 3] = Default::default();
     for (number, bell) in bells.iter().enumerate() {
-        spawn_named(format!("task {number}"), Rung(bell.clone()));
+        spawn_named(format!("task {number}"), Rung { bell: bell.clone() });
     }
     sleep(Duration::from_secs(1)).await;
     bells[1].ring();

@@ -296,9 +296,10 @@ impl<'a> Narrator<'a> {
                 timer,
                 task: Some(task),
             } => format!("{timer} will wake {} instead", self.name(*task)),
-            Event::Cascaded { timer, place } => {
-                format!("the wheel turns: {timer} is now {}", lies(*place))
-            }
+            Event::Cascaded { timer, place } => match place {
+                Place::Due => format!("{timer} is due now"),
+                _ => format!("{timer} moves in the wheel: it is now {}", lies(*place)),
+            },
             Event::TimerFired {
                 timer,
                 deadline,

@@ -20,7 +20,7 @@ svg{--ground:#fff;--ink:#1b1f24;--faint:#57606a;--line:#d0d7de;--idle:#e7ebef;--
 --long:#a40e26;--timer:#b6e3ff;--overdue:#ffc1bc;--other:#e3d7ff;--closure:#c6efc9;\
 --queued:#ffdf9e;--arrow:#8250df}\
 @media(prefers-color-scheme:dark){svg{--ground:#0d1117;--ink:#e6edf3;--faint:#9198a1;\
---line:#3d444d;--idle:#1b2129;--poll:#79c0ff;--long:#ff7b72;--timer:#0c3a66;\
+--line:#3d444d;--idle:#242c37;--poll:#79c0ff;--long:#ff7b72;--timer:#0c3a66;\
 --overdue:#6e1914;--other:#3c2a6b;--closure:#12471f;--queued:#5f4500;--arrow:#d2a8ff}}\
 text{white-space:pre;font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}\
 .faint{fill:var(--faint)}.name{font-weight:600}\

@@ -13,7 +13,7 @@ use crate::trace::{Effect, Event, OneLine, Record, Stage, State, TaskState, Wait
 
 const HELP: &str = "\
 Enter: forward   b: back   a number: that step   q: quit this walk   h: this help
-n: the next poll   p TASK: its next poll   p: the same task's next poll   w: the wake behind this poll";
+n: the next poll   p TASK: its next poll   p: the same task's next poll   w: why this poll";
 /// So many printed lines are shown.
 const LINES_LISTED: usize = 4;
 /// More tasks than this are counted and not listed.

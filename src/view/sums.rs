@@ -28,6 +28,8 @@ pub(crate) struct Sums {
     /// From when until when each sleep and each closure went on that came to its end. A time limit is no sleep,
     /// and neither is the time after a deadline.
     waits: Vec<(Duration, Duration)>,
+    /// Whether a sleep was dropped before its end.
+    any_given_up: bool,
     first: Option<Duration>,
     last: Duration,
     longest_poll: Option<(TaskId, Duration, Duration)>,
@@ -46,7 +48,8 @@ impl Sums {
         match &record.event {
             Event::Spawned { .. } => self.tasks += 1,
             Event::Dropping { .. } => self.dropped += 1,
-            Event::Woken { .. } => {
+            // That a task is new is no wake: nobody has its waker yet.
+            Event::Woken { by, .. } if *by != Cause::Spawned => {
                 self.wakes += 1;
                 self.useless_wakes += usize::from(is_useless_wake(&record.event));
             }
@@ -71,7 +74,7 @@ impl Sums {
             }
             Event::TimerCancelled { timer } => {
                 self.timers_cancelled += 1;
-                self.asleep.remove(timer);
+                self.any_given_up |= self.asleep.remove(timer).is_some();
             }
             Event::TimerFired {
                 timer, deadline, ..
@@ -112,8 +115,12 @@ impl Sums {
         };
         let [waiting, overlapped] = [waiting, overlapped].map(|time| names.span(time));
         let all = names.time(all);
+        let without = match self.any_given_up {
+            true => " (without what was given up)",
+            false => "",
+        };
         Some(format!(
-            "{waiting} of {what} in {all}: {overlapped} overlapped"
+            "{waiting} of {what} in {all}: {overlapped} overlapped{without}"
         ))
     }
 

@@ -141,7 +141,7 @@ fn every_event_is_told_with_names_and_reasons() {
             Event::ClockAdvanced { from: ms(5), to: ms(7) },
             "nothing is ready: virtual time jumps from 0.005 s to 0.007 s".into(),
         ),
-        (Event::Cascaded { timer, place: Place::Due }, "the wheel turns: timer 0 is now due".into()),
+        (Event::Cascaded { timer, place: Place::Due }, "timer 0 is due now".into()),
         (
             Event::TimerFired { timer, deadline: ms(7), now: ms(9) },
             "timer 0 for 0.007 s fires, 2.0 ms late".into(),
