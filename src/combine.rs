@@ -5,14 +5,14 @@
 //! `join_all.rs`.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
 use crate::context::Shared;
-use crate::guard::drop_contained;
+use crate::guard::drop_and_resume;
 use crate::trace::WaitsOn;
 
 /// Lets every other task that is ready have its turn first: the one that yields goes to the back of the
@@ -113,17 +113,27 @@ impl<F: Future> MaybeDone<F> {
             return false;
         };
         let output = Some(output);
-        self.set(MaybeDone::Done { output });
+        let dropped = catch_unwind(AssertUnwindSafe(|| {
+            self.as_mut().set(MaybeDone::Done { output });
+        }));
+        if let Err(panic) = dropped {
+            // The output has come all the same.
+            drop_and_resume(self.output(), panic);
+        }
         true
     }
 
-    #[track_caller]
-    fn take(self: Pin<&mut Self>) -> F::Output {
+    fn output(self: Pin<&mut Self>) -> Option<F::Output> {
         match self.project() {
             MaybeDoneProjection::Done { output } => output.take(),
             MaybeDoneProjection::Running { .. } => None,
         }
-        .expect("a join is polled only until it is ready")
+    }
+
+    #[track_caller]
+    fn take(self: Pin<&mut Self>) -> F::Output {
+        self.output()
+            .expect("a join is polled only until it is ready")
     }
 }
 
@@ -223,10 +233,8 @@ where
         if winner.is_ready() {
             Shared::back_to(said_before);
             let dropped = catch_unwind(AssertUnwindSafe(|| runners.set(Runners::Over)));
-            if let Err(payload) = dropped {
-                // A panic in its drop too, while this one unwinds, would end the process.
-                drop_contained(winner);
-                resume_unwind(payload);
+            if let Err(panic) = dropped {
+                drop_and_resume(winner, panic);
             }
         }
         winner

@@ -9,6 +9,7 @@ use crate::context::Shared;
 
 /// What to do with a future that was polled where no executor runs.
 pub(crate) const AWAIT_IT: &str = "`.await` it inside `watchglass::block_on` or a task";
+pub(crate) const POLL_IT: &str = "poll it inside `watchglass::block_on` or a task";
 
 thread_local! {
     /// The executor that runs on this thread at this moment.

@@ -107,8 +107,8 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// # Dropping
 ///
 /// Dropping an executor drops every future in it, on this thread, and those that are spawned by
-/// these drops too. A panic in one of them ends there. Handles then resolve to a cancellation. (An output belongs to its handle, so one that
-/// holds its own handle is never dropped.) Closures that wait for a thread of the pool are not run any
+/// these drops too. A panic in one of them ends there. Handles then resolve to a cancellation, or to that
+/// panic. (An output belongs to its handle, so one that holds its own handle is never dropped.) Closures that wait for a thread of the pool are not run any
 /// more: the thread that comes to one drops it. Those that run are left to finish, and nobody waits for them.
 pub struct Executor {
     pub(crate) shared: Rc<Shared>,

@@ -1,7 +1,8 @@
 //! Keeps a panic of the user's code from going where it does not belong.
 
+use std::any::Any;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Runs the user's code and ends its panic here. The panic hook has told of it by then.
 pub(crate) fn contain(code: impl FnOnce()) {
@@ -16,6 +17,13 @@ pub(crate) fn contain(code: impl FnOnce()) {
 /// Drops a value of the user's, whose `Drop` may panic.
 pub(crate) fn drop_contained<T>(value: T) {
     contain(|| drop(value));
+}
+
+/// Lets a panic go on that was caught, when it has dropped this value of the user's. Dropped while that panic unwinds,
+/// it would end the process if it panics too.
+pub(crate) fn drop_and_resume<T>(value: T, panic: Box<dyn Any + Send>) -> ! {
+    drop_contained(value);
+    resume_unwind(panic)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 
 use std::fmt;
 use std::mem;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,6 +21,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::context::Shared;
+use crate::guard::drop_and_resume;
 use crate::held_waker::HeldWaker;
 use crate::trace::WaitsOn;
 use crate::waiter::{ForeignWaker, Parent, Woken};
@@ -173,7 +174,11 @@ impl<F: Future> JoinAll<F> {
             Poll::Ready(output) => {
                 self.running -= 1;
                 self.woken.end(index);
-                self.children[index] = Child::Done(Some(output));
+                let child = &mut self.children[index];
+                let dropped = catch_unwind(AssertUnwindSafe(|| *child = Child::Done(Some(output))));
+                if let Err(panic) = dropped {
+                    drop_and_resume(mem::replace(child, Child::Done(None)), panic);
+                }
                 if held.clones() == 0 {
                     self.spare = Some(held);
                 }

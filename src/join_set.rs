@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::context::Shared;
-use crate::current::AWAIT_IT;
+use crate::current::{AWAIT_IT, POLL_IT};
 use crate::join_handle::JoinHandle;
 use crate::task::{JoinError, TaskId};
 use crate::trace::{Cause, WaitsOn};
@@ -210,7 +210,7 @@ impl<T: 'static> JoinSet<T> {
     /// ```
     #[track_caller]
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        let next = self.poll_as("JoinSet::poll_join_next", cx);
+        let next = self.poll_as("JoinSet::poll_join_next", POLL_IT, cx);
         next.map(|next| next.map(|(_, outcome)| outcome))
     }
 
@@ -224,18 +224,23 @@ impl<T: 'static> JoinSet<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(TaskId, Result<T, JoinError>)>> {
-        self.poll_as("JoinSet::poll_join_next_with_id", cx)
+        self.poll_as("JoinSet::poll_join_next_with_id", POLL_IT, cx)
     }
 
     #[track_caller]
-    fn poll_as(&mut self, what: &str, cx: &mut Context<'_>) -> Poll<Option<Next<T>>> {
+    fn poll_as(
+        &mut self,
+        what: &str,
+        instead: &str,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Next<T>>> {
         if let Some(next) = self.try_join_next_with_id() {
             return Poll::Ready(Some(next));
         }
         if self.is_empty() {
             return Poll::Ready(None);
         }
-        let shared = Shared::expect_current(what, AWAIT_IT);
+        let shared = Shared::expect_current(what, instead);
         shared.waits(WaitsOn::AnyTask, Location::caller());
         let waiter = shared.waiter_kept_elsewhere(cx.waker());
         let before = self.ended.waiter.replace(Some((shared, waiter)));
@@ -403,7 +408,7 @@ type Next<T> = (TaskId, Result<T, JoinError>);
 impl<T: 'static> JoinNext<'_, T> {
     #[track_caller]
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next<T>>> {
-        let next = self.set.poll_as("JoinSet::join_next", cx);
+        let next = self.set.poll_as("JoinSet::join_next", AWAIT_IT, cx);
         self.is_waiting = next.is_pending();
         next
     }

@@ -275,7 +275,10 @@ impl Sleep {
             State::Never(_) => {
                 let shared = Shared::expect_current(name_of(kind), AWAIT_IT);
                 let waiter = shared.waiter_kept_elsewhere(cx.waker());
-                shared.waits(WaitsOn::Never, at);
+                // A limit that never comes is none.
+                if kind != TimerKind::Timeout {
+                    shared.waits(WaitsOn::Never, at);
+                }
                 self.state = State::Never(Some((shared, waiter)));
             }
             State::For(_) | State::Until(_) | State::Elapsed(_) => {
@@ -340,8 +343,9 @@ impl State {
                 deadline.and_then(|deadline| Deadline::on(clock, deadline))
             }
             State::Armed(_) => panic!(
-                "a sleep was polled on another executor than the one it was armed on, which still \
-                 holds its timer; make a new sleep on this executor"
+                "{what} was polled on another executor than the one it was armed on, which still \
+                 holds its timer; make a new one on this executor",
+                what = name_of(kind)
             ),
             State::Never(_) | State::Elapsed(_) => return,
         };

@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use common::{LONG, OnDrop, ms, no_hang, panic_message, recorded, secs, virtual_executor};
 use watchglass::trace::{Event, Record};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, block_on, join_all, race, sleep, spawn, spawn_blocking, timeout,
-    yield_now,
+    Executor, JoinHandle, JoinSet, block_on, join, join_all, race, sleep, spawn, spawn_blocking,
+    timeout, yield_now,
 };
 
 /// Panics when it is dropped.
@@ -434,5 +434,28 @@ fn the_loser_of_a_race_and_the_winner_s_output_may_both_panic_in_their_drops() {
     let raced = executor.spawn(race(loser, async { Bomb }));
     let error = executor.block_on(raced).map(|_| ()).unwrap_err();
     assert_eq!(error.panic_message().unwrap(), "the loser's drop");
+    assert_works(&executor);
+}
+
+#[test]
+fn a_future_of_a_join_and_its_output_may_both_panic_in_their_drops() {
+    struct Ready(#[expect(dead_code, reason = "it is dropped")] OnDrop<fn()>);
+    impl Future for Ready {
+        type Output = Bomb;
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Bomb> {
+            Poll::Ready(Bomb)
+        }
+    }
+    let executor = virtual_executor();
+    let ready = || Ready(OnDrop(|| panic!("the future's drop")));
+    for task in [
+        executor.spawn(async move { drop(join(ready(), pending::<()>()).await) }),
+        executor.spawn(async move { drop(join(pending::<()>(), ready()).await) }),
+        executor.spawn(async move { drop(join_all([ready()]).await) }),
+    ] {
+        let error = executor.block_on(task).unwrap_err();
+        assert_eq!(error.panic_message().unwrap(), "the future's drop");
+    }
     assert_works(&executor);
 }

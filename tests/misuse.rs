@@ -71,7 +71,7 @@ fn what_needs_an_executor_says_so_outside_of_one() {
     // The argument is computed first.
     assert_panics(&spawns, || block_on(spawn(async {})));
     assert_panics(
-        &(called("spawn_named", "spawn_named(name, f)") + or),
+        &(called("spawn_named", "spawn_named(name, f)") + ", or use `Executor::spawn_named`"),
         || spawn_named("a", async {}),
     );
     assert_panics(&called("spawn_blocking", "spawn_blocking(f)"), || {
@@ -96,10 +96,14 @@ fn what_needs_an_executor_says_so_outside_of_one() {
     assert_panics(&message("JoinSet::join_next"), || {
         pin!(set.join_next()).poll(cx)
     });
-    assert_panics(&message("JoinSet::poll_join_next"), || {
+    let polled = |what| {
+        let instead = "poll it inside `watchglass::block_on` or a task";
+        with_advice(what, instead.to_owned())
+    };
+    assert_panics(&polled("JoinSet::poll_join_next"), || {
         set.poll_join_next(cx)
     });
-    assert_panics(&message("JoinSet::poll_join_next_with_id"), || {
+    assert_panics(&polled("JoinSet::poll_join_next_with_id"), || {
         set.poll_join_next_with_id(cx)
     });
 }
@@ -176,8 +180,12 @@ fn a_task_that_awaits_itself_says_so() {
 
 #[test]
 fn a_sleep_polled_on_another_executor_says_so() {
-    let message = "a sleep was polled on another executor than the one it was armed on, which \
-                   still holds its timer; make a new sleep on this executor";
+    let message = |what| {
+        format!(
+            "{what} was polled on another executor than the one it was armed on, which still holds \
+             its timer; make a new one on this executor"
+        )
+    };
     let (first, second) = (virtual_executor(), virtual_executor());
     let armed = || {
         let mut sleep = sleep(secs(1));
@@ -185,7 +193,15 @@ fn a_sleep_polled_on_another_executor_says_so() {
         sleep
     };
     let misused = armed();
-    assert_panics(message, || second.block_on(async { (misused.await, ()) }));
+    assert_panics(&message("sleep"), || {
+        second.block_on(async { (misused.await, ()) })
+    });
+    let mut limited = Box::pin(timeout(secs(1), pending::<()>()));
+    assert!(first.block_on(poll_once(limited.as_mut())).is_pending());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_panics(&message("timeout"), || {
+        second.block_on(async { limited.as_mut().poll(&mut cx).is_ready() })
+    });
     // On its own executor it works; and one that is done is done everywhere, also if it was not polled since.
     let mut used = armed();
     first.block_on(Pin::new(&mut used));

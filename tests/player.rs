@@ -5,12 +5,16 @@
 
 mod programs;
 
+use std::cell::RefCell;
 use std::env;
 use std::fs;
+use std::future::poll_fn;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{self, Command};
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use programs::{Channel, act, run};
@@ -354,5 +358,29 @@ fn a_hundred_thousand_events_open_without_stalling() {
     // It has no picture, in which that would stand.
     assert!(text.contains(" overlapped.</p>"));
     fs::write(&page, text).unwrap();
+    println!("{}", node("large.mjs", &[Path::new(browser), &page]));
+}
+
+#[test]
+fn forty_thousand_tasks_that_wait_at_one_line_do_not_stall_it() {
+    let (true, Some(browser)) = (is_there("node"), chromium()) else {
+        return;
+    };
+    let recording = Recording::new();
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(recording.clone());
+    let executor = executor.build();
+    let wakers = Rc::new(RefCell::new(Vec::new()));
+    for _ in 0..40_000 {
+        let wakers = wakers.clone();
+        drop(executor.spawn(poll_fn(move |cx| {
+            wakers.borrow_mut().push(cx.waker().clone());
+            Poll::<()>::Pending
+        })));
+    }
+    executor.run_until_idle();
+    let page = file("waiting.html");
+    fs::write(&page, recording.html("waiting")).unwrap();
     println!("{}", node("large.mjs", &[Path::new(browser), &page]));
 }

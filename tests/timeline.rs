@@ -762,6 +762,14 @@ fn very_many_polls_do_not_hide_that_a_task_sleeps() {
         .filter(|pair| is_seen_between(pair))
         .count();
     assert!(gaps > 590, "{gaps}");
+    let (_, picture) = drawn(Executor::builder().virtual_time(), async {
+        for _ in 0..10_000 {
+            sleep(ms(1)).await;
+        }
+    });
+    let polls = picture.split("<rect class=\"poll\"").skip(1);
+    let are_seen = polls.map(|rect| number(rect, "width") > 0.0);
+    assert!(are_seen.clone().count() > 10_000 && are_seen.clone().all(|is_seen| is_seen));
 }
 
 #[test]
@@ -791,4 +799,48 @@ fn a_name_in_wide_letters_keeps_the_rows_on_the_axis() {
         wide < narrow && narrow <= wide + 3,
         "{wide}, {narrow}: {timeline}"
     );
+}
+
+#[test]
+fn a_drop_that_panics_at_the_executor_s_end_is_not_drawn_as_a_poll() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let sleeper = async {
+        let _bomb = OnDrop(|| panic!("on purpose"));
+        sleep(secs(100)).await;
+    };
+    let sleeper = executor.spawn_named("sleeper", sleeper);
+    executor.block_on(sleep(secs(5)));
+    drop(executor);
+    drop(sleeper);
+    let timeline = recording.timeline();
+    let row = timeline.lines().find(|row| row.starts_with("sleeper"));
+    assert!(
+        row.unwrap().contains("n#= sleep until 100.000 s ="),
+        "{timeline}"
+    );
+}
+
+#[test]
+fn a_message_in_wide_letters_stays_in_the_picture() {
+    let (_, picture) = drawn(Executor::builder().virtual_time(), async {
+        let panics = async { panic!("{}", "漢字漢字漢字 ".repeat(30)) };
+        drop(spawn_named("panics", panics).await);
+    });
+    let bad = picture
+        .lines()
+        .filter(|line| line.starts_with("<text class=\"bad\""));
+    let lines: Vec<usize> = bad.map(|line| line.matches(['漢', '字']).count()).collect();
+    // Each takes 14 or 15 of 1,000 units.
+    assert!(lines.iter().sum::<usize>() == 180, "{lines:?}");
+    assert!(lines.iter().all(|&letters| letters <= 66), "{lines:?}");
+}
+
+#[test]
+fn a_limit_that_never_comes_is_none() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        let nap = spawn_named("nap", sleep(secs(1)));
+        timeout(Duration::MAX, nap).await.unwrap().unwrap();
+    });
+    assert!(timeline.contains("n#- nap to end ---"), "{timeline}");
+    assert!(!timeline.contains("never comes"), "{timeline}");
 }

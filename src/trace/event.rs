@@ -40,7 +40,8 @@ pub struct Record {
 /// Its `Display` is an English sentence. Durations since the executor was built are called times.
 ///
 /// Each task that was [`Spawned`](Event::Spawned) ends with exactly one of [`Completed`](Event::Completed),
-/// [`Cancelled`](Event::Cancelled) and [`Panicked`](Event::Panicked), at the latest when its executor is dropped.
+/// [`Cancelled`](Event::Cancelled) and [`Panicked`](Event::Panicked), at the latest when its executor is dropped (but
+/// for an observer that has panicked, or has dropped the executor itself: it is told nothing more).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -251,10 +252,9 @@ pub enum Event {
     /// A poll held the thread for long, and everyone else with it. See
     /// [`Builder::long_poll`](crate::Builder::long_poll).
     LongPoll(Box<LongPoll>),
-    /// A task has been polled a thousand times in a row, or two thousand, and so on, each time only because it woke
-    /// itself. It may be
-    /// waiting for something by asking again and again, and then the thread never parks, and virtual
-    /// time never moves.
+    /// A task has been polled a thousand times in a row, or two thousand, and so on, each time only because
+    /// it woke itself. It may be waiting for something by asking again and again, and then the thread never
+    /// parks, and virtual time never moves.
     Spinning {
         /// The task.
         task: TaskId,

@@ -34,8 +34,8 @@ impl TimerId {
     pub(crate) fn described(self, kind: TimerKind) -> String {
         match kind {
             TimerKind::Sleep => self.to_string(),
-            TimerKind::Timeout => format!("{self}, a time limit,"),
-            TimerKind::Interval => format!("{self}, for a tick,"),
+            TimerKind::Timeout => format!("{self} (a time limit)"),
+            TimerKind::Interval => format!("{self} (for a tick)"),
         }
     }
 }

@@ -39,6 +39,7 @@ impl Lanes {
             idle_since: None,
             unparked: 0.0,
             handed_over: HashMap::new(),
+            polling: None,
         };
         for (record, &x) in records.iter().zip(&axis.positions) {
             drawing.add(record, x);
@@ -78,6 +79,8 @@ struct Drawing<'a> {
     unparked: f64,
     /// When each closure was handed to the pool.
     handed_over: HashMap<TaskId, Duration>,
+    /// Whose poll, or drop after an abort, goes on.
+    polling: Option<TaskId>,
 }
 
 impl Drawing<'_> {
@@ -100,6 +103,7 @@ impl Drawing<'_> {
             Event::PollEnded {
                 task, ready, took, ..
             } => {
+                self.polling = None;
                 self.ends_poll(*task, x);
                 if let Some(poll) = self.lane(*task).and_then(|lane| lane.polls.last_mut()) {
                     poll.told += &took_in_words(*took);
@@ -219,6 +223,7 @@ impl Drawing<'_> {
     }
 
     fn poll_started(&mut self, task: TaskId, why: Cause, told: String, record: &Record, x: f64) {
+        self.polling = Some(task);
         self.closes(task, x);
         let lane = self.lane_of.get(&task).copied();
         // The arrow of the wake that led here ends here.
@@ -332,13 +337,10 @@ impl Drawing<'_> {
 
     fn ended(&mut self, task: TaskId, stage: Stage, x: f64) {
         self.closes(task, x);
-        // A panic ends its poll. What an abort drops holds the thread until it is gone.
-        if stage != Stage::Done {
-            let is_dropped = |poll: &Poll| poll.why == Cause::Aborted;
-            let last = self.lane(task).and_then(|lane| lane.polls.last());
-            if stage == Stage::Panicked || last.is_some_and(is_dropped) {
-                self.ends_poll(task, x);
-            }
+        // A panic ends its poll, but not one that was over when its executor dropped it. What an abort drops holds the
+        // thread until it is gone.
+        if self.polling.take_if(|polling| *polling == task).is_some() {
+            self.ends_poll(task, x);
         }
         if let Some(lane) = self.lane(task) {
             lane.end = Some((x, stage));

@@ -79,8 +79,12 @@ impl<'a> Narrator<'a> {
         if let Event::Printed { .. } = record.event {
             return;
         }
-        if let Event::Dropping { task } = record.event {
-            self.dropping = Some(task);
+        match record.event {
+            Event::Dropping { task } => self.dropping = Some(task),
+            Event::PollStarted { task, why } => {
+                self.dropping = (why == Cause::Aborted).then_some(task);
+            }
+            _ => {}
         }
         self.ready = match record.event {
             Event::PollEnded {
@@ -462,8 +466,9 @@ impl<'a> Narrator<'a> {
         let WaitsOn::Timer(timer) = on else {
             return false;
         };
-        let armed = self.state.timer(timer);
-        armed.is_some_and(|timer| timer.kind == TimerKind::Timeout)
+        let armed = self.state.timer(timer).map(|timer| timer.kind);
+        let kind = armed.or(self.fired(timer).map(|fired| fired.kind));
+        kind == Some(TimerKind::Timeout)
     }
 
     /// What a task waits for after its last poll, as far as it is watchglass's.
@@ -482,7 +487,7 @@ impl<'a> Narrator<'a> {
 
     /// True while a task's future is dropped: after an abort, or with its executor.
     pub(crate) fn is_dropped(&self, task: &TaskState) -> bool {
-        task.stage == Stage::Running && (task.aborted || self.dropping == Some(task.id))
+        task.stage == Stage::Running && self.dropping == Some(task.id)
     }
 
     /// True between the end of the task's last poll and its own.

@@ -145,8 +145,11 @@ impl Walk<'_> {
 
     /// The wake that led to the poll of this step, or to the last one before it.
     fn wake(&self) -> Result<usize, String> {
-        if let Event::Woken { .. } = self.records[self.at].event {
-            return Err("this step is a wake itself; p leads to the poll that it leads to".into());
+        if let Event::Woken { effect, .. } = self.records[self.at].event {
+            return Err(match effect {
+                Effect::Finished => "this step is a wake itself, and it did nothing".into(),
+                _ => "this step is a wake itself; p leads to the poll that it leads to".into(),
+            });
         }
         let (task, seq) = self.last_poll()?;
         let until_poll = self.records.iter().take_while(|record| record.seq <= seq);
@@ -306,14 +309,18 @@ fn last_lines(state: &State) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
+    use std::cell::OnceCell;
+    use std::future::{pending, poll_fn};
     use std::pin::pin;
+    use std::rc::Rc;
     use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
     use super::*;
     use crate::trace::{Cause, Observer, Recording};
-    use crate::{Executor, join_all, sleep, spawn_blocking, spawn_named, yield_now};
+    use crate::{
+        AbortHandle, Executor, join_all, sleep, spawn_blocking, spawn_named, timeout, yield_now,
+    };
 
     /// Twenty tasks of one name, each with a timer, after a task that ends at once and a timer that wakes nobody.
     fn crowd() -> Recording {
@@ -471,8 +478,65 @@ mod tests {
             };
             *effect == Effect::Finished
         };
-        let step = recording.events().iter().position(in_vain).unwrap();
-        let next = shown(&recording, &[&format!("{step}"), "p"]);
+        let step = step_of(&recording, in_vain);
+        let next = shown(&recording, &[&step, "p"]);
         assert!(next.contains("polled (poll 3): it woke itself"), "{next}");
+        let why = shown(&recording, &[&step, "w"]);
+        assert!(
+            why.contains("is a wake itself, and it did nothing"),
+            "{why}"
+        );
+    }
+
+    /// The step of the first such event.
+    fn step_of(recording: &Recording, is_it: impl Fn(&Event) -> bool) -> String {
+        let step = recording.events().iter().position(is_it);
+        step.unwrap().to_string()
+    }
+
+    #[test]
+    fn a_task_that_aborts_itself_runs_until_its_poll_is_over() {
+        let (recording, own) = (Recording::new(), Rc::new(OnceCell::<AbortHandle>::new()));
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.observer(recording.clone()).build();
+        let selfish = {
+            let own = own.clone();
+            async move {
+                own.get().unwrap().abort();
+                drop(spawn_named("child", async {}));
+                yield_now().await;
+            }
+        };
+        let selfish = executor.spawn_named("selfish", selfish);
+        own.set(selfish.abort_handle()).unwrap();
+        executor.block_on(selfish).unwrap_err();
+        let is_child =
+            |event: &Event| matches!(event, Event::Spawned { name, .. } if name == "child");
+        let is_dropped = |event: &Event| {
+            matches!(
+                event,
+                Event::PollStarted {
+                    why: Cause::Aborted,
+                    ..
+                }
+            )
+        };
+        let runs = shown(&recording, &[&step_of(&recording, is_child)]);
+        assert!(runs.contains("> selfish: running, poll 1"), "{runs}");
+        let dropped = shown(&recording, &[&step_of(&recording, is_dropped)]);
+        assert!(dropped.contains("> selfish: being dropped"), "{dropped}");
+    }
+
+    #[test]
+    fn what_a_task_waits_for_is_the_same_when_its_limit_has_fired() {
+        let recording = Recording::new();
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.observer(recording.clone()).build();
+        let limited = timeout(Duration::from_secs(1), pending::<()>());
+        executor.block_on(limited).unwrap_err();
+        let has_fired = |event: &Event| matches!(event, Event::TimerFired { .. });
+        let fired = shown(&recording, &[&step_of(&recording, has_fired)]);
+        let waits = "waiting for something that is not watchglass's and its time limit at 1.000 s";
+        assert!(fired.contains(waits), "{fired}");
     }
 }

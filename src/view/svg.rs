@@ -6,7 +6,7 @@ use super::described::{described, more_tasks};
 use super::findings::{self, Finding};
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
 use super::legend::Legend;
-use super::names::{Names, beginning_that_fits, name_that_fits};
+use super::names::{Names, beginning_that_fits, columns_of, name_that_fits};
 use super::sheet::{
     LANE, LEFT, LETTER, LINE, MARGIN, RIGHT, STYLE, TIMER_ROW, TOP, WIDTH, at, escaped, has_letter,
     ring,
@@ -245,11 +245,11 @@ impl Picture {
         let (x, until) = (at(poll.from), at(poll.until));
         // One that has no width is seen all the same. Very many are not to lie on each other: that would hide that the
         // task waits in between.
-        let width = (until - x).max(((at(next) - x) * 0.4).min(2.0));
+        let width = (until - x).max(((at(next) - x) * 0.4).clamp(0.01, 2.0));
         let class = if poll.long { "long" } else { "poll" };
         let told = format!("{}: {}", poll.time, poll.told);
         let rect = format!(
-            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"28\" \
+            "<rect class=\"{class}\" x=\"{x:.2}\" y=\"{:.1}\" width=\"{width:.2}\" height=\"28\" \
              rx=\"1\"><title>{}</title></rect>\n",
             middle - 14.0,
             escaped(&told)
@@ -323,7 +323,7 @@ fn wrapped(found: &[Finding]) -> Vec<String> {
         lines.push(String::new());
         for word in finding.says.split_whitespace() {
             let line = lines.last_mut().expect("there is one");
-            if (line.chars().count() + word.chars().count() + 1) as f64 * LETTER > WIDTH - 40.0 {
+            if (columns_of(line) + columns_of(word) + 1) as f64 * LETTER > WIDTH - 40.0 {
                 lines.push(format!("    {word}"));
             } else {
                 if !line.trim().is_empty() {

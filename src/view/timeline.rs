@@ -68,7 +68,8 @@ const LEGEND: &str = "\
 A letter is a poll and its cause: n new, t its timer fired, w another task woke it, j a task that it
 awaits has ended, s it woke itself, o it was woken from outside, a it was aborted (and is dropped).
 == it sleeps   __ its time limit   ++ its timer is overdue   -- it waits for something else
-~~ its closure runs on a thread   .. it is in the ready queue   * a wake did nothing   :: the thread is parked
+~~ its closure runs on a thread   .. it is in the ready queue   * a wake did nothing
+:: the thread is parked
 ";
 
 fn column(x: f64) -> usize {

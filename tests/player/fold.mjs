@@ -11,7 +11,7 @@ function plain(state) {
     return a1 - b1 || a2 - b2;
   };
   const tasks = [...state.tasks.values()].map(({ seen_at, forgotten, dropping, ...task }) => task);
-  const { printed, ...rest } = state;
+  const { printed, kinds, ...rest } = state;
   return { ...rest, tasks, timers: [...state.timers.values()].sort(byId) };
 }
 

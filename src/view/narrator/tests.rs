@@ -81,13 +81,13 @@ fn every_event_is_told_with_names_and_reasons() {
         ),
         (
             armed(limit, Some(main), TimerKind::Timeout, Place::Due),
-            "timer 1, a time limit, is armed to wake main at 0.005 s: it is due".into(),
+            "timer 1 (a time limit) is armed to wake main at 0.005 s: it is due".into(),
         ),
         (waits(Some(main), WaitsOn::Timer(limit)), "main waits for its time limit at 0.005 s".into()),
         (Event::TimerCancelled { timer: limit }, "timer 1 is cancelled: its time limit is of no use any more".into()),
         (
             armed(tick, Some(main), TimerKind::Interval, Place::Due),
-            "timer 2, for a tick, is armed to wake main at 0.005 s: it is due".into(),
+            "timer 2 (for a tick) is armed to wake main at 0.005 s: it is due".into(),
         ),
         (waits(Some(main), WaitsOn::Timer(tick)), "main waits for its timer for the tick at 0.005 s".into()),
         (Event::TimerCancelled { timer: tick }, "timer 2 is cancelled: its interval is given up".into()),

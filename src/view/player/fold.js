@@ -14,6 +14,8 @@ function emptyState() {
     timers: new Map(),
     parked: false,
     printed: [],
+    // What each timer is for, also those of the past. Of the page alone, and one for all copies: it never changes.
+    kinds: new Map(),
   };
 }
 
@@ -83,7 +85,13 @@ function startsPoll(state, id) {
   const task = state.tasks.get(id);
   if (!task) return;
   const polled = task.aborted ? {} : { polls: task.polls + 1, waits: [] };
-  changeTask(state, id, { queued: false, forgotten: false, woken_by: entry ? entry.woken_by : null, ...polled });
+  changeTask(state, id, {
+    queued: false,
+    forgotten: false,
+    dropping: task.aborted ? "abort" : null,
+    woken_by: entry ? entry.woken_by : null,
+    ...polled,
+  });
 }
 
 function sameWait(a, b) {
@@ -110,11 +118,11 @@ function fold(state, record, isShown = () => true) {
         wakers: null,
         woken_by: null,
         // Of the page alone, the executor has no such things: where it was last seen, at an await or where it
-        // spawned another, for where nothing better is known; whether its waker was forgotten; and whether it is
-        // dropped with its executor.
+        // spawned another, for where nothing better is known; whether its waker was forgotten; and whether its
+        // running is a drop, after an abort or at the executor's end.
         seen_at: record.at,
         forgotten: false,
-        dropping: false,
+        dropping: null,
       });
       break;
     case "Woken":
@@ -125,7 +133,7 @@ function fold(state, record, isShown = () => true) {
       break;
     case "Dropping":
       runs(state, task);
-      changeTask(state, task, { dropping: true });
+      changeTask(state, task, { dropping: "end" });
       break;
     case "PassedOver":
       takeReady(state, task);
@@ -155,6 +163,7 @@ function fold(state, record, isShown = () => true) {
       changeTask(state, task, { stage: "waiting", wakers: record.wakers });
       break;
     case "TimerArmed":
+      state.kinds.set(timer, record.kind);
       state.timers.set(timer, {
         id: timer,
         task,

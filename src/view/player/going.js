@@ -62,10 +62,10 @@ function isPolledAgain(task) {
 }
 
 // The wake that led to the poll that one is in, or at the end of: the record that queued its task. A step between two
-// polls has none, nor has one in which another task is dropped.
+// polls has none, nor has one in which a task is dropped with its executor.
 function wakeOfPoll() {
   const task = polled && state.tasks.get(polled.task);
-  if (!task) return null;
+  if (!task || task.dropping === "end") return null;
   const now = lastHappened();
   const isIn = state.running === task.id || (now.task === task.id && now.event !== "Woken" && state.running === null);
   return isIn ? task.woken_by : null;

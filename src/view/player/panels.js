@@ -79,7 +79,7 @@ function isReady(task) {
 }
 
 function isDropped(task) {
-  return task.stage === "running" && (task.aborted || task.dropping);
+  return task.stage === "running" && task.dropping !== null;
 }
 
 function stateOf(task) {

@@ -86,7 +86,8 @@ function markTasks() {
       else if (isWoken) mark.wokenLater.push(label(task.id));
       else if (task.stage === "waiting" && task.kind !== "Blocking") {
         const on = waits(task);
-        mark.lastSeen.set(on, [...(mark.lastSeen.get(on) || []), label(task.id)]);
+        if (!mark.lastSeen.has(on)) mark.lastSeen.set(on, []);
+        mark.lastSeen.get(on).push(label(task.id));
       } else (task.kind === "Main" ? mark.given : mark.spawned).push(label(task.id));
     }
   }

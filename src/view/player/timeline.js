@@ -36,12 +36,15 @@ function keepInSight(shown) {
   const names = kept("names", ".name", { width: namesWidth, height });
   const times = kept("times", ".time", { width, height: timesHeight });
   const place = () => {
-    const scale = width / picture.getBoundingClientRect().width;
+    const shownWidth = picture.getBoundingClientRect().width;
+    if (shownWidth === 0) return;
+    const scale = width / shownWidth;
     names.setAttribute("transform", "translate(" + shown.scrollLeft * scale + " 0)");
     times.setAttribute("transform", "translate(0 " + shown.scrollTop * scale + ")");
   };
   shown.addEventListener("scroll", place);
   window.addEventListener("resize", place);
+  document.getElementById("timeline").addEventListener("toggle", place);
   place();
 }
 

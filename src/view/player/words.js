@@ -23,10 +23,6 @@ function before(at, event, timer) {
   return at >= 0 ? record(at) : null;
 }
 
-function kindOfTimer(timer, at) {
-  return before(at, "TimerArmed", timer)?.kind;
-}
-
 // What a timer is for, and when.
 function deadline(timer) {
   const at = seconds(timer.deadline_ns);
@@ -44,7 +40,7 @@ function why(cause, wake) {
     case "Timer": {
       const fired = before(wake, "TimerFired", cause.timer);
       if (!fired) return "its " + cause.timer + " fired";
-      const timer = { ...fired, kind: kindOfTimer(cause.timer, wake) };
+      const timer = { ...fired, kind: state.kinds.get(cause.timer) };
       return deadline(timer) + (timer.kind === "Timeout" ? " was reached" : " fired");
     }
     case "Task": return label(cause.task) + " woke it";
@@ -62,7 +58,7 @@ function waitsFor(on) {
   switch (on.kind) {
     case "Timer": {
       // If it is there no more, it has just fired.
-      return deadline(state.timers.get(on.timer) || { ...lastHappened(), kind: kindOfTimer(on.timer, step) });
+      return deadline(state.timers.get(on.timer) || { ...lastHappened(), kind: state.kinds.get(on.timer) });
     }
     case "Never": return "a deadline that never comes";
     case "Task": return label(on.task) + " to end";
@@ -109,7 +105,7 @@ function waits(task) {
   if (!last) return "something that is not watchglass's";
   if (last.on.kind === "Children") return waitsFor(last.on);
   // What has a time limit is waited for, too.
-  const untold = all.every((wait) => state.timers.get(wait.on.timer)?.kind === "Timeout");
+  const untold = all.every((wait) => state.kinds.get(wait.on.timer) === "Timeout");
   return (untold ? "something that is not watchglass's and " : "") + all.map((wait) => waitsFor(wait.on)).join(" and ");
 }
 
