@@ -55,7 +55,8 @@ impl Drop for AwaitsElsewhere {
         };
         let mut all = self.shared.awaits_elsewhere.borrow_mut();
         let places = all.entry(task).or_default();
-        if let Some(one) = places.iter().position(|&place| place == at) {
+        // From the end: of many that are awaited at one place, none moves.
+        if let Some(one) = places.iter().rposition(|&place| place == at) {
             places.remove(one);
         }
         if places.is_empty() {

@@ -116,7 +116,7 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Takes a task into the set: that of [`spawn_blocking`](crate::spawn_blocking), say, or of
-    /// [`spawn_named`](crate::spawn_named).
+    /// [`spawn_named`](crate::spawn_named). One that has ended already counts as ended now.
     ///
     /// # Panics
     ///

@@ -368,6 +368,10 @@ impl Timer {
     fn reset(mut self, deadline: Instant) -> State {
         let Some(deadline) = Deadline::on(&self.shared.clock, deadline) else {
             let waiter = self.shared.cancel_timer(self.key);
+            // Where that is kept now, nobody looks who asks whether anybody will wake the task.
+            if let Some(task) = waiter.as_ref().and_then(Waiter::task) {
+                self.shared.tracer().note_known_elsewhere(task, true);
+            }
             return State::Never(waiter.map(|waiter| (self.shared.clone(), waiter)));
         };
         self.shared.reset_timer(self.key, deadline.ns());

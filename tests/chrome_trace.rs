@@ -422,3 +422,28 @@ fn a_drop_with_the_executor_holds_the_thread_as_a_slice() {
     assert_eq!(drops.len(), 1, "{drops:?}");
     assert!(ns(&drops[0]["dur"]) >= 20_000_000, "{drops:?}");
 }
+
+#[test]
+fn closures_of_one_thread_come_in_the_order_of_their_runs() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time().blocking_threads(1));
+    executor.block_on(join_all(
+        [1, 2].map(|_| executor.spawn(async { spawn_blocking(|| ()).await.unwrap() })),
+    ));
+    // As if the executor had looked at 100 ms, at the last one first, which is so where the order is shuffled.
+    let (mut starts, mut now) = ([10, 0].into_iter(), ms(0));
+    let shuffled = altered(&recording, |record| {
+        if let Event::BlockingDone { queued, took, .. } = &mut record.event {
+            (*queued, *took) = (ms(starts.next().unwrap()), ms(10));
+            now = ms(100);
+        }
+        record.time = now;
+    });
+    let slices = slices(&events(&shuffled));
+    let closures = of_closures(&slices);
+    let mut ran: Vec<_> = closures
+        .iter()
+        .map(|run| (run.from / 1_000_000, run.until / 1_000_000))
+        .collect();
+    ran.sort_unstable();
+    assert_eq!(ran, [(0, 10), (10, 20)]);
+}

@@ -4,6 +4,7 @@ mod common;
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
+use std::mem;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -1109,4 +1110,29 @@ fn a_task_that_never_had_its_turn_is_found_and_those_dropped_unfinished_are_coun
         story.contains("\n4 tasks (3 dropped unfinished), "),
         "{story}"
     );
+}
+
+#[test]
+fn whose_sleep_was_reset_to_never_is_not_forgotten() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let idle = Rc::new(RefCell::new(sleep(secs(9))));
+        let kept = Rc::new(RefCell::new(None));
+        let polls_it_once = {
+            let (idle, kept, mut is_first) = (idle.clone(), kept.clone(), true);
+            poll_fn(move |cx| {
+                if !mem::take(&mut is_first) {
+                    return Poll::Pending;
+                }
+                kept.replace(Some(cx.waker().clone()));
+                Pin::new(&mut *idle.borrow_mut()).poll(cx)
+            })
+        };
+        let _task = spawn(polls_it_once);
+        yield_now().await;
+        idle.borrow_mut().reset(now() + secs(1 << 40));
+        kept.take().unwrap().wake();
+        yield_now().await;
+    });
+    assert_eq!(findings(&recording), [""; 0]);
 }

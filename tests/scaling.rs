@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use common::{ms, secs};
 use rustix::time::{ClockId, clock_gettime};
-use watchglass::trace::{Record, Recording};
-use watchglass::{Builder, Executor, JoinHandle, join, join_all, sleep, spawn, timeout};
+use watchglass::trace::{Record, Recording, State};
+use watchglass::{Builder, Executor, JoinHandle, JoinSet, join, join_all, sleep, spawn, timeout};
 
 const ATTEMPTS: usize = 5;
 
@@ -137,5 +137,26 @@ fn handles_that_were_polled_are_dropped_before_an_observer() {
         let executor = observed().build();
         let polls = handles_polled(&executor, tasks);
         executor.block_on(async { drop(polls.await) });
+    });
+}
+
+#[test]
+fn the_states_of_a_run_in_which_many_queued_tasks_were_aborted() {
+    const FEW: usize = 2_000;
+    let run = |tasks| {
+        let recording = Recording::new();
+        let executor = Executor::builder().observer(recording.clone()).build();
+        executor.block_on(async {
+            let mut set = JoinSet::new();
+            for _ in 0..tasks {
+                set.spawn(async {});
+            }
+        });
+        recording.records()
+    };
+    let (few, many) = (run(FEW), run(8 * FEW));
+    assert_linear(FEW, |tasks| {
+        let records = if tasks == FEW { &few } else { &many };
+        assert!(State::after(records).tasks().len() > tasks);
     });
 }

@@ -15,8 +15,8 @@ use common::{OnDrop, altered, leaves_its_waker, ms, own_waker, recorded, secs};
 use watchglass::time::Sleep;
 use watchglass::trace::{Cause, Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{
-    Builder, Executor, Step, interval, join, now, sleep, sleep_until, spawn_blocking, spawn_named,
-    timeout, yield_now,
+    Builder, Executor, Step, interval, join, join_all, now, sleep, sleep_until, spawn,
+    spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 /// Runs it, and gives its timeline and its picture.
@@ -451,7 +451,7 @@ fn no_name_or_message_becomes_markup() {
         waits.await.unwrap();
         // In a box of several rows, and with a name that is cut off.
         let naps = [1, 2].map(|n| spawn_named(MARKUP, sleep(secs(n))));
-        watchglass::join_all(naps).await;
+        join_all(naps).await;
         let long = format!("{MARKUP}{}", "-".repeat(60));
         spawn_named(long, pending::<()>()).await.unwrap();
     });
@@ -487,7 +487,7 @@ fn a_wake_that_did_nothing_stands_before_the_poll_that_it_came_before() {
 fn timers_that_have_no_row_of_their_own_are_told_of() {
     let drawn = |sleeps: u64| {
         drawn(Executor::builder().virtual_time(), async move {
-            watchglass::join_all((1..=sleeps).map(|s| sleep(secs(s)))).await;
+            join_all((1..=sleeps).map(|s| sleep(secs(s)))).await;
         })
     };
     let (timeline, picture) = drawn(12);
@@ -497,7 +497,7 @@ fn timers_that_have_no_row_of_their_own_are_told_of() {
     assert!(!drawn(8).0.contains("more timer"));
     // Those that are still armed go on to the right edge.
     let (executor, recording) = recorded(Executor::builder().virtual_time());
-    let sleeps = watchglass::join_all((1..=12).map(|s| sleep(secs(s))));
+    let sleeps = join_all((1..=12).map(|s| sleep(secs(s))));
     drop(executor.spawn(sleeps));
     let start = executor.now();
     while executor.now() < start + secs(5) {
@@ -515,7 +515,7 @@ fn timers_that_have_no_row_of_their_own_are_told_of() {
 #[test]
 fn timers_without_a_row_are_drawn_overdue_where_they_are() {
     let (timeline, picture) = drawn(Executor::builder(), async {
-        let sleeps = watchglass::join_all((1..=12).map(|n| sleep(ms(100 + n))));
+        let sleeps = join_all((1..=12).map(|n| sleep(ms(100 + n))));
         join(sleeps, async { thread::sleep(ms(300)) }).await;
     });
     let more = rows(&timeline, "timers_withou").pop().unwrap();
@@ -577,7 +577,7 @@ fn a_picture_of_very_many_tasks_has_the_first_and_says_how_many_more_there_are()
     let drawn = |tasks: usize| {
         drawn(Executor::builder().virtual_time(), async move {
             let naps = (0..tasks).map(|at| spawn_named(format!("nap {at}"), yield_now()));
-            watchglass::join_all(naps).await;
+            join_all(naps).await;
             spawn_named("last", sleep(secs(1))).await.unwrap();
         })
     };
@@ -608,7 +608,7 @@ fn tasks_of_one_long_name_can_be_told_apart() {
     async fn handle_connection_from_the_client() {}
     let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
         for _ in 0..2 {
-            drop(watchglass::spawn(handle_connection_from_the_client()));
+            drop(spawn(handle_connection_from_the_client()));
         }
         yield_now().await;
     });
@@ -672,7 +672,7 @@ fn a_closure_that_waits_for_a_thread_is_not_drawn_as_running() {
     let (executor, recording) = recorded(Executor::builder().virtual_time().blocking_threads(1));
     executor.block_on(async {
         let closures = [(); 2].map(|()| spawn_blocking(|| ()));
-        watchglass::join_all(closures).await;
+        join_all(closures).await;
     });
     // As if each had run for 60 ms.
     let (mut now, mut waited) = (ms(0), ms(0));
@@ -777,7 +777,7 @@ fn a_name_in_wide_letters_keeps_the_rows_on_the_axis() {
     let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
         let wide = spawn_named("画像をダウンロードする", sleep(secs(1)));
         let narrow = spawn_named("narrow", sleep(secs(1)));
-        watchglass::join_all([wide, narrow]).await;
+        join_all([wide, narrow]).await;
     });
     // Each of the letters takes two columns of a terminal: the first poll comes a column before the second's.
     let before_poll = |name: &str| -> usize {
@@ -843,4 +843,110 @@ fn a_limit_that_never_comes_is_none() {
     });
     assert!(timeline.contains("n#- nap to end ---"), "{timeline}");
     assert!(!timeline.contains("never comes"), "{timeline}");
+}
+
+#[test]
+fn a_closure_is_drawn_until_its_end_and_not_until_somebody_looks() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { spawn_blocking(|| ()).await.unwrap() });
+    // As if it had run for 20 ms, and the thread had been busy for 80 ms more.
+    let mut now = ms(0);
+    let late = altered(&recording, |record| {
+        match &mut record.event {
+            Event::Woken { by, .. } if *by == Cause::OtherThread => now = ms(100),
+            Event::BlockingDone { queued, took, .. } => {
+                (*queued, *took) = (ms(0), ms(20));
+                now = ms(100);
+            }
+            _ => {}
+        }
+        record.time = now;
+    });
+    let timeline = late.timeline();
+    let row = timeline.lines().find(|row| row.starts_with("closure"));
+    let row = row.unwrap();
+    let runs = row.matches('~').count();
+    assert!((5..20).contains(&runs), "{timeline}");
+    assert!(
+        row.contains("~-- it has ended: nobody has looked ---"),
+        "{timeline}"
+    );
+}
+
+#[test]
+fn the_arrows_of_very_many_wakes_lead_to_their_polls() {
+    let (_, picture) = drawn(Executor::builder().virtual_time(), async {
+        let kept = [(); 100].map(|()| Rc::new(RefCell::new(None)));
+        let tasks = kept
+            .clone()
+            .map(|kept| spawn(async move { leaves_its_waker(&kept).await }));
+        yield_now().await;
+        for waker in &kept {
+            waker.take().unwrap().wake();
+        }
+        join_all(tasks).await;
+    });
+    let arrows = picture.split("<path class=\"arrow\" d=\"M").skip(1);
+    // Not that in the legend, which is straight.
+    let arrows = arrows.filter(|path| path.split('"').next().unwrap().contains('C'));
+    let leads_on = arrows.map(|path| {
+        let (from, curve) = path.split_once(' ').unwrap();
+        let (curve, _) = curve.split_once('"').unwrap();
+        // M x1 y1 C x1 a x2 b x2 y2
+        curve.rsplit(' ').nth(1).unwrap() != from
+    });
+    assert!(leads_on.clone().count() >= 100 && leads_on.clone().all(|leads_on| leads_on));
+}
+
+#[test]
+fn a_log_with_its_records_in_any_order_is_drawn() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let naps = (1..4).map(|nap| spawn(sleep(secs(nap))));
+        join_all(naps).await;
+        drop(timeout(secs(1), spawn_blocking(|| ())).await);
+    });
+    let records = recording.records();
+    let mut random = 1_usize;
+    for _ in 0..500 {
+        let mut records = records.clone();
+        for at in (1..records.len()).rev() {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            records.swap(at, (random >> 33) % at);
+        }
+        let shuffled = Recording::new();
+        for record in &mut records {
+            // Some times are before others, too.
+            random = random.rotate_left(7);
+            if random.is_multiple_of(2) {
+                record.time = ms(random as u64 % 3_000);
+            }
+            if let Event::TimerFired { now, .. } = &mut record.event {
+                *now += ms(500);
+            }
+            shuffled.observe(record);
+        }
+        drop(shuffled.timeline());
+        assert!(shuffled.svg().starts_with("<svg "));
+    }
+    let long = altered(&recording, |record| {
+        record.time += Duration::from_secs(1 << (record.seq % 62))
+    });
+    assert!(long.svg().starts_with("<svg "));
+}
+
+#[test]
+fn no_two_tasks_have_one_name() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        join_all(["x #2", "x", "x"].map(|name| spawn_named(name, async {}))).await;
+    });
+    for name in ["x #2 #1 ", "x #2  ", "x #3  "] {
+        assert_eq!(
+            timeline.matches(&format!("\n{name}")).count(),
+            1,
+            "{timeline}"
+        );
+    }
 }

@@ -416,6 +416,123 @@ fn no_line_is_lost_while_executors_come_and_go() {
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]
+fn a_program_that_exits() {
+    watchglass::block_on(async {
+        println!("the last line");
+        process::exit(0);
+    });
+}
+
+#[test]
+fn what_is_printed_before_an_exit_arrives() {
+    let output = run_here("a_program_that_exits", "story");
+    assert!(printed(&output).contains("the last line\n"));
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_in_which_an_executor_ends_in_a_task_of_another() {
+    watchglass::block_on(async {
+        println!("outer before");
+        drop(Executor::new().spawn(async {}));
+        println!("outer after");
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_views_of_an_inner_executor_are_not_printed_by_a_task_of_the_outer_one() {
+    let name = "a_program_in_which_an_executor_ends_in_a_task_of_another";
+    let output = run_here(name, "story");
+    let (outer, inner) = (printed(&output), " (1 dropped unfinished)");
+    assert!(outer.contains(inner), "{outer}");
+    let lines = outer.lines().filter(|line| line.contains(" prints \""));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines.len(), 1, "{outer}");
+    assert!(
+        lines[0].ends_with(" prints \"outer before\\nouter after\""),
+        "{outer}"
+    );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+#[cfg(target_os = "linux")]
+fn a_program_that_opens_standard_output() {
+    watchglass::block_on(async {
+        println!("the first line");
+        watchglass::yield_now().await;
+        let mut opened = fs::File::create("/dev/stdout").unwrap();
+        opened.write_all(b"by its path\n").unwrap();
+        watchglass::yield_now().await;
+        println!("the last line");
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_written_to_standard_output_by_its_path_arrives() {
+    let output = run_here("a_program_that_opens_standard_output", "story:/dev/null");
+    let all = "the first line\nby its path\nthe last line\n";
+    assert!(printed(&output).contains(all), "{}", printed(&output));
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_prints_half_a_letter() {
+    watchglass::block_on(async {
+        for half in "ä".as_bytes().chunks(1) {
+            std::io::stdout().write_all(half).unwrap();
+            std::io::stdout().flush().unwrap();
+            watchglass::yield_now().await;
+        }
+        println!();
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_letter_that_comes_in_two_parts_is_told_as_one() {
+    let output = run_here("a_program_that_prints_half_a_letter", "story");
+    let story = printed(&output);
+    assert!(
+        story.contains("prints \"ä\"") && !story.contains('\u{fffd}'),
+        "{story}"
+    );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+#[cfg(target_os = "linux")]
+fn a_program_that_prints_eight_megabytes() {
+    use std::os::unix::fs::MetadataExt;
+    watchglass::block_on(async {
+        for _ in 0..8 << 10 {
+            println!("{}", "x".repeat(1 << 10));
+            watchglass::yield_now().await;
+        }
+        let kept = fs::metadata("/dev/stdout").unwrap().blocks() * 512;
+        println!("kept: {}", kept / 1_000_000);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_was_passed_on_takes_no_memory() {
+    let output = run_here("a_program_that_prints_eight_megabytes", "story:/dev/null");
+    let (all, kept) = printed(&output).split_once("kept: ").unwrap();
+    assert!(all.len() > 8 << 20);
+    let kept: u64 = kept.lines().next().unwrap().parse().unwrap();
+    assert!(kept <= 2, "{kept} MB");
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
 fn a_program_with_a_child_that_lives_longer() {
     let script = "echo early; sleep 0.2; echo late";
     let child = watchglass::block_on(async { Command::new("sh").args(["-c", script]).spawn() });

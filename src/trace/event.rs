@@ -191,8 +191,9 @@ pub enum Event {
     },
     /// Nothing is ready: the executor gives the thread back to the operating system.
     Parked {
-        /// The next deadline, or `None` to wait for another thread alone: no timer is armed, or time is
-        /// virtual and a closure is out on a thread.
+        /// The next deadline, which may be that of a timer that was cancelled meanwhile: then nothing fires. Or
+        /// `None` to wait for another thread alone: no timer is armed, or time is virtual and a closure is out on a
+        /// thread.
         until: Option<Duration>,
     },
     /// The thread runs again.
@@ -396,7 +397,7 @@ pub enum WaitsOn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnparkCause {
-    /// The next deadline has come.
+    /// The deadline until which it was parked has come.
     Deadline,
     /// Another thread: it woke a task, ended a closure, or dropped the last waker that there was.
     OtherThread,

@@ -37,6 +37,10 @@ pub struct State {
     tasks: Vec<TaskState>,
     index: HashMap<TaskId, usize>,
     ready: VecDeque<Ready>,
+    /// How many entries the queue had ever had before each task's own.
+    places: HashMap<TaskId, usize>,
+    /// How many have left it.
+    left: usize,
     running: Option<TaskId>,
     timers: BTreeMap<TimerId, TimerState>,
     parked: bool,
@@ -303,12 +307,18 @@ impl State {
             task.queued |= effect == Effect::Queued;
         }
         if effect == Effect::Queued {
+            self.places.insert(id, self.left + self.ready.len());
             self.ready.push_back(entry);
-        } else if aborted && let Some(queued) = self.ready.iter_mut().find(|ready| ready.task == id)
-        {
+        } else if aborted && let Some(at) = self.place(id) {
             // It was in the queue already, and now has another reason to be there.
-            *queued = entry;
+            self.ready[at] = entry;
         }
+    }
+
+    /// Where a task's entry is in the queue.
+    fn place(&self, id: TaskId) -> Option<usize> {
+        let at = self.places.get(&id)?.checked_sub(self.left)?;
+        self.ready.get(at).map(|_| at)
     }
 
     fn poll_started(&mut self, id: TaskId) {
@@ -328,8 +338,11 @@ impl State {
     /// Takes a task's entry out of the queue. If it is not the first, the order is a shuffled one:
     /// the executor has exchanged it for the first and taken that.
     fn pop(&mut self, id: TaskId) -> Option<Ready> {
-        let at = self.ready.iter().position(|ready| ready.task == id)?;
+        let at = self.place(id)?;
         self.ready.swap(0, at);
+        self.places.insert(self.ready[at].task, self.left + at);
+        self.places.remove(&id);
+        self.left += 1;
         self.ready.pop_front()
     }
 

@@ -90,7 +90,7 @@ impl Axis {
             return vec![(0.0, Seconds::to_the_millisecond(self.start).to_string())];
         }
         let step = round_step(self.duration / 5);
-        let past_round = Duration::from_nanos((self.start.as_nanos() % step.as_nanos()) as u64);
+        let past_round = from_nanos(self.start.as_nanos() % step.as_nanos());
         // A real clock has run for a moment by the first record: that one is at the round time, too.
         let mut time = match past_round < step / 20 {
             true => self.start - past_round,
@@ -99,7 +99,10 @@ impl Axis {
         while time <= self.start + self.duration {
             let label = Seconds::with_digits(time, Seconds::digits_of(step));
             ticks.push((self.at(time, records), label.to_string()));
-            time += step;
+            time = match time.checked_add(step) {
+                Some(next) => next,
+                None => break,
+            };
         }
         ticks
     }
@@ -114,7 +117,13 @@ fn round_step(at_least: Duration) -> Duration {
         .into_iter()
         .find(|&step_ns| step_ns >= at_least_ns)
         .expect("ten times its own power of ten is more");
-    Duration::from_nanos(u64::try_from(step_ns).unwrap_or(u64::MAX))
+    from_nanos(step_ns)
+}
+
+/// Of any [`Duration`].
+fn from_nanos(ns: u128) -> Duration {
+    let second_ns = Duration::from_secs(1).as_nanos();
+    Duration::new((ns / second_ns) as u64, (ns % second_ns) as u32)
 }
 
 #[cfg(test)]
@@ -165,5 +174,8 @@ mod tests {
             let step_of = round_step(Duration::from_millis(at_least));
             assert_eq!(step_of, Duration::from_millis(step));
         }
+        // Nanoseconds do not fit 64 bits any more.
+        let long = Duration::from_secs(30_000_000_000);
+        assert_eq!(round_step(long), Duration::from_secs(50_000_000_000));
     }
 }

@@ -12,6 +12,7 @@
 //! arrows with it.)
 
 use std::collections::HashMap;
+use std::mem;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -60,8 +61,8 @@ struct Trace<'a> {
     narrator: Narrator<'a>,
     events: Vec<String>,
     tasks: HashMap<TaskId, Track>,
-    /// The pool's threads by name: the track of each, and where its last slice ends.
-    threads: HashMap<String, (u64, Duration)>,
+    /// The pool's threads by name: the track of each, and what it has run.
+    threads: HashMap<String, (u64, Vec<Run>)>,
     /// The poll that runs: since when, and why.
     poll: Option<(Duration, String)>,
     parked_since: Option<Duration>,
@@ -71,6 +72,15 @@ struct Trace<'a> {
     ready: usize,
     /// When the last record was.
     last: Option<Duration>,
+}
+
+/// A closure on a thread of the pool.
+struct Run {
+    name: String,
+    start: Duration,
+    took: Duration,
+    /// When the executor was told.
+    told: Duration,
 }
 
 /// A task's track.
@@ -235,22 +245,39 @@ impl Trace<'_> {
         took: Duration,
         now: Duration,
     ) {
-        let tracks = self.threads.len() as u64;
         let handed_over = self.tasks.get(&task).and_then(|track| track.closure);
-        let (id, free_from) = *self
-            .threads
-            .entry(thread.to_owned())
-            .or_insert((FIRST_THREAD + tracks, Duration::ZERO));
-        if self.threads.len() as u64 > tracks {
-            self.name("thread_name", id, thread);
-        }
-        // The two clocks are read a moment apart: so much is made up for here. How long it took was not.
         let start = (handed_over.unwrap_or(now) + queued).min(now.saturating_sub(took));
-        let start = start.max(free_from).min(now - TICK);
-        let end = (start + took).min(now).max(start + TICK);
-        let name = self.narrator.name(task);
-        self.slice(id, &name, start, end, json!({}));
-        self.threads.insert(thread.to_owned(), (id, end));
+        let run = Run {
+            name: self.narrator.name(task),
+            start,
+            took,
+            told: now,
+        };
+        let id = FIRST_THREAD + self.threads.len() as u64;
+        if let Some((_, runs)) = self.threads.get_mut(thread) {
+            runs.push(run);
+            return;
+        }
+        self.name("thread_name", id, thread);
+        self.threads.insert(thread.to_owned(), (id, vec![run]));
+    }
+
+    /// One after the other, which is not always the order in which the executor was told.
+    fn runs_of_threads(&mut self) {
+        let mut threads: Vec<(u64, Vec<Run>)> =
+            mem::take(&mut self.threads).into_values().collect();
+        threads.sort_unstable_by_key(|&(id, _)| id);
+        for (id, mut runs) in threads {
+            runs.sort_by_key(|run| run.start);
+            let mut free_from = Duration::ZERO;
+            for run in runs {
+                // The two clocks are read a moment apart: so much is made up for here. How long it took was not.
+                let start = run.start.max(free_from).min(run.told - TICK);
+                let end = (start + run.took).min(run.told).max(start + TICK);
+                self.slice(id, &run.name, start, end, json!({}));
+                free_from = end;
+            }
+        }
     }
 
     fn ended(&mut self, task: TaskId, now: Duration) {
@@ -274,6 +301,7 @@ impl Trace<'_> {
             return;
         };
         let end = last + TICK;
+        self.runs_of_threads();
         if let Some(running) = self.narrator.state().running() {
             self.poll_ended(running, end);
         }

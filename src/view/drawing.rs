@@ -39,6 +39,7 @@ impl Lanes {
             idle_since: None,
             unparked: 0.0,
             handed_over: HashMap::new(),
+            open_arrows: HashMap::new(),
             polling: None,
         };
         for (record, &x) in records.iter().zip(&axis.positions) {
@@ -72,6 +73,8 @@ struct Drawing<'a> {
     /// The timer that has just fired, if it was overdue: since where, and in words.
     overdue: Option<(TimerId, f64, String)>,
     arrows: Vec<Arrow>,
+    /// The last arrow to each task that has not been polled since.
+    open_arrows: HashMap<TaskId, usize>,
     idle: Vec<(f64, f64)>,
     verdicts: Vec<f64>,
     idle_since: Option<f64>,
@@ -127,7 +130,9 @@ impl Drawing<'_> {
                 self.open.insert(*task, (x, Waiting::Closure, label));
                 self.handed_over.insert(*task, record.time);
             }
-            Event::BlockingDone { task, queued, .. } => self.closure_ran(*task, *queued),
+            Event::BlockingDone {
+                task, queued, took, ..
+            } => self.closure_ran(*task, *queued, *took, record.time),
             Event::Unparked { .. } => {
                 if let Some(parked) = self.idle.last_mut() {
                     parked.1 = x;
@@ -206,6 +211,7 @@ impl Drawing<'_> {
         if let (Some(&from_lane), Some(&until_lane)) =
             (self.lane_of.get(&source), self.lane_of.get(&task))
         {
+            self.open_arrows.insert(task, self.arrows.len());
             self.arrows.push(Arrow {
                 from: x,
                 from_lane,
@@ -225,15 +231,11 @@ impl Drawing<'_> {
     fn poll_started(&mut self, task: TaskId, why: Cause, told: String, record: &Record, x: f64) {
         self.polling = Some(task);
         self.closes(task, x);
-        let lane = self.lane_of.get(&task).copied();
         // The arrow of the wake that led here ends here.
-        let arrow = self.arrows.iter_mut().rev().take(64);
-        if let Some(arrow) = arrow
-            .into_iter()
-            .find(|arrow| Some(arrow.until_lane) == lane)
+        if let Some(arrow) = self.open_arrows.remove(&task)
             && matches!(why, Cause::Task(_) | Cause::Joined(_))
         {
-            arrow.until = x;
+            self.arrows[arrow].until = x;
         }
         let time = self.narrator.time(record.time);
         if let Some(lane) = self.lane(task) {
@@ -305,33 +307,42 @@ impl Drawing<'_> {
     }
 
     /// Of a closure's bar the beginning becomes another, if it had to wait for a thread.
-    fn closure_ran(&mut self, task: TaskId, queued: Duration) {
+    /// The bar of a closure is that of its run. Before it the closure waited for a thread, and afterwards it waited until
+    /// the executor looked.
+    fn closure_ran(&mut self, task: TaskId, queued: Duration, took: Duration, now: Duration) {
         let Some(handed_over) = self.handed_over.remove(&task) else {
             return;
         };
         // The virtual clock stands still meanwhile.
-        if queued <= self.axis.duration.mul_f64(QUEUED_SHARE) {
+        let (began, ended) = (handed_over + queued, handed_over + queued + took);
+        let is_long = |time: Duration| time > self.axis.duration.mul_f64(QUEUED_SHARE);
+        let at = |time: Duration| self.axis.at(time.min(now), self.records);
+        let before = is_long(queued).then(|| at(began));
+        let after = is_long(now.saturating_sub(ended)).then(|| at(ended));
+        let Some(bars) = self.lane(task).map(|lane| &mut lane.waits) else {
             return;
-        }
-        let began = self.axis.at(handed_over + queued, self.records);
-        let bars = self.lane(task).map(|lane| &mut lane.waits);
+        };
         let is_closure = |bar: &Bar| bar.kind == Waiting::Closure;
-        if let Some(bars) = bars
-            && let Some(at) = bars.iter().rposition(is_closure)
-        {
-            let Bar { from, until, .. } = bars[at];
-            let until = began.clamp(from, until);
-            bars[at].from = until;
-            let (kind, label) = (Waiting::Other, "a thread of the pool".to_owned());
+        let Some(closure) = bars.iter().rposition(is_closure) else {
+            return;
+        };
+        let bar = |from, until, label: &str| Bar {
+            from,
+            until,
+            kind: Waiting::Other,
+            label: label.to_owned(),
+        };
+        let Bar { from, until, .. } = bars[closure];
+        if let Some(after) = after.map(|after| after.clamp(from, until)) {
+            bars[closure].until = after;
             bars.insert(
-                at,
-                Bar {
-                    from,
-                    until,
-                    kind,
-                    label,
-                },
+                closure + 1,
+                bar(after, until, "it has ended: nobody has looked"),
             );
+        }
+        if let Some(before) = before.map(|before| before.clamp(from, bars[closure].until)) {
+            bars[closure].from = before;
+            bars.insert(closure, bar(from, before, "a thread of the pool"));
         }
     }
 

@@ -44,8 +44,26 @@ impl Names {
             };
             (task, label)
         };
+        let mut labels: HashMap<TaskId, String> = spawned().map(label).collect();
+        // Somebody may have given a task the very label of another.
+        let mut times: HashMap<&String, usize> = HashMap::new();
+        labels
+            .values()
+            .for_each(|label| *times.entry(label).or_default() += 1);
+        let is_given = |(task, label): &(&TaskId, &String)| {
+            times[label] > 1 && !label.ends_with(&format!(" {task}"))
+        };
+        let given: Vec<TaskId> = labels
+            .iter()
+            .filter(is_given)
+            .map(|(&task, _)| task)
+            .collect();
+        for task in given {
+            let label = labels.get_mut(&task).expect("it is one of them");
+            *label += &format!(" {task}");
+        }
         Names {
-            labels: spawned().map(label).collect(),
+            labels,
             digits: digits(records),
         }
     }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+use rustix::fs::{FallocateFlags, MemfdFlags, OFlags, fallocate, fcntl_setfl, memfd_create};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio::{dup2_stdout, stdout};
 
@@ -29,14 +29,39 @@ static CAUGHT: Mutex<Option<Caught>> = Mutex::new(None);
 /// is lost.
 const PASSED_ON_EVERY: Duration = Duration::from_millis(10);
 
+/// So much that was passed on is kept at most, before its memory is given back.
+const KEPT: u64 = 1 << 20;
+
+thread_local! {
+    static AT_EXIT: AtExit = const { AtExit };
+}
+
+/// When the main thread ends, what was printed last is passed on, also while an executor still lives. (Threads that it
+/// leaves behind are cut off, with what they have here.)
+struct AtExit;
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        let _ = io::stdout().flush();
+        if let Some(caught) = &mut *lock() {
+            caught.pass_on();
+        }
+    }
+}
+
 /// While it lives, standard output is watched.
 pub(crate) struct Printed(());
+
+/// Writes to the real standard output, past whoever watches it: a view is nothing that the program prints.
+pub(crate) struct Past;
 
 struct Caught {
     real: File,
     file: File,
     /// How much of `file` has been passed on.
     passed_on: u64,
+    /// How much of that takes no memory any more.
+    given_back: u64,
     /// What has been passed on while somebody watched, and was not taken yet.
     untold: Vec<u8>,
 }
@@ -51,6 +76,7 @@ impl Printed {
         if WATCHED.swap(true, Ordering::AcqRel) {
             return Ok(None);
         }
+        AT_EXIT.with(|_| ());
         let begun = begin();
         if begun.is_err() {
             WATCHED.store(false, Ordering::Release);
@@ -63,10 +89,44 @@ impl Printed {
         let mut caught = lock();
         let caught = caught.as_mut()?;
         caught.pass_on();
-        match caught.untold.is_empty() {
+        let whole = caught.untold.len() - begun_letter(&caught.untold);
+        let begun = caught.untold.split_off(whole);
+        let told = mem::replace(&mut caught.untold, begun);
+        match told.is_empty() {
             true => None,
-            false => Some(String::from_utf8_lossy(&mem::take(&mut caught.untold)).into_owned()),
+            false => Some(String::from_utf8_lossy(&told).into_owned()),
         }
+    }
+}
+
+/// How many bytes at the end are the beginning of a letter, of which the rest is still to come.
+fn begun_letter(text: &[u8]) -> usize {
+    let last = text.utf8_chunks().last();
+    let begun = last.map_or(&[][..], |chunk| chunk.invalid());
+    match str::from_utf8(begun) {
+        Err(error) if error.error_len().is_none() => begun.len(),
+        _ => 0,
+    }
+}
+
+impl Write for Past {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut out = io::stdout().lock();
+        if !WATCHED.load(Ordering::Acquire) {
+            return out.write(bytes);
+        }
+        out.flush()?;
+        match &mut *lock() {
+            Some(caught) => {
+                caught.pass_on();
+                caught.real.write(bytes)
+            }
+            None => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
     }
 }
 
@@ -99,6 +159,8 @@ fn begin() -> io::Result<()> {
         return Ok(dup2_stdout(&caught.file)?);
     }
     let file = File::from(memfd_create("standard output", MemfdFlags::CLOEXEC)?);
+    // Somebody may open `/dev/stdout`, and write at its beginning.
+    fcntl_setfl(&file, OFlags::APPEND)?;
     thread::Builder::new()
         .name("watchglass-printed".into())
         .spawn(pass_on_for_ever)?;
@@ -107,6 +169,7 @@ fn begin() -> io::Result<()> {
         real,
         file,
         passed_on: 0,
+        given_back: 0,
         untold: Vec::new(),
     });
     Ok(())
@@ -115,6 +178,10 @@ fn begin() -> io::Result<()> {
 impl Caught {
     fn pass_on(&mut self) {
         let end = self.file.metadata().map_or(0, |file| file.len());
+        if end < self.passed_on {
+            // Somebody has emptied it, as `> /dev/stdout` does.
+            (self.passed_on, self.given_back) = (0, 0);
+        }
         let length = usize::try_from(end.saturating_sub(self.passed_on)).unwrap_or(0);
         if length == 0 {
             return;
@@ -128,6 +195,17 @@ impl Caught {
                 self.untold.append(&mut bytes);
             }
         }
+        if self.passed_on - self.given_back > KEPT {
+            self.give_memory_back();
+        }
+    }
+
+    /// That of what was passed on. The file keeps its length, for whoever writes goes on at its end.
+    fn give_memory_back(&mut self) {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if fallocate(&self.file, flags, 0, self.passed_on).is_ok() {
+            self.given_back = self.passed_on;
+        }
     }
 
     fn give_back(&mut self) {
@@ -135,9 +213,7 @@ impl Caught {
         let _ = dup2_stdout(&self.real);
         // Whoever does not lock standard output may have written just before that.
         self.pass_on();
-        // The memory is given back; the file keeps its length, for a child may go on at its end.
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let _ = fallocate(&self.file, flags, 0, self.passed_on);
+        self.give_memory_back();
     }
 }
 

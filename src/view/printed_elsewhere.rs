@@ -1,8 +1,20 @@
 //! Where there is no file in memory, printed lines are left out of the views.
 
-use std::io;
+use std::io::{self, Write};
 
 pub(crate) struct Printed;
+
+pub(crate) struct Past;
+
+impl Write for Past {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
 
 impl Printed {
     pub(crate) fn watch() -> io::Result<Option<Self>> {

@@ -96,7 +96,7 @@ fn cells(lane: &Lane) -> Vec<char> {
     // Where the last poll begins whose letter is in a column.
     let mut letters = [None; COLUMNS];
     for poll in &lane.polls {
-        cells[column(poll.from)..=column(poll.until)].fill('#');
+        fill(&mut cells, poll.from, poll.until, '#');
         cells[column(poll.from)] = poll.letter();
         letters[column(poll.from)] = Some(poll.from);
     }
@@ -125,9 +125,15 @@ fn beside_a_poll(cells: &mut [char], letters: &[Option<f64>], x: f64, mark: char
     cells[at] = mark;
 }
 
+/// One column at least, also if a log that was altered says that something ended before it began.
+fn fill(cells: &mut [char], from: f64, until: f64, letter: char) {
+    let (from, until) = (column(from), column(until));
+    cells[from..=until.max(from)].fill(letter);
+}
+
 fn draw(cells: &mut [char], bar: &Bar) {
     let (from, until) = (column(bar.from), column(bar.until));
-    let fill = match bar.kind {
+    let letter = match bar.kind {
         Waiting::Queued => '.',
         Waiting::Timer => '=',
         Waiting::Limit => '_',
@@ -135,8 +141,8 @@ fn draw(cells: &mut [char], bar: &Bar) {
         Waiting::Other => '-',
         Waiting::Closure => '~',
     };
-    cells[from..=until].fill(fill);
-    let room = (until - from).saturating_sub(5);
+    fill(cells, bar.from, bar.until, letter);
+    let room = until.saturating_sub(from + 5);
     if bar.kind != Waiting::Queued
         && let Some(label) = bar.label_of(room)
     {
@@ -147,13 +153,13 @@ fn draw(cells: &mut [char], bar: &Bar) {
 fn idle(lanes: &Lanes) -> Vec<char> {
     let mut cells = vec![' '; COLUMNS];
     for &(from, until) in &lanes.idle {
-        cells[column(from)..=column(until)].fill(':');
+        fill(&mut cells, from, until, ':');
     }
     cells
 }
 
 fn write_at(cells: &mut [char], at: usize, text: &str) {
-    let mut cells = cells[at..].iter_mut();
+    let mut cells = cells.iter_mut().skip(at);
     for letter in text.chars().filter(|&letter| columns_of_letter(letter) > 0) {
         for shown in [letter, COVERED].iter().take(columns_of_letter(letter)) {
             if let Some(cell) = cells.next() {

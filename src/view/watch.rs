@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::printed::Printed;
+use super::printed::{Past, Printed};
 use super::step;
 use super::wish::{View, Wish};
 use crate::builder::Builder;
@@ -185,21 +185,30 @@ impl Watch {
         let recording = &self.recording;
         match view {
             View::Step => {
-                let (input, mut output) = (io::stdin().lock(), io::stdout().lock());
+                let (input, mut output) = (io::stdin().lock(), Past);
                 if self.run > 1 {
                     writeln!(output, "executor {} of this program", self.run)?;
                 }
                 recording.read(|records| step::walk(records, input, output))
             }
-            View::Story(None) => io::stdout().write_all(recording.story().as_bytes()),
-            View::Timeline(None) => io::stdout().write_all(recording.timeline().as_bytes()),
-            View::Story(Some(file)) => self.save(file, &recording.story()),
-            View::Timeline(Some(file)) => self.save(file, &recording.timeline()),
+            View::Story(None) => Past.write_all(self.whole(recording.story()).as_bytes()),
+            View::Timeline(None) => Past.write_all(self.whole(recording.timeline()).as_bytes()),
+            View::Story(Some(file)) => self.save(file, &self.whole(recording.story())),
+            View::Timeline(Some(file)) => self.save(file, &self.whole(recording.timeline())),
             View::Svg(file) => self.save(file, &recording.svg()),
             View::Html(file) => self.save(file, &recording.html(&title(&program(), self.run))),
             View::Chrome(file) => self.save(file, &recording.chrome_json()),
             View::Json(file) => self.save(file, &recording.json()),
         }
+    }
+
+    /// A text, and below it what is not in it.
+    fn whole(&self, mut text: String) -> String {
+        if self.is_full.get() {
+            let most = self.most;
+            text += &format!("what happened after the first {most} events is not here\n");
+        }
+        text
     }
 
     /// Writes a file. What cannot be written there is not lost, but saved where it can be.
@@ -330,6 +339,8 @@ mod tests {
         }
         let kept = watch.recording.records().into_iter();
         assert_eq!(kept.map(|record| record.seq).collect::<Vec<_>>(), [0, 1]);
+        let told = "what happened after the first 2 events is not here\n";
+        assert!(watch.whole(String::new()) == told);
         watch.end();
     }
 
