@@ -950,3 +950,32 @@ fn no_two_tasks_have_one_name() {
         );
     }
 }
+
+#[test]
+fn a_time_limit_of_what_is_not_watchglass_s_has_a_row() {
+    let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
+        let kept = Rc::new(RefCell::new(None));
+        let receives = poll_fn(move |cx| {
+            kept.replace(Some(cx.waker().clone()));
+            Poll::<()>::Pending
+        });
+        let receiver = spawn_named("receiver", async move {
+            timeout(secs(1), receives).await.unwrap_err();
+        });
+        receiver.await.unwrap();
+    });
+    assert!(
+        timeline.contains("__ time limit at 1.000 s ____"),
+        "{timeline}"
+    );
+    assert!(picture.contains(">time limit</text>"), "{picture}");
+    assert!(
+        picture.contains("<title>receiver wakes a_time_limit"),
+        "{picture}"
+    );
+    // Of the marks that are not there, nothing is said.
+    for mark in ["~~", "++", "\n*", "it woke itself"] {
+        assert!(!timeline.contains(mark), "{mark}: {timeline}");
+    }
+    assert!(timeline.contains(":: the thread is parked"), "{timeline}");
+}

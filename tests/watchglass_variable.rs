@@ -148,7 +148,7 @@ fn what_an_observer_prints_is_not_told_as_the_tasks() {
     let output = run("one_sleep", "virtual,story", "");
     let story = printed(&output);
     let line = "sleeper polled (poll 2): its timer for 1.000 s fired\n\
-                1.000 s  printed by no task: \"\\n7. The second poll is Ready";
+                1.000 s  printed while no task ran: \"\\n7. The second poll is Ready";
     assert!(story.contains(line), "{story}");
     assert!(!story.contains("sleeper prints"), "{story}");
 }
@@ -743,10 +743,10 @@ fn what_is_printed_between_two_calls_has_its_time_and_no_task() {
     let told = story.lines().filter(|line| line.contains(" print"));
     let told: Vec<&str> = told.collect();
     let expected = [
-        "0.000 s  printed by no task: \"after a panic\"",
-        "0.000 s  printed by no task: \"after an abort\"",
-        "0.000 s  printed by no task: \"before time jumps\"",
-        "1.000 s  printed by no task: \"after the last event\"",
+        "0.000 s  printed while no task ran: \"after a panic\"",
+        "0.000 s  printed while no task ran: \"after an abort\"",
+        "0.000 s  printed while no task ran: \"before time jumps\"",
+        "1.000 s  printed while no task ran: \"after the last event\"",
     ];
     assert_eq!(told, expected, "{story}");
 }
@@ -1033,5 +1033,8 @@ fn a_program_whose_last_line_has_no_end() {
 fn the_last_line_is_told_also_if_it_has_no_end() {
     let output = run_here("a_program_whose_last_line_has_no_end", "story");
     let story = printed(&output);
-    assert!(story.contains("printed by no task: \"no end\""), "{story}");
+    assert!(
+        story.contains("printed while no task ran: \"no end\""),
+        "{story}"
+    );
 }

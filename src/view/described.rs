@@ -25,7 +25,7 @@ pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
             false => write!(words, " {} is polled {}", lane.label, polls.join(", ")),
         };
         if more > 0 {
-            let _ = write!(words, " and {more} times more");
+            let _ = write!(words, " and {} more", count(more, "time"));
         }
         match lane.end {
             Some((_, stage)) => {

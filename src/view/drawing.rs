@@ -379,9 +379,25 @@ impl Drawing<'_> {
         open.into_iter().for_each(|task| self.closes(task, 1.0));
         let timers = mem::take(&mut self.timers).close();
         for (lane, rows) in self.lanes.iter_mut().zip(timers) {
-            lane.timers = rows;
+            // A single timer at a time is what the lane itself shows, if it waits for nothing else beside it.
+            let is_shown_by_lane = match rows.as_slice() {
+                [row] => !row
+                    .iter()
+                    .any(|timer| is_beside_another_wait(timer, &lane.waits)),
+                _ => false,
+            };
+            lane.timers = if is_shown_by_lane { Vec::new() } else { rows };
         }
     }
+}
+
+/// True if the lane shows another wait while this timer is armed.
+fn is_beside_another_wait(timer: &Bar, waits: &[Bar]) -> bool {
+    let first = waits.partition_point(|wait| wait.until <= timer.from);
+    let during = waits[first..]
+        .iter()
+        .take_while(|wait| wait.from < timer.until);
+    during.into_iter().any(|wait| wait.kind == Waiting::Other)
 }
 
 /// Nothing on the virtual clock.

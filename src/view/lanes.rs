@@ -78,7 +78,7 @@ pub(crate) const LETTERS: [(char, &str); 7] = [
     ('j', "a task it awaits ended"),
     ('s', "it woke itself"),
     ('o', "woken from outside"),
-    ('a', "aborted"),
+    ('a', "aborted (dropped, not polled)"),
 ];
 
 impl Poll {
@@ -111,11 +111,25 @@ impl Bar {
         if let Some(time) = self.label.strip_prefix("sleep until ") {
             labels.extend([format!("until {time}"), format!("→ {time}")]);
         }
+        if let Some(time) = self.label.strip_prefix("tick at ") {
+            labels.extend([format!("→ {time}"), "tick".to_owned()]);
+        }
         if let Some(time) = self.label.strip_prefix("time limit at ") {
             labels.extend([format!("limit {time}"), "limit".to_owned()]);
         }
         if let Some(time) = self.label.strip_prefix("overdue since ") {
             labels.extend([format!("since {time}"), "overdue".to_owned()]);
+        }
+        if let Some(rest) = self
+            .label
+            .strip_prefix("something that is not watchglass's")
+        {
+            let short = "not watchglass's";
+            labels.extend([
+                format!("{short}{rest}"),
+                short.to_owned(),
+                "other".to_owned(),
+            ]);
         }
         let fits = |label: &String| columns_of(label) <= letters;
         labels.into_iter().find(fits)

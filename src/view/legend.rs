@@ -1,7 +1,7 @@
 //! What the marks of a picture mean: of those that are in it, and no others.
 
-use super::lanes::{LETTERS, Lane, Lanes, Poll, Waiting};
-use super::sheet::{LETTER, LINE, MARGIN, WIDTH, has_letter, ring};
+use super::lanes::{Bar, LETTERS, Lane, Lanes, Poll, Waiting};
+use super::sheet::{LETTER, LINE, MARGIN, WIDTH, at, has_letter, ring};
 
 /// The room for a mark, before its text.
 const MARK: f64 = 20.0;
@@ -18,7 +18,12 @@ impl Legend {
         let all = &lanes.lanes;
         let polls = || all.iter().flat_map(|lane| &lane.polls);
         let any_poll = |long| polls().any(|poll| poll.long == long);
-        let any_wait = |kind| all.iter().flat_map(Lane::bars).any(|bar| bar.kind == kind);
+        // What is too narrow to be seen is not explained.
+        let is_seen = |from, until| at(until) - at(from) >= 1.0;
+        let is_seen_bar = |bar: &&Bar| is_seen(bar.from, bar.until);
+        let bars = || all.iter().flat_map(Lane::bars).filter(is_seen_bar);
+        let any_wait = |kind| bars().any(|bar| bar.kind == kind);
+        let any_idle = lanes.idle.iter().any(|&(from, until)| is_seen(from, until));
         let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
         let any_bad_end = all.iter().any(Lane::ends_badly);
         let poll = match lanes.is_stretched {
@@ -39,7 +44,7 @@ impl Legend {
             ("arrow", "wakes", !lanes.arrows.is_empty()),
             ("useless", "wake that did nothing", any_useless),
             ("cross", "dropped unfinished, or panicked", any_bad_end),
-            ("idle", "nothing is ready", !lanes.idle.is_empty()),
+            ("idle", "nothing is ready", any_idle),
             ("verdict", "the end: a stall", !lanes.verdicts.is_empty()),
         ] {
             if !is_there {

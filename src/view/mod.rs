@@ -28,7 +28,8 @@
 //! that is none of these is refused with a panic when an executor is made. A file that cannot be written
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
 //! says where. Of a program that hangs or is killed all of this is lost, but for `live`. That a task spins is told on
-//! standard error at once, for such a program may never end. After two million events nothing more is kept.
+//! standard error at once, for such a program may never end. After two million events nothing more is kept,
+//! and the files are written.
 //!
 //! On Linux, what the program prints with `println!` is in the views too. For that, standard output is a
 //! file in memory while an executor lives that is watched (one at a time), and what is new in it is passed on

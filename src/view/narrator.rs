@@ -216,7 +216,7 @@ impl<'a> Narrator<'a> {
                 let text = text.to_string().replace("\\'", "'");
                 match task {
                     Some(task) => format!("{} prints \"{text}\"", self.name(*task)),
-                    None => format!("printed by no task: \"{text}\""),
+                    None => format!("printed while no task ran: \"{text}\""),
                 }
             }
             Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {

@@ -9,7 +9,7 @@ use super::names::Names;
 use super::narrator::{Narrator, comma_at, lies};
 use super::sources::Sources;
 use crate::task::TaskId;
-use crate::trace::{Effect, Event, OneLine, Record, Stage, State, TaskState, Wait};
+use crate::trace::{Effect, Event, OneLine, Record, Stage, State, TaskKind, TaskState, Wait};
 
 const HELP: &str = "\
 Enter: forward   b: back   a number: that step   q: quit this walk   h: this help
@@ -291,7 +291,8 @@ impl Walk<'_> {
 /// How many clones of its waker somebody holds, if that is known.
 fn held(task: &TaskState) -> String {
     match task.wakers {
-        _ if task.stage.is_end() => String::new(),
+        // The clones of the main task's own cannot be counted after its first poll.
+        _ if task.stage.is_end() || task.kind == TaskKind::Main => String::new(),
         None | Some(0) => String::new(),
         Some(1) => "; 1 clone of its waker is held".to_owned(),
         Some(many) => format!("; {many} clones of its waker are held"),

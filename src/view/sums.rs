@@ -12,7 +12,7 @@ use crate::trace::{Cause, Event, Record, TimerId, TimerKind};
 #[derive(Default)]
 pub(crate) struct Sums {
     tasks: usize,
-    /// Those that were dropped with their executor.
+    /// Those that were dropped before their end.
     dropped: usize,
     polls: usize,
     wakes: usize,
@@ -47,7 +47,7 @@ impl Sums {
         self.last = record.time;
         match &record.event {
             Event::Spawned { .. } => self.tasks += 1,
-            Event::Dropping { .. } => self.dropped += 1,
+            Event::Cancelled { .. } => self.dropped += 1,
             // That a task is new is no wake: nobody has its waker yet.
             Event::Woken { by, .. } if *by != Cause::Spawned => {
                 self.wakes += 1;

@@ -280,11 +280,13 @@ impl Picture {
             let _ = write!(
                 drawn,
                 "<path class=\"arrow\" d=\"M{x1:.1} {y1:.1}C{x1:.1} {:.1} {x2:.1} {:.1} {x2:.1} \
-                 {:.1}\"><title>a wake</title></path>\n\
+                 {:.1}\"><title>{} wakes {}</title></path>\n\
                  <path class=\"head\" d=\"M{x2:.1} {y2:.1}l-4 {:.1}h8z\"/>\n",
                 y1 + down * 10.0,
                 y2 - down * 14.0,
                 y2 - down * 5.0,
+                escaped(&lanes.lanes[arrow.from_lane].label),
+                escaped(&lanes.lanes[arrow.until_lane].label),
                 -down * 7.0
             );
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::findings;
-use super::lanes::{Bar, Lane, Lanes, Waiting};
+use super::lanes::{Bar, LETTERS, Lane, Lanes, Waiting};
 use super::names::{Names, columns_of, columns_of_letter, name_that_fits};
 use super::sums::Sums;
 use crate::trace::Record;
@@ -48,13 +48,12 @@ pub(crate) fn text(records: &[Record]) -> String {
             row("", &cells);
         }
     }
-    row("parked", &idle(&lanes));
-    let _ = write!(text, "\n{LEGEND}");
+    if !lanes.idle.is_empty() {
+        row("parked", &idle(&lanes));
+    }
+    let _ = write!(text, "\n{}", legend(&lanes));
     if lanes.is_stretched {
         text += "The scale is not exact: each poll gets a little room of its own.\n";
-    }
-    if lanes.lanes.iter().any(Lane::ends_badly) {
-        text += "!  it was dropped unfinished, or panicked\n";
     }
     let names = Names::of(records);
     if let Some(overlap) = Sums::of(records).overlap(&names) {
@@ -64,13 +63,54 @@ pub(crate) fn text(records: &[Record]) -> String {
     text
 }
 
-const LEGEND: &str = "\
-A letter is a poll and its cause: n new, t its timer fired, w another task woke it, j a task that it
-awaits has ended, s it woke itself, o it was woken from outside, a it was aborted (and is dropped).
-== it sleeps   __ its time limit   ++ its timer is overdue   -- it waits for something else
-~~ its closure runs on a thread   .. it is in the ready queue   * a wake did nothing
-:: the thread is parked
-";
+/// What the marks mean: of those that are there.
+fn legend(lanes: &Lanes) -> String {
+    let all = &lanes.lanes;
+    let polls = || all.iter().flat_map(|lane| &lane.polls);
+    let is_polled = |letter: char| polls().any(|poll| poll.letter() == letter);
+    let letters = LETTERS.into_iter().filter(|&(letter, _)| is_polled(letter));
+    let letters = letters.map(|(letter, why)| format!("{letter} {why}"));
+    let any = |kind| all.iter().flat_map(Lane::bars).any(|bar| bar.kind == kind);
+    let marks = [
+        ("== it sleeps", any(Waiting::Timer)),
+        ("__ its time limit", any(Waiting::Limit)),
+        ("++ its timer is overdue", any(Waiting::Overdue)),
+        ("-- it waits for something else", any(Waiting::Other)),
+        ("~~ its closure runs on a thread", any(Waiting::Closure)),
+        (".. it is in the ready queue", any(Waiting::Queued)),
+        (
+            "* a wake did nothing",
+            all.iter().any(|lane| !lane.useless_wakes.is_empty()),
+        ),
+        (
+            "! dropped unfinished, or panicked",
+            all.iter().any(Lane::ends_badly),
+        ),
+        (":: the thread is parked", !lanes.idle.is_empty()),
+    ];
+    let marks = marks.into_iter().filter(|(_, is_there)| *is_there);
+    let marks = marks.map(|(mark, _)| mark.to_owned());
+    in_lines("polled because: ", letters, ", ") + &in_lines("", marks, "   ")
+}
+
+/// In lines that fit a terminal.
+fn in_lines(begin: &str, items: impl Iterator<Item = String>, between: &str) -> String {
+    let (mut lines, mut line) = (String::new(), begin.to_owned());
+    for (at, item) in items.enumerate() {
+        if at > 0 {
+            line += between;
+        }
+        if line.len() + item.len() > 96 {
+            lines += line.trim_end();
+            lines.push('\n');
+            line.clear();
+        }
+        line += &item;
+    }
+    lines += &line;
+    lines.push('\n');
+    lines
+}
 
 fn column(x: f64) -> usize {
     ((x * (COLUMNS - 1) as f64).round() as usize).min(COLUMNS - 1)

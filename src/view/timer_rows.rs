@@ -106,10 +106,6 @@ impl TimerRows {
                 if more.timers > 0 {
                     rows.push(more.bars());
                 }
-                // A single timer at a time is what the lane itself shows.
-                if rows.len() == 1 {
-                    rows.clear();
-                }
                 rows
             })
     }

@@ -156,6 +156,11 @@ impl Watch {
             say(&format!(
                 "there have been {records} events: what happens from now on is in no view"
             ));
+            // Such a program may never come to its end.
+            self.views
+                .iter()
+                .filter(|view| view.is_file())
+                .for_each(|view| self.show_or_say(view));
         }
     }
 
@@ -171,13 +176,17 @@ impl Watch {
         }
         // Standard output is the real one again from here on.
         self.printed.take();
-        for view in &self.views {
-            match self.show(view) {
-                // Nobody reads any more: `.. | head`, say.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                Err(error) => say(&format!("{view} cannot be shown: {error}")),
-                Ok(()) => {}
-            }
+        let is_written = |view: &View| self.is_full.get() && view.is_file();
+        let views = self.views.iter().filter(|view| !is_written(view));
+        views.for_each(|view| self.show_or_say(view));
+    }
+
+    fn show_or_say(&self, view: &View) {
+        match self.show(view) {
+            // Nobody reads any more: `.. | head`, say.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => say(&format!("{view} cannot be shown: {error}")),
+            Ok(()) => {}
         }
     }
 
@@ -327,7 +336,8 @@ mod tests {
 
     #[test]
     fn of_too_many_events_the_first_are_kept() {
-        let mut watch = Watch::begin(1, Vec::new(), None);
+        let file = env::temp_dir().join(format!("watchglass-full-{}.json", process::id()));
+        let mut watch = Watch::begin(1, vec![View::Json(file.clone())], None);
         assert_eq!(watch.most, MOST_RECORDS);
         watch.most = 2;
         for seq in 0..4 {
@@ -336,12 +346,15 @@ mod tests {
             watch.record(Record { seq, time, event });
             // From the third on.
             assert_eq!(watch.is_full.get(), seq >= 2);
+            assert_eq!(file.exists(), seq >= 2);
         }
+        fs::remove_file(&file).unwrap();
         let kept = watch.recording.records().into_iter();
         assert_eq!(kept.map(|record| record.seq).collect::<Vec<_>>(), [0, 1]);
         let told = "what happened after the first 2 events is not here\n";
         assert!(watch.whole(String::new()) == told);
         watch.end();
+        assert!(!file.exists(), "it is written once");
     }
 
     /// By the test above, in a process of its own.

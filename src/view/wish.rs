@@ -17,6 +17,13 @@ pub(crate) enum View {
     Json(PathBuf),
 }
 
+impl View {
+    /// False for what goes to standard output.
+    pub(crate) fn is_file(&self) -> bool {
+        !matches!(self, View::Story(None) | View::Timeline(None) | View::Step)
+    }
+}
+
 impl fmt::Display for View {
     /// As one asks for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

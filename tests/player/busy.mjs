@@ -100,6 +100,8 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.match(await evaluate("document.getElementById('printed').textContent"), /^w{3000}\nred\n$/,
     "colours of a terminal are left out");
 
+  await evaluate(`state.printed = [{ text: "\\r[#  ]" }, { text: "\\r[## ]" }, { text: "\\ndone\\r\\n" }]; showPrinted()`);
+  assert.equal(await evaluate("document.getElementById('printed').textContent"), "[## ]\ndone\r\n", "as in a terminal");
   await evaluate(`state.printed = Array.from({ length: 450 }, (_, at) => ({ text: at + (at % 3 === 2 ? "\\n" : " ") }));
     showPrinted()`);
   assert.match(await evaluate("document.getElementById('printed').textContent"),

@@ -86,13 +86,14 @@ function stateOf(task) {
   if (isReady(task)) return "ready: it has its output";
   let text = isDropped(task) ? "being dropped" : task.stage;
   if (task.stage === "waiting") {
-    text = task.queued ? "woken" : "waiting for " + waits(task);
+    text = task.aborted ? "to be dropped" : task.queued ? "woken" : "waiting for " + waits(task);
   }
   if (task.queued) text += ", in the ready queue";
   if (task.aborted && !isOver(task)) text += ", aborted";
   if (task.stage === "waiting" && task.forgotten) {
     text += "; nobody holds its waker";
-  } else if (task.wakers && !isOver(task)) {
+  } else if (task.wakers && task.kind !== "Main" && !isOver(task)) {
+    // The clones of the main task's own cannot be counted after its first poll.
     text += "; " + task.wakers + (task.wakers === 1 ? " clone" : " clones") + " of its waker held";
   }
   return text;
@@ -162,7 +163,9 @@ function showPrinted() {
     from -= 1;
     pieces.push(state.printed[from].text);
   }
-  const lines = pieces.reverse().join("").replace(terminalCodes, "").match(/[^\n]*\n|[^\n]+$/g) || [];
+  // What comes behind a `\r` takes the line's place, as in a terminal.
+  const text = pieces.reverse().join("").replace(terminalCodes, "").replace(/[^\n]*\r(?=[^\r\n])/g, "");
+  const lines = text.match(/[^\n]*\n|[^\n]+$/g) || [];
   const place = document.getElementById("printed");
   place.textContent = lines.slice(-rowsShown).join("") || (run.prints ? "nothing" : "nothing that the log knows of");
   if (from > 0 || lines.length > rowsShown) {

@@ -76,12 +76,13 @@ function markTasks() {
       if (file !== shownFile || !lines[number - 1]) continue;
       if (!marks.has(number)) {
         marks.set(number, {
-          tasks: [], running: null, here: [], woken: [], wokenLater: [], given: [], spawned: [], lastSeen: new Map(),
+          tasks: [], running: null, aborted: [], here: [], woken: [], wokenLater: [], given: [], spawned: [], lastSeen: new Map(),
         });
       }
       const mark = marks.get(number);
       mark.tasks.push(task);
       if (task.stage === "running") mark.running = task;
+      else if (task.aborted) mark.aborted.push(label(task.id));
       else if (known.length > 0) (isWoken ? mark.woken : mark.here).push(label(task.id));
       else if (isWoken) mark.wokenLater.push(label(task.id));
       else if (task.stage === "waiting" && task.kind !== "Blocking") {
@@ -91,12 +92,13 @@ function markTasks() {
       } else (task.kind === "Main" ? mark.given : mark.spawned).push(label(task.id));
     }
   }
-  for (const [number, { running, here, woken, wokenLater, given, spawned, lastSeen }] of marks) {
+  for (const [number, { running, aborted, here, woken, wokenLater, given, spawned, lastSeen }] of marks) {
     const line = lines[number - 1];
     line.classList.add(running ? "runs" : here.length + woken.length > 0 ? "waits" : "passed");
     const said = [];
     if (running) said.push(label(running.id) + " " + whereItRuns(running));
     const are = (names) => shortList(names) + (names.length > 1 ? " are here" : " is here");
+    if (aborted.length > 0) said.push(shortList(aborted) + (aborted.length > 1 ? " are" : " is") + " aborted, to be dropped in turn");
     if (here.length > 0) said.push(are(here));
     if (woken.length > 0) said.push(are(woken) + ", woken and not polled yet");
     if (wokenLater.length > 0) said.push(shortList(wokenLater) + (wokenLater.length > 1 ? " are" : " is") +
