@@ -37,7 +37,7 @@ use crate::trace::{Event, WaitsOn};
 /// A closure that still waits for a thread when its aborted task or the executor is dropped is never run:
 /// it is dropped, with what it holds, by the thread that comes to it. One that runs cannot be stopped: it
 /// runs to its end and its result is dropped. Nobody waits for it, neither the handle nor the executor's
-/// drop.
+/// drop (but virtual time stands still until its end, and no verdict falls).
 ///
 /// # Panics
 ///

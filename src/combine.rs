@@ -16,8 +16,9 @@ use crate::guard::drop_and_resume;
 use crate::trace::WaitsOn;
 
 /// Lets every other task that is ready have its turn first: the one that yields goes to the back of the
-/// ready queue. (With a [shuffled](crate::Builder::seed) order, its place among those that are polled in
-/// its next turn is as random as theirs.)
+/// ready queue. (Unless it is in it already: in a `join`, another future may have woken the task before. And
+/// with a [shuffled](crate::Builder::seed) order, its place among those that are polled in its next turn is
+/// as random as theirs.)
 ///
 /// A loop that computes for long without awaiting anything keeps the thread from everyone else; a
 /// `yield_now().await` in it does not.
@@ -59,7 +60,7 @@ impl Future for YieldNow {
 
 /// Awaits both futures, at the same time, in this task.
 ///
-/// Both are polled each time, `a` first. The one that is ready first is dropped at once; its output
+/// Each time those that are not done are polled, `a` first. The one that is ready first is dropped at once; its output
 /// waits for the other's. More than two are nested; or awaited by [`join_all`](crate::join_all()), if they have
 /// one type.
 ///

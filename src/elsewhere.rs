@@ -10,9 +10,10 @@ use crate::task::TaskId;
 use crate::trace::Cause;
 use crate::waiter::{Joiner, Waiter};
 
-/// What is left with the task that is awaited. Only the thread's own code can bring its end about, and not while the
-/// executor of the one that awaits runs: so no waker is kept, which would look as if somebody outside might wake
-/// that one, and the verdict finds it in `awaits_elsewhere`.
+/// What is left with the task that is awaited. Nothing from outside can end that task: only code of this thread can,
+/// which runs its executor between two calls of this one, or drops it, also inside a task of this one. So no waker is
+/// kept, which would look as if somebody outside might wake the one that awaits, and the verdict finds it in
+/// `awaits_elsewhere`.
 pub(crate) struct AwaitsElsewhere {
     /// The executor of the task that awaits.
     shared: Rc<Shared>,

@@ -71,6 +71,9 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// near as that, nor where somebody observes, who sees every wait as a park, nor where
 /// [`Builder::spin`](crate::Builder::spin) forbids it.
 ///
+/// It parks with [`thread::park`], as your own code may. Such a park may return for no reason; and an
+/// [`unpark`](thread::Thread::unpark) that comes for yours while the executor is parked is used up.
+///
 /// # In a loop of your own
 ///
 /// Where another loop has the thread, that of a game or a window, say, let it run the executor a little, again and
@@ -108,8 +111,10 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///
 /// Dropping an executor drops every future in it, on this thread, and those that are spawned by
 /// these drops too. A panic in one of them ends there. Handles then resolve to a cancellation, or to that
-/// panic. (An output belongs to its handle, so one that holds its own handle is never dropped.) Closures that wait for a thread of the pool are not run any
-/// more: the thread that comes to one drops it. Those that run are left to finish, and nobody waits for them.
+/// panic. (An output belongs to its handle. So outputs that hold each other's handles in a ring, or one that
+/// holds its own, are never dropped, and neither is what is left of the executor.) Closures that wait for a
+/// thread of the pool are not run any more: the thread that comes to one drops it. Those that run are left to
+/// finish, and nobody waits for them.
 pub struct Executor {
     pub(crate) shared: Rc<Shared>,
     /// How many more polls belong to this turn.
@@ -409,7 +414,8 @@ impl Executor {
     }
 
     /// When the next timer is due, if there is one. It may be earlier than any sleep that is left,
-    /// if a sleep was cancelled; never later. A sleep that was not polled yet has no timer.
+    /// if a sleep was cancelled; never later, but that of what is overdue may be the time at which timers fired
+    /// last. A sleep that was not polled yet has no timer.
     ///
     /// ```
     /// use std::time::Duration;
@@ -426,9 +432,10 @@ impl Executor {
         self.shared.clock.instant_of(next_wake_ns)
     }
 
-    /// How many tasks have not finished: at the end of a test, 0, if none was forgotten. One that was aborted, as by
-    /// the drop of a [`JoinSet`](crate::JoinSet), has not finished until its turn comes: a `block_on` of a
-    /// [`sleep`](crate::sleep) lets it come. It looks at each place in the table of tasks.
+    /// How many tasks have not finished; inside of a `block_on`, its own future is one of them. At the end of a
+    /// test, 0, if none was forgotten. One that was aborted, as by the drop of a [`JoinSet`](crate::JoinSet), has
+    /// not finished until its turn comes: a `block_on` of a [`sleep`](crate::sleep) lets it come. It looks at each
+    /// place in the table of tasks.
     ///
     /// ```
     /// let executor = watchglass::Executor::new();

@@ -19,8 +19,8 @@ pub(crate) fn drop_contained<T>(value: T) {
     contain(|| drop(value));
 }
 
-/// Lets a panic go on that was caught, when it has dropped this value of the user's. Dropped while that panic unwinds,
-/// it would end the process if it panics too.
+/// Drops a value of the user's, and then lets a panic go on that was caught. Were the value dropped while that panic
+/// unwinds, a panic in its own drop would end the process.
 pub(crate) fn drop_and_resume<T>(value: T, panic: Box<dyn Any + Send>) -> ! {
     drop_contained(value);
     resume_unwind(panic)

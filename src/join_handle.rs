@@ -248,7 +248,7 @@ impl<T: 'static> JoinHandle<T> {
 impl<T> JoinHandle<T> {
     /// Cancels the task: it goes to the back of the ready queue, unless it is in it already, and when it is
     /// taken from there its future is dropped where it awaits, instead of polled. The handle gives a
-    /// [`JoinError`] that [is cancelled](JoinError::is_cancelled).
+    /// [`JoinError`] that [is cancelled](JoinError::is_cancelled), or is a panic if the future panics in its drop.
     ///
     /// Nothing happens if the task has finished. If it finishes in the poll that calls this, it has
     /// finished.

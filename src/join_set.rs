@@ -47,10 +47,9 @@ use crate::waiter::Waiter;
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {
-    /// In an order that is the same in every run, for they are aborted and dropped in it.
+    /// All of one executor, for an id names a task only within one. In an order that is the same in every run, for
+    /// they are aborted and dropped in it.
     handles: BTreeMap<TaskId, JoinHandle<T>>,
-    /// Whose tasks they are, if there are any: an id names a task only within one executor.
-    executor: Option<Rc<Shared>>,
     ended: Rc<Ended>,
     /// `ended.push`, as the executor calls it.
     tell: Rc<dyn Fn(TaskId)>,
@@ -84,7 +83,6 @@ impl<T> JoinSet<T> {
         let ended = Rc::new(Ended::default());
         JoinSet {
             handles: BTreeMap::new(),
-            executor: None,
             tell: Rc::new({
                 let ended = ended.clone();
                 move |id| ended.push(id)
@@ -140,16 +138,13 @@ impl<T: 'static> JoinSet<T> {
     pub fn insert(&mut self, handle: JoinHandle<T>) -> TaskId {
         let id = handle.id();
         let executor = handle.executor();
-        match &self.executor {
+        match self.handles.values().next() {
             Some(other) => assert!(
-                Rc::ptr_eq(other, executor),
+                Rc::ptr_eq(other.executor(), executor),
                 "{id} is a task of another executor than those in the JoinSet; use a set for each"
             ),
-            None => {
-                self.executor = Some(executor.clone());
-                // Of tasks that were detached when they ended: here these ids may be other tasks'.
-                self.ended.ids.take();
-            }
+            // Of tasks that were detached when they ended: here these ids may be other tasks'.
+            None => drop(self.ended.ids.take()),
         }
         if !handle.tell(self.tell.clone()) {
             self.ended.push(id);
@@ -276,7 +271,6 @@ impl<T: 'static> JoinSet<T> {
             let id = self.ended.ids.borrow_mut().pop_front()?;
             // An observer that was told of the end may have detached the task before the set was.
             if let Some(mut handle) = self.handles.remove(&id) {
-                self.forget_executor_if_empty();
                 return Some((id, handle.take()?));
             }
         }
@@ -350,7 +344,6 @@ impl<T> JoinSet<T> {
     /// ```
     pub fn detach_all(&mut self) {
         drop(mem::take(&mut self.handles));
-        self.forget_executor_if_empty();
         // Who has polled the set for the next outcome learns that there is none.
         match self.ended.waiter.take() {
             Some((shared, Waiter::Task(id))) if shared.is_current() => {
@@ -358,13 +351,6 @@ impl<T> JoinSet<T> {
             }
             Some((shared, waiter)) => shared.wake_waiter(waiter, Cause::NotRunning),
             None => {}
-        }
-    }
-
-    /// An empty set keeps nothing of an executor that is gone.
-    fn forget_executor_if_empty(&mut self) {
-        if self.handles.is_empty() {
-            self.executor = None;
         }
     }
 }

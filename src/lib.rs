@@ -72,7 +72,7 @@
 //! |---|---|
 //! | [guard.rs] | keeps a panic of the user's code from going where it does not belong |
 //! | [name.rs] | what a task is called |
-//! | [task.rs] | what a task is: its id, and the box that it lives in |
+//! | [task.rs] | what a task is: its id, the box that it lives in, and why it may have no output |
 //! | [clock.rs] | real time, or a virtual time that jumps |
 //! | [free.rs] | which places of a table are free, to be used again |
 //! | [wheel.rs] | the timer wheel: what was put in it comes out in the order of its deadlines |

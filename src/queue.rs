@@ -20,8 +20,8 @@ pub(crate) struct Queue {
     running: Cell<Option<TaskId>>,
     /// Where that task last said that it waits; after the poll, until the next one.
     pub(crate) waits_at: Cell<Option<&'static Location<'static>>>,
-    /// While the executor uses a waker that is not its own and that it has kept for a timer, say: why. Whoever
-    /// is woken by that has this cause.
+    /// Set while the executor uses somebody else's waker, which was left with a timer, say: why it does. That is the
+    /// cause for whoever is woken meanwhile.
     waking_by: Cell<Option<Cause>>,
     /// The state of the shuffle, if the order is to be shuffled.
     shuffle: Option<Cell<u64>>,

@@ -108,6 +108,13 @@ mod tests {
     use super::*;
     use crate::inbox::{Inbox, TaskWaker};
 
+    #[test]
+    fn it_lasts_as_long_as_the_docs_say() {
+        assert_eq!(BETWEEN_LOOKS, Duration::from_micros(2));
+        assert_eq!(SPIN, Duration::from_micros(24));
+        assert!(include_str!("executor.rs").contains("24 us"));
+    }
+
     fn home_with_mail() -> (Arc<Home>, Inbox) {
         let (home, inbox) = Home::new(None);
         let waker = TaskWaker::new(home.clone());

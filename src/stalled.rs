@@ -26,7 +26,7 @@ use crate::trace::{At, Circle, Event, OneLine};
 /// let [main, spawned] = stalled.tasks() else {
 ///     panic!("{stalled}");
 /// };
-/// assert_eq!(main.waits_for, Some(spawned.id));
+/// assert_eq!(main.waits_for, [spawned.id]);
 /// assert_eq!((&spawned.name[..], spawned.waits_at), ("Pending", None));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +53,11 @@ pub struct StuckTask {
     /// another crate's `select!`, say. If it `waits_elsewhere`, it is the `.await` of that handle, also if another
     /// was polled last.
     pub waits_at: Option<&'static Location<'static>>,
-    /// The task whose end it awaits, if it awaits that task's handle itself, and not in a
-    /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). A handle that it gave up awaiting and
-    /// still has looks the same (but for `waits_at`, which says no place then, or that of something else of
+    /// The tasks whose end it awaits, in the order of their slots: those whose handle it awaits itself, and not in a
+    /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). Of several, `waits_at` says where it awaits
+    /// the one that it polled last. A handle that it gave up awaiting and still has looks the same (but for `waits_at`, which says no place then, or that of something else of
     /// watchglass's that it waits for by now): who has polled a handle last is woken by it until the handle is dropped.
-    pub waits_for: Option<TaskId>,
+    pub waits_for: Vec<TaskId>,
     /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()) but not
     /// by a [`JoinSet`](crate::JoinSet), nor in a `join_all` that was polled in that other executor before (of which no
     /// verdict comes at all in an open world). That task cannot run while this executor does: let its own
@@ -90,8 +90,10 @@ pub(crate) fn verdict(
     if !closed_world && (main.waker_is_cloned() || shared.somebody_holds_a_waker()) {
         return None;
     }
-    // Of several that it awaits, the first in the order of the slots.
-    let waits_for: HashMap<TaskId, TaskId> = shared.awaited().into_iter().rev().collect();
+    let mut waits_for: HashMap<TaskId, Vec<TaskId>> = HashMap::new();
+    for (who, awaited) in shared.awaited() {
+        waits_for.entry(who).or_default().push(awaited);
+    }
     let elsewhere = shared.awaits_elsewhere.borrow();
     let awaited_elsewhere = |id| elsewhere.get(&id).and_then(|places| places.last().copied());
     let main_is_held = main.waker_is_cloned();
@@ -106,7 +108,7 @@ pub(crate) fn verdict(
             },
             spawned_at: slot.spawned_at,
             waits_at: awaited_elsewhere(id).or(slot.waits_at),
-            waits_for: waits_for.get(&id).copied(),
+            waits_for: waits_for.get(&id).cloned().unwrap_or_default(),
             waits_elsewhere: awaited_elsewhere(id).is_some(),
             waker_is_held: match id == main.id {
                 true => main_is_held,
@@ -160,12 +162,11 @@ impl Stalled {
     /// and the last awaits that of the first, as far as [`StuckTask::waits_for`] and
     /// [`StuckTask::waits_at`] tell.
     pub fn cycle(&self) -> Vec<TaskId> {
-        let waits_for: HashMap<TaskId, TaskId> = self
-            .tasks
-            .iter()
-            .filter(|task| task.waits_at.is_some())
-            .filter_map(|task| Some((task.id, task.waits_for?)))
-            .collect();
+        // A task has one handle, and so is awaited by one task at most: the way back forks nowhere.
+        let mut awaited_by: HashMap<TaskId, TaskId> = HashMap::new();
+        for task in self.tasks.iter().filter(|task| task.waits_at.is_some()) {
+            awaited_by.extend(task.waits_for.iter().map(|&awaited| (awaited, task.id)));
+        }
         // Each task is passed once: a way ends where an earlier one went.
         let mut passed = HashSet::new();
         for start in self.tasks.iter().map(|task| task.id) {
@@ -175,10 +176,12 @@ impl Stalled {
                 && passed.insert(id)
             {
                 way.push(id);
-                next = waits_for.get(&id).copied();
+                next = awaited_by.get(&id).copied();
             }
             if let Some(begin) = way.iter().position(|&id| Some(id) == next) {
-                return way.split_off(begin);
+                let mut circle = way.split_off(begin);
+                circle[1..].reverse();
+                return circle;
             }
         }
         Vec::new()
@@ -243,14 +246,16 @@ impl fmt::Display for StuckTask {
                  await the task in its own executor's `block_on`"
             );
         }
-        match (self.waits_for, self.waits_at) {
-            (Some(task), Some(at)) => write!(f, "waits for {task}{}", At(at)),
+        let awaited: Vec<String> = self.waits_for.iter().map(TaskId::to_string).collect();
+        let awaited = (!awaited.is_empty()).then(|| awaited.join(" and "));
+        match (awaited, self.waits_at) {
+            (Some(tasks), Some(at)) => write!(f, "waits for {tasks}{}", At(at)),
             (None, Some(at)) => write!(f, "waits{}", At(at)),
             // It has polled the handle, in an earlier poll or for as long as a timeout let it.
-            (Some(task), None) if self.waker_is_held => {
-                write!(f, "waits for {NOT_OURS}, or for {task}")
+            (Some(tasks), None) if self.waker_is_held => {
+                write!(f, "waits for {NOT_OURS}, or for {tasks}")
             }
-            (Some(task), None) => write!(f, "waits; the end of {task} would wake it"),
+            (Some(tasks), None) => write!(f, "waits; the end of {tasks} would wake it"),
             (None, None) if self.waker_is_held => write!(f, "waits for {NOT_OURS}"),
             (None, None) => write!(
                 f,

@@ -1,4 +1,4 @@
-//! What a task is: its id, and the box that it lives in.
+//! What a task is: its id, the box that it lives in, and why it may have no output.
 //!
 //! A task is a future that the executor owns. Everything that refers to one (the ready queue, a
 //! waker, a timer, a `JoinHandle`) knows it by its [`TaskId`], so no reference to it needs to be
@@ -286,7 +286,8 @@ impl JoinError {
         }
     }
 
-    /// True if the task was aborted, or its executor was dropped before it finished.
+    /// True if the task was aborted, or its executor was dropped, before it finished, and its future did not panic in
+    /// its drop.
     pub fn is_cancelled(&self) -> bool {
         self.panic.is_none()
     }

@@ -51,8 +51,8 @@ pub fn now() -> Instant {
 ///
 /// Inside an executor the time counts from this call. Elsewhere there is no clock to count by, and
 /// it counts from the first poll: so `block_on(sleep(d))` works. A sleep is never done early; how
-/// late it is done depends on the operating system and on what else the thread has to do. It always
-/// gives the others a turn, even if `duration` is zero. One that would end later than the clock can
+/// late it is done depends on the operating system and on what else the thread has to do. It is never
+/// done at its first poll, and so gives the others a turn, even if `duration` is zero. One that would end later than the clock can
 /// say, such as `sleep(Duration::MAX)`, never ends.
 ///
 /// ```
@@ -106,8 +106,8 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 ///
 /// # Panics
 ///
-/// Polling it before it is done panics where no executor runs on this thread, and on another executor than the
-/// one that it was first polled on, whose wheel its timer is in.
+/// Polling it before it is done panics where no executor runs on this thread, and while its timer is in the wheel of
+/// another executor than the one that runs.
 ///
 /// ```
 /// use std::time::Duration;

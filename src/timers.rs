@@ -147,7 +147,7 @@ impl Shared {
             if self.tracer().is_on() {
                 self.turn_wheel(now_ns);
             }
-            let expired = self.wheel.borrow_mut().pop(now_ns, &mut |_, _| {});
+            let expired = self.wheel.borrow_mut().pop(now_ns);
             let Some(expired) = expired else {
                 break;
             };

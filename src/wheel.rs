@@ -201,15 +201,9 @@ impl<T> Wheel<T> {
 
     /// Takes out the next entry with a deadline up to `now`, in the order told at the top.
     ///
-    /// `moved` is told of every entry that a cascade places anew, and where. It must not panic, or
-    /// the rest of that slot is lost. A caller may stop before the `None`: what is in `due` stays
-    /// there, and comes out next whatever `now` is then.
-    pub(crate) fn pop(
-        &mut self,
-        now: u64,
-        moved: &mut impl FnMut(Key, Place),
-    ) -> Option<Expired<T>> {
-        if !self.turn(now, moved) {
+    /// A caller may stop before the `None`: what is in `due` stays there, and comes out next whatever `now` is then.
+    pub(crate) fn pop(&mut self, now: u64) -> Option<Expired<T>> {
+        if !self.turn(now, &mut |_, _| {}) {
             return None;
         }
         let index = self.due;
@@ -227,6 +221,9 @@ impl<T> Wheel<T> {
 
     /// Cascades until there is something in `due`: the first half of [`pop`](Wheel::pop), for whoever
     /// wants to look in between. False if nothing has a deadline up to `now`.
+    ///
+    /// `moved` is told of every entry that a cascade places anew, and where. It must not panic, or
+    /// the rest of that slot is lost.
     pub(crate) fn turn(&mut self, now: u64, moved: &mut impl FnMut(Key, Place)) -> bool {
         while self.due == NONE {
             let Some((level, slot)) = self.lowest_slot() else {

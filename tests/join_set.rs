@@ -475,3 +475,23 @@ fn a_struct_that_is_generic_may_hold_a_set() {
     }
     assert!(Holds::<&str>::new().0.is_empty());
 }
+
+#[test]
+fn who_awaits_a_set_is_polled_because_a_task_of_it_has_ended() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let id = executor.block_on(async {
+        let mut set = JoinSet::new();
+        let id = set.spawn(async {});
+        set.join_next().await.unwrap().unwrap();
+        id
+    });
+    let is_why = |event: &Event| matches!(event, Event::PollStarted { why: Cause::Joined(task), .. } if *task == id);
+    assert_eq!(
+        recording
+            .events()
+            .iter()
+            .filter(|event| is_why(event))
+            .count(),
+        1
+    );
+}

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::error::Error;
 use std::future::pending;
+use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe, panic_any};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -304,4 +305,16 @@ fn an_abort_handle_keeps_nothing_of_an_executor_that_is_gone() {
     assert_eq!(Rc::strong_count(&in_use), 1);
     assert!(stop.is_finished());
     stop.abort();
+}
+
+#[test]
+fn what_a_question_mark_makes_of_an_error_in_a_function_of_io_result() {
+    Executor::builder().virtual_time().build().block_on(async {
+        let elapsed = timeout(secs(1), pending::<()>()).await.unwrap_err();
+        assert_eq!(io::Error::from(elapsed).kind(), io::ErrorKind::TimedOut);
+        let aborted = spawn(pending::<()>());
+        aborted.abort();
+        let error = aborted.await.unwrap_err();
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Other);
+    });
 }

@@ -68,10 +68,10 @@ fn each_stuck_task_can_be_asked_for() {
     let names = [main, left, right].map(|task| task.name.as_str());
     assert_eq!(names, ["deadlock", "left", "waits_for"]);
     assert_eq!(
-        (left.waits_for, right.waits_for),
-        (Some(right.id), Some(left.id))
+        (&left.waits_for[..], &right.waits_for[..]),
+        (&[right.id][..], &[left.id][..])
     );
-    assert_eq!(main.waits_for, None);
+    assert_eq!(main.waits_for, []);
     assert!(
         [main, left, right]
             .iter()
@@ -157,8 +157,8 @@ fn who_gave_up_to_wait_is_not_said_to_wait_there() {
     };
     assert_eq!([a, b, main].map(|task| task.waits_at), [None; 3]);
     assert_eq!(
-        (a.waits_for, b.waits_for),
-        (Some(b.id), Some(a.id)),
+        (&a.waits_for[..], &b.waits_for[..]),
+        (&[b.id][..], &[a.id][..]),
         "it has the handle"
     );
     assert!(
@@ -718,18 +718,18 @@ fn to_await_another_executor_s_task_besides_something_else_is_said_too() {
 }
 
 #[test]
-fn of_several_that_are_awaited_the_first_is_named_and_elsewhere_the_last_place() {
+fn of_several_that_are_awaited_all_are_named_and_elsewhere_the_last_place() {
     let executor = Executor::builder().virtual_time().build();
     let (mut first, mut second) = (
         executor.spawn(pending::<()>()),
         executor.spawn(pending::<()>()),
     );
-    let own = first.id();
+    let own = [first.id(), second.id()];
     let stalled = executor.try_block_on(poll_fn(|cx| {
         assert!(Pin::new(&mut second).poll(cx).is_pending());
         Pin::new(&mut first).poll(cx).map(drop)
     }));
-    assert_eq!(stalled.unwrap_err().tasks()[2].waits_for, Some(own));
+    assert_eq!(stalled.unwrap_err().tasks()[2].waits_for, own);
     let other = Executor::new();
     let (mut first, mut second) = (other.spawn(async {}), other.spawn(async {}));
     let last = line!() + 3;
@@ -755,7 +755,7 @@ fn who_awaits_one_of_its_own_where_it_has_awaited_another_executor_s_is_not_said
     });
     let stalled = stalled.unwrap_err();
     assert!(!stalled.tasks()[0].waits_elsewhere, "{stalled}");
-    assert!(stalled.tasks()[0].waits_for.is_some(), "{stalled}");
+    assert!(!stalled.tasks()[0].waits_for.is_empty(), "{stalled}");
 }
 
 #[test]
@@ -817,4 +817,29 @@ fn a_stall_says_whose_wakers_it_was_promised_that_nobody_uses() {
         .iter()
         .map(|task| (task.id.slot(), task.waker_is_held));
     assert_eq!(held.collect::<Vec<_>>(), [(0, true), (1, false), (2, true)]);
+}
+
+#[test]
+fn a_circle_is_found_through_any_of_several_that_a_task_awaits() {
+    let executor = Executor::builder().virtual_time().build();
+    let stalled = executor.try_block_on(async {
+        let innocent = spawn_named("innocent", pending::<()>());
+        let (sender, receiver) = async_channel::unbounded::<JoinHandle<()>>();
+        let left = spawn_named("left", async move {
+            let right = receiver.recv().await.unwrap();
+            let innocent = async { innocent.await.unwrap() };
+            join(innocent, async { right.await.unwrap() }).await;
+        });
+        let middle = spawn_named("middle", async move { left.await.unwrap() });
+        let right = spawn_named("right", async move { middle.await.unwrap() });
+        sender.send(right).await.unwrap();
+        pending::<()>().await;
+    });
+    let stalled = stalled.unwrap_err();
+    let [_, innocent, left, middle, right] = stalled.tasks() else {
+        panic!("{stalled}");
+    };
+    assert_eq!(left.waits_for, [innocent.id, right.id]);
+    // Each awaits the next one.
+    assert_eq!(stalled.cycle(), [left.id, right.id, middle.id], "{stalled}");
 }

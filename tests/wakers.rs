@@ -341,3 +341,23 @@ fn after_a_panic_of_the_main_future_nobody_runs() {
     let woken = (Cause::Outside, Effect::Queued);
     assert_eq!(wakes(&recording, other.id()), [woken]);
 }
+
+#[test]
+fn how_many_wakers_of_the_main_task_are_held_is_not_said_once_it_has_given_one_away() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let mut kept = Vec::new();
+    executor.block_on(poll_fn(|cx| {
+        kept.push(cx.waker().clone());
+        cx.waker().wake_by_ref();
+        match kept.len() {
+            3 => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }));
+    let events = recording.events().into_iter();
+    let wakers = events.filter_map(|event| match event {
+        Event::PollEnded { wakers, .. } => Some(wakers),
+        _ => None,
+    });
+    assert_eq!(wakers.collect::<Vec<_>>(), [Some(1), None, None]);
+}

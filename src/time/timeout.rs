@@ -24,7 +24,8 @@ use crate::trace::TimerKind;
 ///
 /// # Panics
 ///
-/// If it has to wait where no executor runs on this thread, or on two executors, as a [`Sleep`]; and if it is
+/// If it has to wait where no executor runs on this thread, or on another while its timer is in the wheel of one, as a
+/// [`Sleep`]; and if it is
 /// polled again after it was ready.
 ///
 /// # Dropping

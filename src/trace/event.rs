@@ -114,8 +114,8 @@ pub enum Event {
         task: TaskId,
         /// True for `Poll::Ready`, false for `Poll::Pending`.
         ready: bool,
-        /// How long `poll` held the thread: nothing on the virtual clock, which stands still
-        /// meanwhile.
+        /// How long `poll` held the thread, with what the observer took for the events from
+        /// [`PollStarted`](Event::PollStarted) on: nothing on the virtual clock, which stands still meanwhile.
         took: Duration,
         /// How many clones of the task's waker are held now, anywhere; another thread's wake that is on its way
         /// is one. Timers and handles that
@@ -168,7 +168,8 @@ pub enum Event {
         /// Where it lies now.
         place: Place,
     },
-    /// A deadline passed. The wake follows.
+    /// A deadline passed. The wake follows, unless the `join_all` that it belongs to was woken before and has not been
+    /// polled since.
     TimerFired {
         /// The timer, which is gone now.
         timer: TimerId,
@@ -234,7 +235,8 @@ pub enum Event {
         /// The task that is gone now.
         task: TaskId,
     },
-    /// The task's future panicked, in a poll or when it was dropped.
+    /// The task's future panicked, in a poll or when it was dropped. (Not that of `block_on` after its end: that panic
+    /// goes to the caller alone.)
     Panicked {
         /// The task that is gone now.
         task: TaskId,
@@ -279,7 +281,7 @@ pub enum Event {
 pub struct LongPoll {
     /// The task that did not let go.
     pub task: TaskId,
-    /// How long, by the operating system's clock.
+    /// How long, by the operating system's clock, with what the observer took meanwhile: a slow one makes polls long.
     pub took: Duration,
     /// The `.await` from which the task went on, or one that it had given up waiting at. `None` in its first poll,
     /// and where it has never waited for anything of watchglass's.

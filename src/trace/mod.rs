@@ -6,8 +6,8 @@
 //!
 //! Events are sent from where they happen, after the executor's own state has changed, so an
 //! observer sees nothing that is not yet true. (But for the park, which is told before: afterwards is too late.)
-//! Without an observer, a poll and a wake do not look for one, and each of the other places costs one branch that
-//! the processor predicts. (In the repository, `scripts/cost-of-events` counts what they cost together.)
+//! Without an observer, a poll and the wake by a waker do not look for one, and each of the other places costs one
+//! branch that the processor predicts. (In the repository, `scripts/cost-of-events` counts what they cost together.)
 
 mod event;
 mod words;
@@ -71,7 +71,7 @@ struct Known {
     cause: Option<Cause>,
     /// How many polls in a row it brought about itself.
     polls_by_itself: u32,
-    /// True if it has ever left its id where nobody looks: see `Shared::waiter_kept_elsewhere`.
+    /// True if it has ever left its id where nobody looks: see `waiter_kept_elsewhere` in `waiting.rs`.
     is_known_elsewhere: bool,
 }
 

@@ -20,7 +20,7 @@
 //! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
 //! | `json:FILE` | the events |
 //! | `live` | each event as it happens, on standard error |
-//! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world. A poll that blocks the thread for half a second of real time is told of as a long one |
+//! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world (unless it has chosen that clock itself). A poll that blocks the thread for half a second of real time is told of as a long one |
 //! | `closed` | no view: the program runs in a [closed world](crate::Builder::closed_world), unless it says otherwise itself: a deadlock over channels or locks ends in a verdict |
 //!
 //! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard

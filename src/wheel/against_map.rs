@@ -101,7 +101,7 @@ pub(crate) fn check(bytes: &[u8]) {
 fn pop(wheel: &mut Wheel<u64>, map: &mut BTreeMap<u64, Armed>, now: u64, most: usize) {
     let mut before = None;
     for _ in 0..most {
-        let Some(expired) = wheel.pop(now, &mut |_, _| {}) else {
+        let Some(expired) = wheel.pop(now) else {
             assert!(
                 map.values().all(|armed| armed.deadline > now),
                 "one is left"

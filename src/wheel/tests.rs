@@ -17,13 +17,9 @@ impl<T> Wheel<T> {
         }
     }
 
-    fn pop_unobserved(&mut self, now: u64) -> Option<Expired<T>> {
-        self.pop(now, &mut |_, _| {})
-    }
-
     /// Everything that comes out up to `now`.
     fn drain(&mut self, now: u64) -> Vec<T> {
-        let expired = std::iter::from_fn(|| self.pop_unobserved(now));
+        let expired = std::iter::from_fn(|| self.pop(now));
         expired.map(|expired| expired.value).collect()
     }
 
@@ -296,9 +292,10 @@ impl Held {
         self.latest_now = self.latest_now.max(self.now);
         for _ in 0..budget {
             let told = &mut self.told;
-            let popped = self.wheel.pop(self.now, &mut |key, place| {
+            self.wheel.turn(self.now, &mut |key, place| {
                 assert_ne!(told.insert(key, place), Some(place), "told of no change");
             });
+            let popped = self.wheel.pop(self.now);
             let next = self.order.iter().next().map(|(&rank, &id)| (rank, id));
             let Some(Expired {
                 key,
@@ -389,7 +386,7 @@ proptest! {
 fn an_empty_wheel_allocates_nothing_and_never_wakes() {
     let mut wheel = Wheel::<()>::new();
     assert_eq!(wheel.next_wake(), None);
-    assert!(wheel.pop_unobserved(u64::MAX).is_none());
+    assert!(wheel.pop(u64::MAX).is_none());
     assert_eq!((wheel.elapsed(), wheel.len()), (0, 0));
     assert_eq!(wheel.slots.capacity() + wheel.slab.entries.capacity(), 0);
 }
@@ -410,7 +407,7 @@ fn each_level_begins_where_the_one_below_ends() {
             let key = wheel.insert(deadline, ());
             assert_eq!(wheel.place(key), Some(Place::Slot { level, slot }));
             assert_eq!(wheel.next_wake(), Some(deadline));
-            assert!(wheel.pop_unobserved(deadline - 1).is_none());
+            assert!(wheel.pop(deadline - 1).is_none());
             assert_eq!(wheel.drain(deadline).len(), 1);
         }
     }
@@ -442,9 +439,9 @@ fn nothing_fires_early_or_late_by_a_single_tick() {
             let deadline = base + (1 << power);
             wheel.insert(deadline, ());
             assert_eq!(wheel.next_wake(), Some(deadline));
-            assert!(wheel.pop_unobserved(deadline - 1).is_none());
+            assert!(wheel.pop(deadline - 1).is_none());
             assert_eq!(wheel.elapsed(), base, "time passed though nothing was due");
-            let expired = wheel.pop_unobserved(deadline).expect("it is due");
+            let expired = wheel.pop(deadline).expect("it is due");
             assert_eq!(expired.deadline, deadline);
         }
     }
@@ -467,7 +464,7 @@ fn a_late_deadline_goes_behind_what_is_due_and_before_what_is_not() {
     wheel.insert(10, "first at 10");
     wheel.insert(10, "second at 10");
     wheel.insert(11, "at 11");
-    assert_eq!(wheel.pop_unobserved(20).unwrap().value, "first at 10");
+    assert_eq!(wheel.pop(20).unwrap().value, "first at 10");
     wheel.insert(3, "asked for 3");
     wheel.insert(11, "at 11 too");
     wheel.insert(2, "asked for 2");
@@ -532,7 +529,7 @@ fn cancelling_the_minimum_costs_one_wake_up_that_nobody_sees() {
     wheel.insert(120, ());
     wheel.cancel(earliest);
     assert_eq!(wheel.next_wake(), Some(100));
-    assert!(wheel.pop_unobserved(100).is_none());
+    assert!(wheel.pop(100).is_none());
     assert_eq!(wheel.next_wake(), Some(120));
 }
 
@@ -554,12 +551,11 @@ fn an_entry_moves_eleven_times_at_most() {
         wheel.insert(u64::MAX << (6 * level), ());
     }
     let mut moves = Vec::new();
-    while wheel
-        .pop(u64::MAX, &mut |moved, place| {
-            moves.extend((moved == key).then_some(place))
-        })
-        .is_some()
-    {}
+    while wheel.turn(u64::MAX, &mut |moved, place| {
+        moves.extend((moved == key).then_some(place));
+    }) {
+        wheel.pop(u64::MAX);
+    }
     let down = (0..10).rev().map(|level| Place::Slot { level, slot: 63 });
     assert_eq!(moves, down.chain([Place::Due]).collect::<Vec<_>>());
 }
@@ -573,9 +569,10 @@ fn a_million_equal_deadlines_take_no_longer_than_others() {
     }
     wheel.insert((1 << 40) - 1, 1_000_000);
     let mut moves = 0;
-    assert_eq!(wheel.pop_unobserved(1 << 40).unwrap().value, 1_000_000);
+    assert_eq!(wheel.pop(1 << 40).unwrap().value, 1_000_000);
     for id in 0..1_000_000 {
-        let expired = wheel.pop(1 << 40, &mut |_, _| moves += 1);
+        wheel.turn(1 << 40, &mut |_, _| moves += 1);
+        let expired = wheel.pop(1 << 40);
         assert_eq!(expired.unwrap().value, id);
     }
     assert_eq!(moves, 1_000_000);
