@@ -36,8 +36,9 @@ const WAITER_IMPORTS: [(&str, &str); 3] = [
 
 /// The atomics of a join's wakers stay the standard library's: what orders them is the count of an `Arc`, and that
 /// is not modelled.
-const JOIN_ALL_IMPORTS: [(&str, &str); 3] = [
+const JOIN_ALL_IMPORTS: [(&str, &str); 4] = [
     ("use crate::context::", "use super::context::"),
+    ("use crate::guard::", "use super::guard::"),
     ("use crate::held_waker::", "use super::held_waker::"),
     ("use crate::waiter::", "use super::waiter::"),
 ];

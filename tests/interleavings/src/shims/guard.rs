@@ -7,3 +7,8 @@ pub fn contain(code: impl FnOnce()) {
 pub fn drop_contained<T>(value: T) {
     drop(value);
 }
+
+pub fn drop_and_resume<T>(value: T, panic: Box<dyn std::any::Any + Send>) -> ! {
+    drop(value);
+    std::panic::resume_unwind(panic)
+}
