@@ -306,7 +306,6 @@ impl Drawing<'_> {
         })
     }
 
-    /// Of a closure's bar the beginning becomes another, if it had to wait for a thread.
     /// The bar of a closure is that of its run. Before it the closure waited for a thread, and afterwards it waited until
     /// the executor looked.
     fn closure_ran(&mut self, task: TaskId, queued: Duration, took: Duration, now: Duration) {
