@@ -323,11 +323,15 @@ mod tests {
         AbortHandle, Executor, join_all, sleep, spawn_blocking, spawn_named, timeout, yield_now,
     };
 
-    /// Twenty tasks of one name, each with a timer, after a task that ends at once and a timer that wakes nobody.
-    fn crowd() -> Recording {
+    fn recorded() -> (Executor, Recording) {
         let recording = Recording::new();
         let builder = Executor::builder().virtual_time();
-        let executor = builder.observer(recording.clone()).build();
+        (builder.observer(recording.clone()).build(), recording)
+    }
+
+    /// Twenty tasks of one name, each with a timer, after a task that ends at once and a timer that wakes nobody.
+    fn crowd() -> Recording {
+        let (executor, recording) = recorded();
         executor.block_on(async {
             let nap = || sleep(Duration::from_secs(1));
             let mut of_nobody = pin!(nap());
@@ -351,9 +355,7 @@ mod tests {
 
     #[test]
     fn who_is_woken_waits_no_more_and_a_closure_s_task_waits_for_the_closure() {
-        let recording = Recording::new();
-        let builder = Executor::builder().virtual_time();
-        let executor = builder.observer(recording.clone()).build();
+        let (executor, recording) = recorded();
         executor.block_on(async {
             drop(join_all([1, 2].map(|n| sleep(Duration::from_secs(n)))).await);
             spawn_blocking(|| ()).await.unwrap();
@@ -374,9 +376,7 @@ mod tests {
 
     #[test]
     fn what_is_dropped_does_not_run_and_a_wake_leads_to_no_wake() {
-        let recording = Recording::new();
-        let builder = Executor::builder().virtual_time();
-        let executor = builder.observer(recording.clone()).build();
+        let (executor, recording) = recorded();
         executor.block_on(async {
             let aborted = spawn_named("aborted", yield_now());
             drop(spawn_named("left", std::future::pending::<()>()));
@@ -465,9 +465,7 @@ mod tests {
 
     #[test]
     fn p_follows_who_was_polled_last_and_not_who_was_woken_in_vain() {
-        let recording = Recording::new();
-        let builder = Executor::builder().virtual_time();
-        let executor = builder.observer(recording.clone()).build();
+        let (executor, recording) = recorded();
         executor.block_on(async {
             let ends = poll_fn(|cx| Poll::Ready(cx.waker().clone()));
             spawn_named("ended", ends).await.unwrap().wake();
@@ -497,9 +495,8 @@ mod tests {
 
     #[test]
     fn a_task_that_aborts_itself_runs_until_its_poll_is_over() {
-        let (recording, own) = (Recording::new(), Rc::new(OnceCell::<AbortHandle>::new()));
-        let builder = Executor::builder().virtual_time();
-        let executor = builder.observer(recording.clone()).build();
+        let (executor, recording) = recorded();
+        let own = Rc::new(OnceCell::<AbortHandle>::new());
         let selfish = {
             let own = own.clone();
             async move {
@@ -530,9 +527,7 @@ mod tests {
 
     #[test]
     fn what_a_task_waits_for_is_the_same_when_its_limit_has_fired() {
-        let recording = Recording::new();
-        let builder = Executor::builder().virtual_time();
-        let executor = builder.observer(recording.clone()).build();
+        let (executor, recording) = recorded();
         let limited = timeout(Duration::from_secs(1), pending::<()>());
         executor.block_on(limited).unwrap_err();
         let has_fired = |event: &Event| matches!(event, Event::TimerFired { .. });
