@@ -55,8 +55,9 @@ pub struct StuckTask {
     pub waits_at: Option<&'static Location<'static>>,
     /// The tasks whose end it awaits, in the order of their slots: those whose handle it awaits itself, and not in a
     /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). Of several, `waits_at` says where it awaits
-    /// the one that it polled last. A handle that it gave up awaiting and still has looks the same (but for `waits_at`, which says no place then, or that of something else of
-    /// watchglass's that it waits for by now): who has polled a handle last is woken by it until the handle is dropped.
+    /// the one that it polled last. A handle that it gave up awaiting and still has looks the same (but for `waits_at`,
+    /// which says no place then, or that of something else of watchglass's that it waits for by now): who has polled a
+    /// handle last is woken by it until the handle is dropped.
     pub waits_for: Vec<TaskId>,
     /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()) but not
     /// by a [`JoinSet`](crate::JoinSet), nor in a `join_all` that was polled in that other executor before (of which no

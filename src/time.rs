@@ -52,8 +52,8 @@ pub fn now() -> Instant {
 /// Inside an executor the time counts from this call. Elsewhere there is no clock to count by, and
 /// it counts from the first poll: so `block_on(sleep(d))` works. A sleep is never done early; how
 /// late it is done depends on the operating system and on what else the thread has to do. It is never
-/// done at its first poll, and so gives the others a turn, even if `duration` is zero. One that would end later than the clock can
-/// say, such as `sleep(Duration::MAX)`, never ends.
+/// done at its first poll, and so gives the others a turn, even if `duration` is zero. One that would
+/// end later than the clock can say, such as `sleep(Duration::MAX)`, never ends.
 ///
 /// ```
 /// use std::time::{Duration, Instant};

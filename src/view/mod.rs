@@ -38,8 +38,9 @@
 //! in the last 10 ms before an abort is lost, or before `main` ends while an executor lives on another thread; and
 //! at `process::exit` the views are. A child process that is started meanwhile has that file too: what it prints
 //! arrives for as long as this process lives, but not what `exec` makes of this process. Who opens `/dev/stdout`
-//! by its name opens that file, and may cut off what has not been passed on. Standard output is locked for a moment when the executor is made and when it is dropped: a thread
-//! that holds that lock and waits for the executor makes both wait for ever.
+//! by its name opens that file, and may cut off what has not been passed on. Standard output is locked for a
+//! moment when the executor is made and when it is dropped: a thread that holds that lock and waits for the
+//! executor makes both wait for ever.
 //!
 //! # In a program
 //!

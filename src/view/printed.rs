@@ -25,8 +25,8 @@ static WATCHED: AtomicBool = AtomicBool::new(false);
 static CAUGHT: Mutex<Option<Caught>> = Mutex::new(None);
 
 /// Output comes no later than this, also while nothing happens: during a long poll, or once the
-/// program has forgotten its executor. What is printed and then cut off by an exit within this time
-/// is lost.
+/// program has forgotten its executor. What is printed and then cut off within this time is lost, but
+/// for what [`AtExit`] passes on.
 const PASSED_ON_EVERY: Duration = Duration::from_millis(10);
 
 /// So much that was passed on is kept at most, before its memory is given back.
@@ -36,8 +36,8 @@ thread_local! {
     static AT_EXIT: AtExit = const { AtExit };
 }
 
-/// When the main thread ends, what was printed last is passed on, also while an executor still lives. (Threads that it
-/// leaves behind are cut off, with what they have here.)
+/// When the thread that made the executor ends, or exits, what was printed last is passed on, also while that executor
+/// lives. (A thread that is cut off by the end of `main` has no such end.)
 struct AtExit;
 
 impl Drop for AtExit {
