@@ -526,6 +526,27 @@ mod tests {
     }
 
     #[test]
+    fn the_wakers_of_the_main_task_that_cannot_be_counted_later_are_not_counted_at_first() {
+        let (executor, recording) = recorded();
+        executor.block_on(async {
+            let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            yield_now().await;
+            drop(waker);
+        });
+        let is_counted = |event: &Event| {
+            matches!(
+                event,
+                Event::PollEnded {
+                    wakers: Some(1),
+                    ..
+                }
+            )
+        };
+        let pending = shown(&recording, &[&step_of(&recording, is_counted)]);
+        assert!(!pending.contains("of its waker"), "{pending}");
+    }
+
+    #[test]
     fn what_a_task_waits_for_is_the_same_when_its_limit_has_fired() {
         let (executor, recording) = recorded();
         let limited = timeout(Duration::from_secs(1), pending::<()>());
