@@ -25,7 +25,7 @@ use crate::inbox::{Home, Inbox, TaskWaker};
 use crate::name::{Name, short_name};
 use crate::pool::Pool;
 use crate::queue::{AfterEnd, Queue};
-use crate::slots::{NextPoll, Slot, State};
+use crate::slots::{NextPoll, Slot, SlotState};
 use crate::spin::Spin;
 use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
 use crate::trace::{Cause, Event, Said, TaskKind, Tracer};
@@ -129,9 +129,9 @@ impl Shared {
         at: &'static Location<'static>,
     ) -> TaskId {
         if !self.tracer().is_on() {
-            return self.queue.insert(fill, State::Queued, at);
+            return self.queue.insert(fill, SlotState::Queued, at);
         }
-        let id = self.queue.insert(fill, State::Waiting, at);
+        let id = self.queue.insert(fill, SlotState::Waiting, at);
         self.tell_spawned(id, || self.name_of(id), TaskKind::Spawned, at);
         self.queue.wake(id, Cause::Spawned);
         id
@@ -144,7 +144,7 @@ impl Shared {
         at: &'static Location<'static>,
     ) -> TaskId {
         let fill = |place: &mut _| *place = Some(task);
-        let id = self.queue.insert(fill, State::Waiting, at);
+        let id = self.queue.insert(fill, SlotState::Waiting, at);
         self.tell_spawned(id, || self.name_of(id), TaskKind::Blocking, at);
         id
     }

@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
-use crate::slots::{Slot, State};
+use crate::slots::{Slot, SlotState};
 use crate::task::TaskId;
 use crate::trace::{Event, LongPoll};
 
@@ -62,7 +62,7 @@ impl Shared {
             wakers,
         };
         self.tracer().emit_at(self.clock.elapsed_at(ended), event);
-        let queued = self.queue.state(task) == State::Queued;
+        let queued = self.queue.state(task) == SlotState::Queued;
         // Where nobody can look, it may have left its id in an earlier poll, too.
         let unseen = self.registered_unseen.get();
         let is_known_elsewhere = self.tracer().note_known_elsewhere(task, unseen);

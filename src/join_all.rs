@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   the child's waker ──┐
-//!                       ├──▶ its index into `Woken` (waiter.rs) ──▶ the task is woken ──▶ JoinAll::poll
+//!                       ├──▶ its index into `WokenChildren` (waiter.rs) ──▶ the task is woken ──▶ JoinAll::poll
 //!   a timer, an end  ───┘                                                                      │
 //!                                  the child is polled, with its own waker  ◀──────────────────┘
 //! ```
@@ -24,7 +24,7 @@ use crate::context::Shared;
 use crate::guard::drop_and_resume;
 use crate::held_waker::HeldWaker;
 use crate::trace::WaitsOn;
-use crate::waiter::{ForeignWaker, Parent, Woken};
+use crate::waiter::{ForeignWaker, Parent, WokenChildren};
 
 /// Awaits all the futures, at the same time, in this task, and gives their outputs in the order in
 /// which the futures were given.
@@ -62,7 +62,7 @@ where
     JoinAll {
         running: children.len(),
         is_registered: false,
-        woken: Woken::all(children.len()),
+        woken: WokenChildren::all(children.len()),
         polled: Vec::new(),
         children,
         spare: None,
@@ -77,7 +77,7 @@ pub struct JoinAll<F: Future> {
     running: usize,
     /// True if one of them has ever left its index with a timer or a task of the executor.
     is_registered: bool,
-    woken: Arc<Woken>,
+    woken: Arc<WokenChildren>,
     /// The indices of the last poll, empty again: kept for its memory.
     polled: Vec<usize>,
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
@@ -110,12 +110,12 @@ struct ChildWaker {
     /// True while only somebody outside has it. Read by the last drop alone, which the count of the `Arc` puts after
     /// all that is written here.
     is_lent: AtomicBool,
-    woken: Arc<Woken>,
+    woken: Arc<WokenChildren>,
 }
 
 impl ChildWaker {
     /// A waker of no child yet.
-    fn held(woken: &Arc<Woken>) -> HeldWaker<ChildWaker> {
+    fn held(woken: &Arc<WokenChildren>) -> HeldWaker<ChildWaker> {
         HeldWaker::of(Arc::new(ChildWaker {
             index: AtomicUsize::new(0),
             is_lent: AtomicBool::new(false),
@@ -273,11 +273,11 @@ impl<F: Future> Future for JoinAll<F> {
 struct PollsChildren<'a> {
     shared: &'a Shared,
     /// The child that the join itself is, if it is one of another join.
-    outer: (Option<Arc<Woken>>, usize, usize, bool),
+    outer: (Option<Arc<WokenChildren>>, usize, usize, bool),
 }
 
 impl<'a> PollsChildren<'a> {
-    fn of(shared: &'a Shared, woken: &Arc<Woken>) -> Self {
+    fn of(shared: &'a Shared, woken: &Arc<WokenChildren>) -> Self {
         let child = &shared.polled_child;
         let outer = child.woken.replace(Some(woken.clone()));
         PollsChildren {

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::panic::Location;
 
-use crate::slots::{NextPoll, Slot, Slots, State};
+use crate::slots::{NextPoll, Slot, SlotState, Slots};
 use crate::task::{BoxedTask, JoinError, TaskId};
 use crate::trace::{Cause, Effect, Tracer};
 use crate::waiter::{Joiner, Waiter};
@@ -100,12 +100,12 @@ impl Queue {
     pub(crate) fn insert(
         &self,
         fill: impl FnOnce(&mut Option<BoxedTask>),
-        state: State,
+        state: SlotState,
         spawned_at: &'static Location<'static>,
     ) -> TaskId {
         let tasks = &mut *self.tasks.borrow_mut();
         let id = tasks.slots.insert(fill, state, spawned_at);
-        if state == State::Queued {
+        if state == SlotState::Queued {
             tasks.ready.push_back(id);
         }
         id
@@ -155,14 +155,14 @@ impl Queue {
 
     /// Pushes the task if it is waiting, and returns what it was. Every wake comes through here.
     #[inline(always)]
-    fn push(&self, id: TaskId) -> State {
+    fn push(&self, id: TaskId) -> SlotState {
         let tasks = &mut *self.tasks.borrow_mut();
         let Some(slot) = tasks.slots.get_mut(id) else {
-            return State::Vacant;
+            return SlotState::Vacant;
         };
         let before = slot.state;
-        if before == State::Waiting {
-            slot.state = State::Queued;
+        if before == SlotState::Waiting {
+            slot.state = SlotState::Queued;
             tasks.ready.push_back(id);
         }
         before
@@ -189,9 +189,9 @@ impl Queue {
             turn_left.set(turn_left.get() - 1);
             let id = tasks.ready.pop_front()?;
             if let Some(slot) = tasks.slots.get_mut(id)
-                && slot.state == State::Queued
+                && slot.state == SlotState::Queued
             {
-                slot.state = State::Waiting;
+                slot.state = SlotState::Waiting;
                 return Some(Popped {
                     id,
                     task: slot.task.take(),
@@ -230,7 +230,7 @@ impl Queue {
         debug_assert!(slot.state.is_unfinished() && slot.task.is_none());
         if slot.has_handle {
             slot.put(outcome);
-            slot.state = State::Finished;
+            slot.state = SlotState::Finished;
             slot.joiner.as_ref()?; // mostly nobody: then nothing is moved
             return slot.joiner.take().map(AfterEnd::Tell);
         }
@@ -300,9 +300,12 @@ impl Queue {
     }
 
     #[inline]
-    pub(crate) fn state(&self, id: TaskId) -> State {
+    pub(crate) fn state(&self, id: TaskId) -> SlotState {
         let tasks = self.tasks.borrow();
-        tasks.slots.get(id).map_or(State::Vacant, |slot| slot.state)
+        tasks
+            .slots
+            .get(id)
+            .map_or(SlotState::Vacant, |slot| slot.state)
     }
 
     #[cfg(test)]
@@ -355,11 +358,11 @@ impl Drop for WakesBecause<'_> {
     }
 }
 
-fn effect_of_wake(before: State) -> Effect {
+fn effect_of_wake(before: SlotState) -> Effect {
     match before {
-        State::Waiting => Effect::Queued,
-        State::Queued => Effect::AlreadyQueued,
-        State::Finished | State::Vacant => Effect::Finished,
+        SlotState::Waiting => Effect::Queued,
+        SlotState::Queued => Effect::AlreadyQueued,
+        SlotState::Finished | SlotState::Vacant => Effect::Finished,
     }
 }
 
@@ -386,7 +389,7 @@ mod tests {
 
     fn insert(queue: &Queue, tasks: usize) -> Vec<TaskId> {
         let at = Location::caller();
-        let insert = |_| queue.insert(|_| (), State::Queued, at);
+        let insert = |_| queue.insert(|_| (), SlotState::Queued, at);
         (0..tasks).map(insert).collect()
     }
 

@@ -24,17 +24,17 @@ use crate::waiter::Joiner;
 /// Where a task is in its life. `Running` is not among them: the one task that runs is known to the
 /// queue, and while it runs it is `Waiting`, or `Queued` if it was woken meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
+pub(crate) enum SlotState {
     Vacant,
     Waiting,
     Queued,
     Finished,
 }
 
-impl State {
+impl SlotState {
     #[inline]
     pub(crate) fn is_unfinished(self) -> bool {
-        matches!(self, State::Waiting | State::Queued)
+        matches!(self, SlotState::Waiting | SlotState::Queued)
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Slot {
     pub(crate) spawned_at: &'static Location<'static>,
     pub(crate) waits_at: Option<&'static Location<'static>>,
     generation: NonZeroU32,
-    pub(crate) state: State,
+    pub(crate) state: SlotState,
     pub(crate) next_poll: NextPoll,
     pub(crate) has_handle: bool,
 }
@@ -68,10 +68,10 @@ impl Slot {
     fn begin(
         &mut self,
         index: u32,
-        state: State,
+        state: SlotState,
         spawned_at: &'static Location<'static>,
     ) -> TaskId {
-        debug_assert!(self.state == State::Vacant && self.joiner.is_none());
+        debug_assert!(self.state == SlotState::Vacant && self.joiner.is_none());
         self.state = state;
         self.spawned_at = spawned_at;
         self.waits_at = None;
@@ -85,7 +85,7 @@ impl Slot {
     #[inline(always)]
     fn end(&mut self) -> bool {
         debug_assert!(self.joiner.is_none());
-        self.state = State::Vacant;
+        self.state = SlotState::Vacant;
         let Some(next) = self.generation.checked_add(1) else {
             self.task = None;
             return false;
@@ -139,7 +139,7 @@ impl Slots {
     pub(crate) fn insert(
         &mut self,
         fill: impl FnOnce(&mut Option<BoxedTask>),
-        state: State,
+        state: SlotState,
         spawned_at: &'static Location<'static>,
     ) -> TaskId {
         let index = match self.free.take() {
@@ -164,7 +164,7 @@ impl Slots {
                 index
             }
         };
-        self.slots[index as usize].begin(index, State::Waiting, spawned_at)
+        self.slots[index as usize].begin(index, SlotState::Waiting, spawned_at)
     }
 
     /// Makes a new slot.
@@ -177,7 +177,7 @@ impl Slots {
             spawned_at: Location::caller(), // any place will do until `begin`
             waits_at: None,
             generation: self.first_generation,
-            state: State::Vacant,
+            state: SlotState::Vacant,
             next_poll: NextPoll::WithSpare,
             has_handle: false,
         });
@@ -211,7 +211,7 @@ impl Slots {
         output: &mut dyn Any,
     ) -> Option<Result<(), JoinError>> {
         let slot = self.get_mut(id)?;
-        if slot.state != State::Finished {
+        if slot.state != SlotState::Finished {
             return None;
         }
         let outcome = slot.task.as_mut().expect("a finished task has an outcome");
@@ -230,7 +230,7 @@ impl Slots {
     #[inline(always)]
     pub(crate) fn take_finished(&mut self, id: TaskId) -> Option<BoxedTask> {
         let slot = self.get_mut(id)?;
-        if slot.state != State::Finished {
+        if slot.state != SlotState::Finished {
             return None;
         }
         let outcome = slot.task.take();
@@ -276,7 +276,7 @@ mod tests {
     use crate::task::{Failed, MAX_LEFT_BYTES, boxed_and_named, move_in};
 
     fn insert(slots: &mut Slots) -> TaskId {
-        slots.insert(|_| (), State::Waiting, Location::caller())
+        slots.insert(|_| (), SlotState::Waiting, Location::caller())
     }
 
     #[test]
@@ -311,13 +311,13 @@ mod tests {
 
     /// Runs a task to its end, in slot 0, and takes its output.
     fn run<T: 'static>(slots: &mut Slots, fill: impl FnOnce(&mut Option<BoxedTask>)) -> T {
-        let id = slots.insert(fill, State::Waiting, Location::caller());
+        let id = slots.insert(fill, SlotState::Waiting, Location::caller());
         assert_eq!(id.slot(), 0);
         let slot = slots.get_mut(id).unwrap();
         let task = slot.task.as_mut().unwrap().as_mut();
         let polled = task.poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_ready());
-        slot.state = State::Finished;
+        slot.state = SlotState::Finished;
         let mut output: Option<T> = None;
         slots.take_output(id, &mut output).unwrap().unwrap();
         output.unwrap()
@@ -370,7 +370,7 @@ mod tests {
         let id = insert(&mut slots);
         let slot = slots.get_mut(id).unwrap();
         slot.task = Some(Box::pin(Failed(JoinError::cancelled())));
-        slot.state = State::Finished;
+        slot.state = SlotState::Finished;
         let taken = slots.take_output(id, &mut None::<i32>).unwrap();
         assert!(taken.unwrap_err().is_cancelled());
         assert!(slots.slots[id.slot() as usize].task.is_none());

@@ -1,10 +1,10 @@
 //! Who is told that a timer has fired, or that a task has ended: a task, a future of a `join_all` inside a task, or
 //! somebody else's waker.
 //!
-//! Whoever reads this for the first time may stop at [`Woken`], and come back with `join_all.rs`: the rest is only
+//! Whoever reads this for the first time may stop at [`WokenChildren`], and come back with `join_all.rs`: the rest is only
 //! for that.
 //!
-//! What threads share here is [`Woken`], in which a `join_all` finds which of its futures were woken.
+//! What threads share here is [`WokenChildren`], in which a `join_all` finds which of its futures were woken.
 //! `tests/interleavings/` runs it, as it is, through every order in which their steps can happen.
 
 use std::cell::{Cell, RefCell};
@@ -24,7 +24,7 @@ use crate::task::TaskId;
 /// also be polled with another waker (that of somebody else's combinator, of another executor).
 pub(crate) enum Waiter {
     Task(TaskId),
-    Child(Arc<Woken>, usize),
+    Child(Arc<WokenChildren>, usize),
     Waker(ForeignWaker),
 }
 
@@ -74,7 +74,7 @@ impl Drop for ForeignWaker {
 }
 
 /// Which futures of a `join_all` were woken, and whom to wake for them.
-pub(crate) struct Woken {
+pub(crate) struct WokenChildren {
     /// By index, true while it is in the list, so that it is there once.
     queued: Box<[AtomicBool]>,
     list: Mutex<List>,
@@ -101,10 +101,10 @@ pub(crate) struct Parent {
     pub(crate) goes_with_lent: bool,
 }
 
-impl Woken {
+impl WokenChildren {
     /// All of so many are to be polled.
     pub(crate) fn all(children: usize) -> Arc<Self> {
-        Arc::new(Woken {
+        Arc::new(WokenChildren {
             queued: (0..children).map(|_| AtomicBool::new(true)).collect(),
             list: Mutex::new(List {
                 indices: (0..children).collect(),
@@ -144,7 +144,7 @@ impl Woken {
     }
 
     /// The futures that are to be polled now come into `indices`, whose memory is used for those that
-    /// are woken from now on; and until [`wait`](Woken::wait) nobody wakes the parent, who is given back.
+    /// are woken from now on; and until [`wait`](WokenChildren::wait) nobody wakes the parent, who is given back.
     pub(crate) fn take(&self, indices: &mut Vec<usize>) -> Parent {
         let mut list = self.list();
         mem::swap(indices, &mut list.indices);
@@ -192,7 +192,7 @@ impl Woken {
         drop(unneeded);
     }
 
-    /// Notes whom to wake. Gives that back if a future has been woken since [`take`](Woken::take).
+    /// Notes whom to wake. Gives that back if a future has been woken since [`take`](WokenChildren::take).
     pub(crate) fn wait(&self, parent: Parent) -> Result<(), Parent> {
         let mut list = self.list();
         if !list.indices.is_empty() {
@@ -225,7 +225,7 @@ impl List {
 /// The future of a `join_all` that is polled now, if one is.
 #[derive(Default)]
 pub(crate) struct PolledChild {
-    pub(crate) woken: RefCell<Option<Arc<Woken>>>,
+    pub(crate) woken: RefCell<Option<Arc<WokenChildren>>>,
     pub(crate) index: Cell<usize>,
     /// The address of what it is polled with, or 0.
     pub(crate) waker: Cell<usize>,

@@ -15,7 +15,7 @@ use crate::context::Shared;
 use crate::slots::{NextPoll, Slot};
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, TimerId, WaitsOn};
-use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, Woken};
+use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, WokenChildren};
 use crate::wheel::Key;
 
 /// What a poll has said up to some moment: where its task waits, and for how many things.
@@ -46,7 +46,7 @@ impl Shared {
 
     /// The future of a `join_all` that is polled now, if this is the very waker that it is polled with. It
     /// is recognized as a task is, see [`task_polled_with`](Shared::task_polled_with).
-    pub(crate) fn child_polled_with(&self, waker: &Waker) -> Option<(Arc<Woken>, usize)> {
+    pub(crate) fn child_polled_with(&self, waker: &Waker) -> Option<(Arc<WokenChildren>, usize)> {
         let child = &self.polled_child;
         if ptr::from_ref(waker).addr() != child.waker.get() {
             return None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::context::Shared;
 use crate::executor::Executor;
-use crate::slots::{NextPoll, State as SlotState};
+use crate::slots::{NextPoll, SlotState};
 use crate::task::TaskId;
 use crate::timers::timer_id;
 use crate::trace::{Cause, Place, Ready, State, TimerId};

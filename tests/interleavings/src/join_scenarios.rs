@@ -18,7 +18,7 @@ macro_rules! join_scenarios {
         use self::held_waker::HeldWaker;
         use self::inbox::{Home, Inbox, ParkEnd, TaskWaker};
         use self::join_all::join_all;
-        use self::waiter::{Waiter, Woken};
+        use self::waiter::{Waiter, WokenChildren};
         use atomic::{AtomicUsize as Written, Ordering};
 
         pub const SCENARIOS: &[(&str, fn())] = &[
@@ -215,7 +215,7 @@ macro_rules! join_scenarios {
         #[derive(Clone, Default)]
         struct Timer {
             has_fired: Rc<Cell<bool>>,
-            waiter: Rc<RefCell<Option<(Arc<Woken>, usize)>>>,
+            waiter: Rc<RefCell<Option<(Arc<WokenChildren>, usize)>>>,
         }
 
         impl Timer {
