@@ -1,8 +1,8 @@
 //! Three ways to stop a future: a time limit, a race, an abort. In all three, to cancel is to drop.
 //!
 //! A future that waits is a value that holds what it has got so far. To stop it one drops that
-//! value, and what it holds is dropped with it, at the `.await` where it was. No exception is raised
-//! inside it, as Python would, and it is not asked. Watch the doors: each is closed, though nobody
+//! value, and what it holds is dropped with it, at the `.await` where it was. It is not asked, and
+//! no exception is raised inside it, which is what Python would do. Watch the doors: each is closed, though nobody
 //! came to the end of `visit`.
 //!
 //! `cargo run --example timeout_and_cancel`

@@ -1,4 +1,4 @@
-//! Every reason why a task is polled, from the log of a run.
+//! The reason for each poll, from the log of a run.
 //!
 //! Watch that no poll is without a cause: each task is new, or something woke it, and the executor
 //! knows what. Nobody asks "are you done yet?"; who is polled has been called.

@@ -124,8 +124,8 @@ impl Builder {
     }
 
     /// Tells `observer` everything that the executor does: a closure `|record: &Record| ..`, a
-    /// [`Recording`](crate::trace::Recording), a type of your own, or two of them in a tuple. (One that is chosen at
-    /// run time is an `Rc<dyn Observer>`: a `Box` of one is none.) The last observer given is the one.
+    /// [`Recording`](crate::trace::Recording), a type of your own, or two of them in a tuple. (To choose one at run
+    /// time, pass an `Rc<dyn Observer>`: a `Box<dyn Observer>` is no observer.) The last observer given is the one.
     ///
     /// ```
     /// use watchglass::trace::{Event, Record, Recording};

@@ -182,7 +182,7 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 ///
 /// # Panics
 ///
-/// The future panics if it is polled again after that. If the drop of the loser panics, that panic goes on, and the
+/// The future panics if it is polled again after it has given its output. If the drop of the loser panics, that panic goes on, and the
 /// output is dropped.
 #[doc(alias = "select")]
 #[doc(alias = "wait")]

@@ -8,7 +8,8 @@ use super::{Sleep, now, sleep};
 use crate::trace::TimerKind;
 
 /// Ticks at once, and then every `period`: the first tick is due at this call or, if no executor runs here,
-/// when it is first polled. It is a [`Sleep`] too, and so gives the other tasks their turn.
+/// when it is first polled. Even that tick waits as a [`Sleep`] does: it is never
+/// ready at its first poll, and so gives the other tasks their turn.
 ///
 /// A tick that nobody awaited in time comes late, but at most one does: ticks that were missed
 /// altogether are left out, and the later ones keep to the rhythm of the first.

@@ -24,9 +24,8 @@ use crate::trace::TimerKind;
 ///
 /// # Panics
 ///
-/// If it has to wait where no executor runs on this thread, or on another while its timer is in the wheel of one, as a
-/// [`Sleep`]; and if it is
-/// polled again after it was ready.
+/// If it has to wait where no executor runs on this thread; or, as a [`Sleep`], on one executor while its timer is in
+/// the wheel of another; and if it is polled again after it was ready.
 ///
 /// # Dropping
 ///
