@@ -957,6 +957,16 @@ fn while_an_executor_is_dropped_nobody_gives_up_or_is_said_to_go_on_alone() {
 }
 
 #[test]
+fn after_a_stall_nobody_is_said_to_go_on_alone() {
+    let (executor, recording) = recorded(Executor::builder());
+    let waits = async { spawn(pending::<()>()).await };
+    assert!(executor.try_block_on(waits).is_err());
+    let story = recording.story();
+    let detached = "Pending is detached: its handle is dropped\n";
+    assert!(story.contains(detached), "{story}");
+}
+
+#[test]
 fn what_an_observer_polls_does_not_move_the_place_of_a_task() {
     let kept = Rc::new(RefCell::new(None));
     let meddles = {

@@ -23,7 +23,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use watchglass::trace::{Cause, Event, Observer, Place, Record, Recording, State, WaitsOn};
-use watchglass::{Executor, interval, join_all, sleep, spawn, spawn_named, timeout, yield_now};
+use watchglass::{
+    Executor, interval, join_all, sleep, spawn, spawn_blocking, spawn_named, timeout, yield_now,
+};
 
 /// A file of this test's own, also if the tests run twice at once. It goes with the test.
 struct File(PathBuf);
@@ -196,7 +198,7 @@ fn cut_log() -> Recording {
             }));
         }
     };
-    let builder = Executor::builder().virtual_time();
+    let builder = Executor::builder().virtual_time().long_poll(Duration::ZERO);
     let executor = builder.observer((recording.clone(), spawns)).build();
     executor.block_on(yield_now());
     recording.take();
@@ -303,6 +305,7 @@ fn busy() -> Recording {
             nap.await;
         });
         boxed.await.unwrap();
+        spawn_blocking(|| ()).await.unwrap();
 
         // It ends where nobody else is.
         let sleeper = spawn_named("sleeper", long_sleep());

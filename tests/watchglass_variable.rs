@@ -148,7 +148,7 @@ fn what_an_observer_prints_is_not_told_as_the_tasks() {
     let output = run("one_sleep", "virtual,story", "");
     let story = printed(&output);
     let line = "sleeper polled (poll 2): its timer for 1.000 s fired\n\
-                1.000 s  printed while no task ran: \"\\n7. The second poll is Ready";
+                1.000 s  printed by the program's observer: \"\\n7. The second poll is Ready";
     assert!(story.contains(line), "{story}");
     assert!(!story.contains("sleeper prints"), "{story}");
 }

@@ -77,10 +77,7 @@ impl fmt::Display for Event {
                 None => write!(f, "a future outside of any task waits for {on}{}", At(at)),
             },
             Event::GaveUp { task, on } => write!(f, "{task} gave up waiting for {on}"),
-            Event::Detached { task } => write!(
-                f,
-                "{task} was detached: its handle was dropped, and it goes on alone"
-            ),
+            Event::Detached { task } => write!(f, "{task} was detached: its handle was dropped"),
             Event::PollEnded {
                 task,
                 ready,

@@ -75,8 +75,8 @@ impl<'a> Narrator<'a> {
             self.fired.insert(timer.index, fired);
         }
         self.state.fold(record);
-        // An observer's own lines come in between.
-        if let Event::Printed { .. } = record.event {
+        // An observer's own lines come in between, and a finding about the poll that has just ended.
+        if let Event::Printed { .. } | Event::LongPoll(_) = record.event {
             return;
         }
         match record.event {
@@ -159,10 +159,14 @@ impl<'a> Narrator<'a> {
                 self.name(*task),
                 self.waited_for(*on)
             ),
-            Event::Detached { task } => format!(
+            // Otherwise a future that will never be done has dropped it, or the executor's end has.
+            Event::Detached { task } if self.is_polling() => format!(
                 "{} is detached: its handle is dropped, and it goes on alone",
                 self.name(*task)
             ),
+            Event::Detached { task } => {
+                format!("{} is detached: its handle is dropped", self.name(*task))
+            }
             Event::PollEnded {
                 task,
                 ready: true,
@@ -216,6 +220,9 @@ impl<'a> Narrator<'a> {
                 let text = text.to_string().replace("\\'", "'");
                 match task {
                     Some(task) => format!("{} prints \"{text}\"", self.name(*task)),
+                    None if running.is_some() => {
+                        format!("printed by the program's observer: \"{text}\"")
+                    }
                     None => format!("printed while no task ran: \"{text}\""),
                 }
             }
@@ -483,6 +490,12 @@ impl<'a> Narrator<'a> {
         task.is_some_and(|task| {
             task.stage == Stage::New && task.kind == TaskKind::Spawned && !task.aborted
         })
+    }
+
+    /// True while a task is polled.
+    fn is_polling(&self) -> bool {
+        let running = self.state.running();
+        running.is_some_and(|running| self.dropping != Some(running))
     }
 
     /// True while a task's future is dropped: after an abort, or with its executor.

@@ -224,6 +224,9 @@ impl Walk<'_> {
             _ if narrator.is_ready(task) => "ready: it has its output".to_owned(),
             (Stage::Running, _) if narrator.is_dropped(task) => format!("being dropped{queued}"),
             (Stage::Running, _) => format!("running, poll {}{queued}", task.polls),
+            (Stage::Waiting, _) if task.kind == TaskKind::Blocking && !task.queued => {
+                "waiting until it has run on another thread".to_owned()
+            }
             (Stage::Waiting, last) => {
                 let at = last.map_or(String::new(), |wait| self.place(wait));
                 match task.queued {
@@ -369,7 +372,7 @@ mod tests {
         let step = recording.events().iter().position(started).unwrap();
         let handed_over = shown(&recording, &[&format!("{step}")]);
         assert!(
-            handed_over.contains(": waiting for its closure on another thread"),
+            handed_over.contains(": waiting until it has run on another thread"),
             "{handed_over}"
         );
     }
@@ -544,6 +547,19 @@ mod tests {
         };
         let pending = shown(&recording, &[&step_of(&recording, is_counted)]);
         assert!(!pending.contains("of its waker"), "{pending}");
+    }
+
+    #[test]
+    fn who_is_ready_is_so_until_its_end_also_where_its_poll_was_long() {
+        let recording = Recording::new();
+        let builder = Executor::builder().virtual_time().long_poll(Duration::ZERO);
+        builder
+            .observer(recording.clone())
+            .build()
+            .block_on(async {});
+        let is_long = |event: &Event| matches!(event, Event::LongPoll(_));
+        let found = shown(&recording, &[&step_of(&recording, is_long)]);
+        assert!(found.contains(": ready: it has its output\n"), "{found}");
     }
 
     #[test]

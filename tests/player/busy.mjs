@@ -49,6 +49,13 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   const hasRun = boxed.findIndex((mark) => /boxed is here/.test(mark));
   assert.ok(!boxed.slice(hasRun).some((mark) => /boxed was spawned here/.test(mark)), "a task that has run does not go back");
 
+  // ---- a closure
+  const closures = (await eachStep(`[...state.tasks.values()]
+    .filter((task) => task.kind === "Blocking" && task.stage === "waiting" && !task.queued && !isReady(task))
+    .map((task) => stateOf(task) + "; " + [...document.querySelectorAll(".who")].map((who) => who.textContent).join())`)).flat();
+  assert.ok(closures.length > 0 && closures.every((closure) =>
+    /^waiting until it has run on another thread; .*closure of busy was handed to a thread here/.test(closure)), closures.join());
+
   // ---- a mark is seen
   const unseen = await eachStep(`(() => {
     const seen = document.getElementById("code").getBoundingClientRect();

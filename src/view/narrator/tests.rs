@@ -223,7 +223,7 @@ fn every_event_is_told_with_names_and_reasons() {
         (Event::Printed { task: None, text: "x\n".into() }, "printed while no task ran: \"x\"".into()),
         (
             Event::Detached { task: late },
-            "late is detached: its handle is dropped, and it goes on alone".into(),
+            "late is detached: its handle is dropped".into(),
         ),
         (
             Event::Dropping { task: late },

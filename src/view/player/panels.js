@@ -86,7 +86,8 @@ function stateOf(task) {
   if (isReady(task)) return "ready: it has its output";
   let text = isDropped(task) ? "being dropped" : task.stage;
   if (task.stage === "waiting") {
-    text = task.aborted ? "to be dropped" : task.queued ? "woken" : "waiting for " + waits(task);
+    const until = task.kind === "Blocking" ? "until it has run on another thread" : "for " + waits(task);
+    text = task.aborted ? "to be dropped" : task.queued ? "woken" : "waiting " + until;
   }
   if (task.queued) text += ", in the ready queue";
   if (task.aborted && !isOver(task)) text += ", aborted";

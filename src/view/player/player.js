@@ -12,7 +12,7 @@ function show() {
   says.scrollTop = 0;
   // The keys come to it if there is something to scroll.
   says.tabIndex = says.scrollHeight > says.clientHeight ? 0 : -1;
-  const parked = state.parked ? " · the thread is parked" : "";
+  const parked = state.parked ? " · parked" : "";
   document.getElementById("position").textContent =
     "step " + step + " of " + lastStep + " · " + seconds(state.time_ns) + parked;
   document.getElementById("number").value = step;

@@ -67,16 +67,17 @@ function markTasks() {
     if (isOver(task) || isReady(task)) continue;
     // It is woken, and where it was: a wake does not run it. It may have given up one of its waits since.
     const isWoken = task.queued && task.stage === "waiting";
-    // While it runs it may be anywhere, and where it waits for something that is not watchglass's, a
-    // channel, say, is not known.
-    const all = task.stage === "running" ? [] : isWoken ? task.waits : waitsOf(task);
+    // While it runs it may be anywhere, a closure is on another thread, and where a task waits for something that is
+    // not watchglass's, a channel, say, is not known.
+    const isUnknown = task.stage === "running" || task.kind === "Blocking";
+    const all = isUnknown ? [] : isWoken ? task.waits : waitsOf(task);
     const known = all.map((wait) => wait.at).filter(isShown);
     for (const place of new Set(known.length > 0 ? known : [seenAt(task)])) {
       const { file, line: number } = placeOf(place);
       if (file !== shownFile || !lines[number - 1]) continue;
       if (!marks.has(number)) {
         marks.set(number, {
-          tasks: [], running: null, aborted: [], here: [], woken: [], wokenLater: [], given: [], spawned: [], lastSeen: new Map(),
+          tasks: [], running: null, aborted: [], here: [], woken: [], given: [], spawned: [], handed: [], lastSeen: new Map(),
         });
       }
       const mark = marks.get(number);
@@ -84,15 +85,15 @@ function markTasks() {
       if (task.stage === "running") mark.running = task;
       else if (task.aborted) mark.aborted.push(label(task.id));
       else if (known.length > 0) (isWoken ? mark.woken : mark.here).push(label(task.id));
-      else if (isWoken) mark.wokenLater.push(label(task.id));
-      else if (task.stage === "waiting" && task.kind !== "Blocking") {
-        const on = waits(task);
-        if (!mark.lastSeen.has(on)) mark.lastSeen.set(on, []);
-        mark.lastSeen.get(on).push(label(task.id));
+      else if (task.kind === "Blocking") mark.handed.push(label(task.id));
+      else if (task.stage === "waiting") {
+        const one = whereItWaits(task, isWoken, false);
+        if (!mark.lastSeen.has(one)) mark.lastSeen.set(one, { many: whereItWaits(task, isWoken, true), names: [] });
+        mark.lastSeen.get(one).names.push(label(task.id));
       } else (task.kind === "Main" ? mark.given : mark.spawned).push(label(task.id));
     }
   }
-  for (const [number, { running, aborted, here, woken, wokenLater, given, spawned, lastSeen }] of marks) {
+  for (const [number, { running, aborted, here, woken, given, spawned, handed, lastSeen }] of marks) {
     const line = lines[number - 1];
     line.classList.add(running ? "runs" : here.length + woken.length > 0 ? "waits" : "passed");
     const said = [];
@@ -101,16 +102,22 @@ function markTasks() {
     if (aborted.length > 0) said.push(shortList(aborted) + (aborted.length > 1 ? " are" : " is") + " aborted, to be dropped in turn");
     if (here.length > 0) said.push(are(here));
     if (woken.length > 0) said.push(are(woken) + ", woken and not polled yet");
-    if (wokenLater.length > 0) said.push(shortList(wokenLater) + (wokenLater.length > 1 ? " are" : " is") +
-      " woken and not polled yet, somewhere after this line");
     const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
     if (given.length > 0) said.push(were(given) + "given to block_on here");
     if (spawned.length > 0) said.push(were(spawned) + "spawned here");
-    for (const [on, names] of lastSeen) said.push(shortList(names) + (names.length > 1 ? " wait" : " waits") +
-      " for " + on + ", somewhere after this line");
+    if (handed.length > 0) said.push(were(handed) + "handed to a thread here");
+    for (const [one, { many, names }] of lastSeen) said.push(shortList(names) + " " + (names.length > 1 ? many : one));
     line.append(element("span", "◀ " + said.join("; "), "who"));
   }
   return marks;
+}
+
+// What the mark says of a task, or of many, of which no more is known than that it came by here.
+function whereItWaits(task, isWoken, many) {
+  const waiting = isWoken ? (many ? "are" : "is") + " woken and not polled yet" : (many ? "wait" : "waits") + " for " + waits(task);
+  if (seenAt(task) !== task.spawned_at) return waiting + ", somewhere after this line";
+  const began = (many ? "were" : "was") + (task.kind === "Main" ? " given to block_on here" : " spawned here");
+  return began + ", and " + waiting + ", somewhere in " + (many ? "their" : "its") + " own code";
 }
 
 // What the mark of the running task says.
