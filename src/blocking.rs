@@ -66,12 +66,12 @@ where
         "call it in async code that runs, as in `block_on(async { spawn_blocking(f).await })`";
     let shared = Shared::expect_current("spawn_blocking", instead);
     let at = Location::caller();
-    let job = Arc::new(Job {
+    let call = Arc::new(BlockingCall {
         cancelled: AtomicBool::new(false),
         outcome: Mutex::new(None),
     });
     let name = short_name(type_name::<F>());
-    let task = boxed_and_named(Blocking { job: job.clone() }, name.into());
+    let task = boxed_and_named(Blocking { call: call.clone() }, name.into());
     let id = shared.insert_blocking(task, at);
     let held = HeldWaker::new(shared.home.clone());
     held.target.set_task(id);
@@ -79,16 +79,16 @@ where
     shared.give_waker(id, held);
     shared.home.blocking_job_starts();
     let submitted = shared.pool.submit({
-        let (job, waker, home) = (job.clone(), waker.clone(), shared.home.clone());
+        let (call, waker, home) = (call.clone(), waker.clone(), shared.home.clone());
         let queued_at = Instant::now();
         // Whatever becomes of the closure, also if it is dropped unrun, the count goes down.
         let ended = OnDrop(move || home.blocking_job_ended());
         Box::new(move || {
-            job.run(closure, queued_at);
+            call.run(closure, queued_at);
             waker.wake();
             // With what the closure of an aborted task gave: that drop may wake somebody, and so is a part of
             // the call.
-            drop(job);
+            drop(call);
             drop(ended);
         })
     });
@@ -101,7 +101,7 @@ where
             tracer.emit(move || Event::Waits { task, on, at });
         }
         Err(error) => {
-            job.put(Outcome::Refused(error));
+            call.put(Outcome::Refused(error));
             waker.wake();
         }
     }
@@ -109,7 +109,7 @@ where
 }
 
 /// What the closure's thread and the task share.
-struct Job<T> {
+struct BlockingCall<T> {
     /// The task is gone: nobody wants the result.
     cancelled: AtomicBool,
     outcome: Mutex<Option<Outcome<T>>>,
@@ -128,7 +128,7 @@ struct Done<T> {
     took: Duration,
 }
 
-impl<T> Job<T> {
+impl<T> BlockingCall<T> {
     /// Called on the pool's thread, once.
     fn run(&self, closure: impl FnOnce() -> T, queued_at: Instant) {
         if !self.cancelled.load(Ordering::Relaxed) {
@@ -154,7 +154,7 @@ impl<T> Job<T> {
 
 /// The task that waits for a closure.
 struct Blocking<T> {
-    job: Arc<Job<T>>,
+    call: Arc<BlockingCall<T>>,
 }
 
 impl<T> Future for Blocking<T> {
@@ -162,7 +162,7 @@ impl<T> Future for Blocking<T> {
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         // Nobody but the closure's thread has this task's waker, and it uses it when all is done.
-        let outcome = self.job.place().take();
+        let outcome = self.call.place().take();
         let done = match outcome.expect("the closure has ended") {
             Outcome::Done(done) => done,
             // Told by the panic hook too: there may be no handle any more.
@@ -190,7 +190,7 @@ impl<T> Future for Blocking<T> {
 
 impl<T> Drop for Blocking<T> {
     fn drop(&mut self) {
-        self.job.cancelled.store(true, Ordering::Relaxed);
+        self.call.cancelled.store(true, Ordering::Relaxed);
     }
 }
 

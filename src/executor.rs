@@ -112,7 +112,9 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// Dropping an executor drops every future in it, on this thread, and those that are spawned by
 /// these drops too. A panic in one of them ends there. Handles then resolve to a cancellation, or to that
 /// panic. (An output belongs to its handle. So outputs that hold each other's handles in a ring, or one that
-/// holds its own, are never dropped, and neither is what is left of the executor.) Closures that wait for a
+/// holds its own, are never dropped, and neither is what is left of the executor. Nor is an executor ever dropped of
+/// which one of its own tasks holds an `Rc`: give the task a `Weak`, or let it call [`spawn`](crate::spawn), which
+/// needs neither.) Closures that wait for a
 /// thread of the pool are not run any more: the thread that comes to one drops it. Those that run are left to
 /// finish, and nobody waits for them.
 pub struct Executor {
@@ -359,7 +361,13 @@ impl Executor {
         let _entered = self.enter(what, advice);
         // An observer may have panicked between two calls.
         self.resume_observer_panic();
-        let step = match self.next() {
+        let step = self.next_step();
+        self.resume_observer_panic();
+        step
+    }
+
+    fn next_step(&self) -> Step {
+        match self.next() {
             Next::Poll(Popped { id, how, task }) => {
                 let task = task.expect("`block_on`'s own future is there only while it runs");
                 let polled = self.poll_task::<true>(id, how, task, &mut self.spare.borrow_mut());
@@ -371,11 +379,14 @@ impl Executor {
             Next::TimersFired(timers) => Step::TimersFired(timers),
             Next::Nothing => match self.shared.advance_clock() {
                 Some(by) => Step::ClockAdvanced(by),
+                // It came after the turn had begun: whom it wakes is ready, and time stands still until then.
+                None if !self.shared.inbox.is_empty() => {
+                    self.shared.take_inbox();
+                    self.next_step()
+                }
                 None => Step::Idle,
             },
-        };
-        self.resume_observer_panic();
-        step
+        }
     }
 
     /// Makes [`step`](Executor::step)s until one is [`Step::Idle`]. It never waits: on the real
@@ -413,9 +424,9 @@ impl Executor {
         self.shared.clock.now()
     }
 
-    /// When the next timer is due, if there is one. It may be earlier than any sleep that is left,
-    /// if a sleep was cancelled; never later, but that of what is overdue may be the time at which timers fired
-    /// last. A sleep that was not polled yet has no timer.
+    /// When the next timer is due, if there is one. It is never later than the earliest sleep that is left; it may
+    /// be earlier, if a sleep was cancelled. Of a sleep that is overdue it may be the time at which timers fired last,
+    /// which is in the past too. A sleep that was not polled yet has no timer.
     ///
     /// ```
     /// use std::time::Duration;
@@ -444,7 +455,7 @@ impl Executor {
     /// assert_eq!(executor.unfinished_tasks(), 1);
     /// ```
     pub fn unfinished_tasks(&self) -> usize {
-        self.shared.queue.unfinished(|id, _| Some(id)).len()
+        self.shared.queue.count_unfinished()
     }
 
     /// Whoever tries many orders wants to know in which of them there was a panic.

@@ -35,7 +35,7 @@ use crate::waiter::{ForeignWaker, Parent, WokenChildren};
 /// # Panics
 ///
 /// The future panics if it is polled again after it has given its outputs, unless there are none. When one of
-/// the futures panics, so does the join, and is not to be polled again.
+/// the futures panics, so does the join, and again at each poll after that.
 ///
 /// ```
 /// use std::pin::Pin;
@@ -63,6 +63,7 @@ where
         running: children.len(),
         is_registered: false,
         woken: WokenChildren::all(children.len()),
+        has_panicked: false,
         polled: Vec::new(),
         children,
         spare: None,
@@ -78,6 +79,8 @@ pub struct JoinAll<F: Future> {
     /// True if one of them has ever left its index with a timer or a task of the executor.
     is_registered: bool,
     woken: Arc<WokenChildren>,
+    /// True while they are polled, and so for ever if one panics: those that were to be polled after it are forgotten.
+    has_panicked: bool,
     /// The indices of the last poll, empty again: kept for its memory.
     polled: Vec<usize>,
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
@@ -234,6 +237,10 @@ impl<F: Future> Future for JoinAll<F> {
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        assert!(
+            !mem::replace(&mut this.has_panicked, true),
+            "a join_all is not polled again when one of its futures has panicked"
+        );
         let shared = Shared::current();
         let shared = shared.as_deref();
         this.note_polled_at(shared);
@@ -246,6 +253,7 @@ impl<F: Future> Future for JoinAll<F> {
         if let Some(polls_children) = polls_children {
             this.is_registered |= polls_children.is_registered();
         }
+        this.has_panicked = false;
         indices.clear();
         this.polled = indices;
         if this.running == 0 {

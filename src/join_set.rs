@@ -1,6 +1,7 @@
 //! A set of tasks that is awaited task by task, in the order in which they end.
 
 use std::cell::RefCell;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::mem;
@@ -228,7 +229,7 @@ impl<T: 'static> JoinSet<T> {
         what: &str,
         instead: &str,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Next<T>>> {
+    ) -> Poll<Option<NextOutcome<T>>> {
         if let Some(next) = self.try_join_next_with_id() {
             return Poll::Ready(Some(next));
         }
@@ -269,9 +270,13 @@ impl<T: 'static> JoinSet<T> {
     pub fn try_join_next_with_id(&mut self) -> Option<(TaskId, Result<T, JoinError>)> {
         loop {
             let id = self.ended.ids.borrow_mut().pop_front()?;
-            // An observer that was told of the end may have detached the task before the set was.
-            if let Some(mut handle) = self.handles.remove(&id) {
-                return Some((id, handle.take()?));
+            // An observer that was told of the end may have detached the task before the set was, and put another
+            // executor's task of the same id in its place.
+            let Entry::Occupied(handle) = self.handles.entry(id) else {
+                continue;
+            };
+            if handle.get().is_finished() {
+                return Some((id, handle.remove().take()?));
             }
         }
     }
@@ -389,11 +394,11 @@ impl<T: 'static> Future for JoinNextWithId<'_, T> {
 }
 
 /// Whose outcome it is, and the outcome.
-type Next<T> = (TaskId, Result<T, JoinError>);
+type NextOutcome<T> = (TaskId, Result<T, JoinError>);
 
 impl<T: 'static> JoinNext<'_, T> {
     #[track_caller]
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next<T>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<NextOutcome<T>>> {
         let next = self.set.poll_as("JoinSet::join_next", AWAIT_IT, cx);
         self.is_waiting = next.is_pending();
         next

@@ -1,6 +1,7 @@
 //! Without the feature `view` nobody watches: an executor is built as the builder says.
 
 use std::env;
+use std::io::{self, Write};
 use std::sync::Once;
 
 use crate::builder::Builder;
@@ -10,7 +11,9 @@ pub(crate) fn watched(builder: Builder) -> Builder {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
         if env::var_os("WATCHGLASS").is_some_and(|views| !views.is_empty()) {
-            eprintln!(
+            // Nobody may be there to read it.
+            let _ = writeln!(
+                io::stderr(),
                 "watchglass: WATCHGLASS is set, and shows nothing: the program was built without \
                  watchglass's feature `view`; it is `watchglass = {{ .., features = [\"view\"] }}` \
                  in Cargo.toml"

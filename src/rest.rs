@@ -155,9 +155,11 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::future::poll_fn;
     use std::panic::Location;
     use std::rc::Rc;
-    use std::task::Waker;
+    use std::task::{Poll, Waker};
     use std::thread;
 
     use super::*;
@@ -168,6 +170,7 @@ mod tests {
     use crate::spin::Spin;
     use crate::trace::{Observer, Record, TimerKind, Tracer};
     use crate::waiter::{ForeignWaker, Waiter};
+    use crate::{Executor, Step};
 
     fn shared(clock: Clock, observer: Option<Box<dyn Observer>>) -> Rc<Shared> {
         let clock = Rc::new(clock);
@@ -180,6 +183,26 @@ mod tests {
     fn wake_from_elsewhere(shared: &Shared) {
         let waker = TaskWaker::new(shared.home.clone());
         thread::spawn(move || waker.send()).join().unwrap();
+    }
+
+    #[test]
+    fn a_wake_that_comes_after_the_turn_has_begun_is_a_step_and_leaves_nobody_idle() {
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.closed_world(false).build();
+        let lent = Rc::new(RefCell::new(None));
+        let waits = executor.spawn(poll_fn({
+            let lent = lent.clone();
+            move |cx| {
+                *lent.borrow_mut() = Some(cx.waker().clone());
+                Poll::<()>::Pending
+            }
+        }));
+        executor.step();
+        let waker: Waker = lent.take().unwrap();
+        thread::spawn(move || waker.wake()).join().unwrap();
+        // The letter is there, and the flag that a turn looks at is not raised yet.
+        assert!(executor.shared.home.take_mail());
+        assert_eq!(executor.step(), Step::Polled(waits.id()));
     }
 
     #[test]

@@ -67,9 +67,9 @@ pub fn sleep(duration: Duration) -> Sleep {
     let state = match Shared::current() {
         Some(shared) => {
             let deadline_ns = shared.clock.ns_after(duration);
-            State::begun(shared, deadline_ns.map(Deadline::Ns))
+            SleepState::begun(shared, deadline_ns.map(Deadline::Ns))
         }
-        None => State::For(duration),
+        None => SleepState::For(duration),
     };
     Sleep { state }
 }
@@ -91,7 +91,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
-        state: State::Until(deadline),
+        state: SleepState::Until(deadline),
     }
 }
 
@@ -107,7 +107,8 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// # Panics
 ///
 /// Polling it before it is done panics where no executor runs on this thread, and while its timer is in the wheel of
-/// another executor than the one that runs.
+/// another executor than the one that runs. (If that one has been dropped, as that of a
+/// [`block_on`](crate::block_on) which has returned, it goes on here, with the deadline that it had.)
 ///
 /// ```
 /// use std::time::Duration;
@@ -127,10 +128,10 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// ```
 #[must_use = "a sleep does nothing unless you `.await` it"]
 pub struct Sleep {
-    state: State,
+    state: SleepState,
 }
 
-enum State {
+enum SleepState {
     /// Made outside of an executor and not polled yet.
     For(Duration),
     /// Made by [`sleep_until`] and not polled yet, or reset since.
@@ -164,7 +165,7 @@ impl Sleep {
     /// One that never ends, unless it is reset.
     fn never() -> Self {
         Sleep {
-            state: State::Never(None),
+            state: SleepState::Never(None),
         }
     }
 
@@ -173,19 +174,27 @@ impl Sleep {
     /// clock is found out when the executor meets it.)
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::For(_) | State::Never(_) => None,
-            State::Until(deadline) | State::Elapsed(deadline) => Some(*deadline),
-            State::Begun(shared, deadline) => deadline.instant_on(&shared.clock),
-            State::Armed(timer) => timer.deadline.instant_on(&timer.shared.clock),
+            SleepState::For(_) | SleepState::Never(_) => None,
+            SleepState::Until(deadline) | SleepState::Elapsed(deadline) => Some(*deadline),
+            SleepState::Begun(shared, deadline) => deadline.instant_on(&shared.clock),
+            SleepState::Armed(timer) => timer.deadline.instant_on(&timer.shared.clock),
         }
+    }
+
+    /// True if it has a timer.
+    fn is_armed(&self) -> bool {
+        matches!(self.state, SleepState::Armed(_))
     }
 
     /// True if the executor has seen the deadline pass.
     pub fn is_elapsed(&self) -> bool {
         match &self.state {
-            State::Elapsed(_) => true,
-            State::Armed(timer) => timer.has_fired(),
-            State::For(_) | State::Until(_) | State::Begun(..) | State::Never(_) => false,
+            SleepState::Elapsed(_) => true,
+            SleepState::Armed(timer) => timer.has_fired(),
+            SleepState::For(_)
+            | SleepState::Until(_)
+            | SleepState::Begun(..)
+            | SleepState::Never(_) => false,
         }
     }
 
@@ -229,14 +238,16 @@ impl Sleep {
     /// });
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
-        let state = mem::replace(&mut self.state, State::Until(deadline));
+        let state = mem::replace(&mut self.state, SleepState::Until(deadline));
         self.state = match state {
-            State::Armed(timer) if !timer.has_fired() => timer.reset(deadline),
-            State::Never(Some((shared, waiter))) => match Deadline::on(&shared.clock, deadline) {
-                Some(deadline) => Timer::arm(shared, deadline, waiter),
-                None => State::Never(Some((shared, waiter))),
-            },
-            _ => State::Until(deadline),
+            SleepState::Armed(timer) if !timer.has_fired() => timer.reset(deadline),
+            SleepState::Never(Some((shared, waiter))) => {
+                match Deadline::on(&shared.clock, deadline) {
+                    Some(deadline) => Timer::arm(shared, deadline, waiter),
+                    None => SleepState::Never(Some((shared, waiter))),
+                }
+            }
+            _ => SleepState::Until(deadline),
         };
     }
 
@@ -252,36 +263,36 @@ impl Sleep {
             self.state.bring_to_current(kind);
         }
         match &mut self.state {
-            State::Begun(shared, deadline) => {
+            SleepState::Begun(shared, deadline) => {
                 let key = shared.arm_for(cx.waker(), deadline.ns(), kind);
                 shared.waits(WaitsOn::Timer(timer_id(key)), at);
-                self.state = State::Armed(Timer {
+                self.state = SleepState::Armed(Timer {
                     shared: shared.clone(),
                     key,
                     deadline: mem::replace(deadline, Deadline::Ns(0)),
                 });
             }
-            State::Armed(timer) => {
+            SleepState::Armed(timer) => {
                 let timer = &*timer;
                 let Timer { shared, key, .. } = timer;
                 if timer.has_fired() {
                     let deadline = timer.deadline.instant_on(&shared.clock);
-                    self.state = State::Elapsed(deadline.expect("it lies in the past"));
+                    self.state = SleepState::Elapsed(deadline.expect("it lies in the past"));
                     return Poll::Ready(());
                 }
                 shared.waits(WaitsOn::Timer(timer_id(*key)), at);
                 shared.set_timer_waiter(*key, cx.waker());
             }
-            State::Never(_) => {
+            SleepState::Never(_) => {
                 let shared = Shared::expect_current(name_of(kind), AWAIT_IT);
                 let waiter = shared.waiter_kept_elsewhere(cx.waker());
                 // A limit that never comes is none.
                 if kind != TimerKind::Timeout {
                     shared.waits(WaitsOn::Never, at);
                 }
-                self.state = State::Never(Some((shared, waiter)));
+                self.state = SleepState::Never(Some((shared, waiter)));
             }
-            State::For(_) | State::Until(_) | State::Elapsed(_) => {
+            SleepState::For(_) | SleepState::Until(_) | SleepState::Elapsed(_) => {
                 unreachable!("it was brought to this executor")
             }
         }
@@ -313,11 +324,11 @@ impl Deadline {
     }
 }
 
-impl State {
-    fn begun(shared: Rc<Shared>, deadline: Option<Deadline>) -> State {
+impl SleepState {
+    fn begun(shared: Rc<Shared>, deadline: Option<Deadline>) -> SleepState {
         match deadline {
-            Some(deadline) => State::Begun(shared, deadline),
-            None => State::Never(None),
+            Some(deadline) => SleepState::Begun(shared, deadline),
+            None => SleepState::Never(None),
         }
     }
 
@@ -325,8 +336,13 @@ impl State {
     #[inline]
     fn is_on_current(&self) -> bool {
         match self {
-            State::Begun(shared, _) | State::Armed(Timer { shared, .. }) => shared.is_current(),
-            State::For(_) | State::Until(_) | State::Never(_) | State::Elapsed(_) => false,
+            SleepState::Begun(shared, _) | SleepState::Armed(Timer { shared, .. }) => {
+                shared.is_current()
+            }
+            SleepState::For(_)
+            | SleepState::Until(_)
+            | SleepState::Never(_)
+            | SleepState::Elapsed(_) => false,
         }
     }
 
@@ -336,28 +352,37 @@ impl State {
         let shared = Shared::expect_current(name_of(kind), AWAIT_IT);
         let clock = &shared.clock;
         let deadline = match self {
-            State::For(duration) => clock.ns_after(*duration).map(Deadline::Ns),
-            State::Until(deadline) => Deadline::on(clock, *deadline),
-            State::Begun(elsewhere, deadline) => {
+            SleepState::For(duration) => clock.ns_after(*duration).map(Deadline::Ns),
+            SleepState::Until(deadline) => Deadline::on(clock, *deadline),
+            SleepState::Begun(elsewhere, deadline) => {
                 let deadline = deadline.instant_on(&elsewhere.clock);
                 deadline.and_then(|deadline| Deadline::on(clock, deadline))
             }
-            State::Armed(_) => panic!(
+            // Nobody will fire it there.
+            SleepState::Armed(Timer {
+                shared: ended,
+                deadline,
+                ..
+            }) if ended.is_ending.get() => {
+                let deadline = deadline.instant_on(&ended.clock);
+                deadline.and_then(|deadline| Deadline::on(clock, deadline))
+            }
+            SleepState::Armed(_) => panic!(
                 "{what} was polled on another executor than the one it was armed on, which still \
                  holds its timer; make a new one on this executor",
                 what = name_of(kind)
             ),
-            State::Never(_) | State::Elapsed(_) => return,
+            SleepState::Never(_) | SleepState::Elapsed(_) => return,
         };
-        *self = State::begun(shared, deadline);
+        *self = SleepState::begun(shared, deadline);
     }
 }
 
 impl Timer {
     /// Puts the deadline in the wheel.
-    fn arm(shared: Rc<Shared>, deadline: Deadline, waiter: Waiter) -> State {
+    fn arm(shared: Rc<Shared>, deadline: Deadline, waiter: Waiter) -> SleepState {
         let key = shared.arm(deadline.ns(), waiter, TimerKind::Sleep);
-        State::Armed(Timer {
+        SleepState::Armed(Timer {
             shared,
             key,
             deadline,
@@ -365,18 +390,18 @@ impl Timer {
     }
 
     /// Moves it to another deadline, and keeps whom to wake.
-    fn reset(mut self, deadline: Instant) -> State {
+    fn reset(mut self, deadline: Instant) -> SleepState {
         let Some(deadline) = Deadline::on(&self.shared.clock, deadline) else {
             let waiter = self.shared.cancel_timer(self.key);
             // Where that is kept now, nobody looks who asks whether anybody will wake the task.
             if let Some(task) = waiter.as_ref().and_then(Waiter::task) {
                 self.shared.tracer().note_known_elsewhere(task, true);
             }
-            return State::Never(waiter.map(|waiter| (self.shared.clone(), waiter)));
+            return SleepState::Never(waiter.map(|waiter| (self.shared.clone(), waiter)));
         };
         self.shared.reset_timer(self.key, deadline.ns());
         self.deadline = deadline;
-        State::Armed(self)
+        SleepState::Armed(self)
     }
 
     fn has_fired(&self) -> bool {

@@ -85,7 +85,7 @@ struct List {
     indices: Vec<usize>,
     /// Nobody while the join itself is being polled: it looks at `indices` before it returns.
     parent: Parent,
-    /// How many of the futures' wakers are kept by somebody outside, and only by him.
+    /// Of how many futures the waker is kept outside, and not by the join.
     lent: usize,
 }
 
@@ -96,8 +96,8 @@ pub(crate) struct Parent {
     pub(crate) inside: Option<Waiter>,
     /// For everybody else, on any thread.
     pub(crate) outside: Option<ForeignWaker>,
-    /// True if `outside` is there only for those who have a future's waker: it goes with the last of these, for
-    /// the executor takes it for somebody who may still wake the task.
+    /// True if only those who have a future's waker need `outside`. Then it is dropped with the last of these wakers:
+    /// as long as it is there, the executor believes that somebody outside may wake the task.
     pub(crate) goes_with_lent: bool,
 }
 

@@ -95,6 +95,25 @@ fn an_interval_keeps_its_rhythm_on_an_executor_that_was_made_later() {
 }
 
 #[test]
+fn a_sleep_and_an_interval_go_on_when_the_executor_that_armed_them_is_gone() {
+    let (mut nap, mut ticks) = (sleep(secs(2)), interval(secs(1)));
+    let early = virtual_executor();
+    let first = early.block_on(async {
+        let first = ticks.tick().await;
+        assert!(poll_once(Pin::new(&mut nap)).await.is_pending());
+        assert!(poll_once(pin!(ticks.tick())).await.is_pending());
+        first
+    });
+    let deadline = nap.deadline().unwrap();
+    drop(early);
+    virtual_executor().block_on(async {
+        assert_eq!(ticks.tick().await, first + secs(1));
+        nap.await;
+        assert_eq!(now(), deadline);
+    });
+}
+
+#[test]
 fn a_deadline_that_never_comes_is_never_waited_for() {
     let executor = virtual_executor();
     let never = executor.spawn(sleep(Duration::MAX));

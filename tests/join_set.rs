@@ -289,6 +289,29 @@ fn an_observer_may_detach_the_task_of_whose_end_it_is_told() {
 }
 
 #[test]
+fn an_observer_may_put_another_executor_s_task_in_the_place_of_the_one_that_has_ended() {
+    let (set, other) = (Rc::new(RefCell::new(JoinSet::new())), virtual_executor());
+    let seven = RefCell::new(Some(other.spawn(async { 7 })));
+    let observer = {
+        let set = set.clone();
+        move |record: &Record| {
+            if matches!(record.event, Event::Completed { .. }) {
+                set.borrow_mut().detach_all();
+                set.borrow_mut().insert(seven.take().unwrap());
+            }
+        }
+    };
+    let builder = Executor::builder().virtual_time();
+    let executor = builder.observer(observer).build();
+    set.borrow_mut().insert(executor.spawn(async { 1 }));
+    executor.run_until_idle();
+    assert!(set.borrow_mut().try_join_next().is_none(), "it runs");
+    assert_eq!(set.borrow().len(), 1);
+    let seven = other.block_on(set.borrow_mut().join_next());
+    assert_eq!(seven.unwrap().unwrap(), 7);
+}
+
+#[test]
 fn who_waits_for_another_executor_s_task_is_not_told_of_one_of_its_own() {
     let other = virtual_executor();
     let mut set = JoinSet::new();

@@ -3,12 +3,12 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
-use std::future::{pending, ready};
+use std::future::{pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Once;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::{panic_text, poll_once, secs, virtual_executor};
@@ -245,6 +245,12 @@ fn a_combinator_polled_after_it_was_ready_says_so() {
     let mut joined = pin!(join_all([ready(1)]));
     assert!(joined.as_mut().poll(cx).is_ready());
     let message = "a join_all is polled only until it is ready";
+    assert_panics(message, || joined.as_mut().poll(cx));
+    let panics = poll_fn(|_| -> Poll<()> { panic!("one of them") });
+    let mut joined = pin!(join_all([panics]));
+    catch_unwind(AssertUnwindSafe(|| joined.as_mut().poll(cx))).unwrap_err();
+    let message = "a join_all is not polled again when one of its futures has panicked";
+    assert_panics(message, || joined.as_mut().poll(cx));
     assert_panics(message, || joined.as_mut().poll(cx));
     let mut raced = pin!(race(ready(1), ready(2)));
     assert!(raced.as_mut().poll(cx).is_ready());

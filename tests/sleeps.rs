@@ -320,6 +320,19 @@ fn a_timeout_polls_its_future_at_least_once_and_first() {
 }
 
 #[test]
+fn a_timeout_that_is_over_and_is_kept_waits_for_nothing() {
+    let executor = virtual_executor();
+    let start = executor.now();
+    let stalled = executor.try_block_on(async {
+        let mut kept = pin!(timeout(secs(1), yield_now()));
+        assert_eq!(kept.as_mut().await, Ok(()));
+        pending::<()>().await
+    });
+    assert!(stalled.is_err());
+    assert_eq!(executor.now(), start);
+}
+
+#[test]
 fn what_a_timeout_cuts_off_is_dropped_at_once() {
     virtual_executor().block_on(async {
         let log = Log::new();

@@ -76,13 +76,17 @@ impl<F: Future> Future for Timeout<F> {
         let ended = match this.future.poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
             Poll::Pending => {
-                let limit = Pin::new(this.sleep).poll_as(cx, TimerKind::Timeout);
+                let limit = Pin::new(&mut *this.sleep).poll_as(cx, TimerKind::Timeout);
                 limit.map(|()| Err(Elapsed))
             }
         };
         if ended.is_ready() {
             Shared::back_to(said_before);
             *this.is_over = true;
+            // Whoever keeps it waits for nothing any more.
+            if this.sleep.is_armed() {
+                *this.sleep = Sleep::never();
+            }
         }
         ended
     }
