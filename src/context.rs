@@ -221,8 +221,12 @@ impl Shared {
                 message: error.panic_message(),
             },
         };
+        let long = self.long_poll_of_failed(id);
         let left = self.queue.finish(id, Box::pin(Failed(error)));
         self.tracer().emit(move || ended);
+        if let Some(long) = long {
+            self.tracer().emit(move || Event::LongPoll(long));
+        }
         if let Some(left) = left {
             self.after_end(id, left);
         }
@@ -373,10 +377,10 @@ impl Shared {
         self.polled_with.set(waker);
         let mut cx = Context::from_waker(waker);
         if OBSERVED && self.tracer().is_on() {
-            let started = self.tell_poll_started(id);
+            self.tell_poll_started(id);
             let polled = poll(&mut cx);
             self.poll_ended();
-            self.tell_poll_ended(id, polled.is_ready(), started, clones());
+            self.tell_poll_ended(id, polled.is_ready(), clones());
             return polled;
         }
         let polled = poll(&mut cx);

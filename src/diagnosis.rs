@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use crate::context::Shared;
 use crate::slots::{Slot, SlotState};
 use crate::task::TaskId;
-use crate::trace::{Event, LongPoll};
+use crate::trace::{Event, LongPoll, NAMED};
 
 /// After so many polls in a row that a task brought about itself, an event says so.
 const SPINNING_POLLS: u32 = 1_000;
 
 impl Shared {
-    /// Tells that a poll begins, and says when, if it matters how long it takes.
+    /// Tells that a poll begins, and notes when, if it matters how long it takes.
     #[cold]
-    pub(crate) fn tell_poll_started(&self, task: TaskId) -> Option<Instant> {
+    pub(crate) fn tell_poll_started(&self, task: TaskId) {
         self.forget_registered();
         let (why, polls) = self.tracer().take_cause(task);
         let is_timed = !self.clock.is_virtual() || self.tracer().long_poll().is_some();
@@ -31,18 +31,13 @@ impl Shared {
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer().emit(move || Event::Spinning { task, polls });
         }
-        started
+        self.tracer().note_poll_began(task, started);
     }
 
-    /// Tells that a poll has ended that began at `started`, and what is wrong with it.
+    /// Tells that a poll has ended, and what is wrong with it.
     #[cold]
-    pub(crate) fn tell_poll_ended(
-        &self,
-        task: TaskId,
-        ready: bool,
-        started: Option<Instant>,
-        wakers: Option<usize>,
-    ) {
+    pub(crate) fn tell_poll_ended(&self, task: TaskId, ready: bool, wakers: Option<usize>) {
+        let started = self.tracer().take_poll_began(task);
         let ended = started.map(|_| Instant::now());
         let held = ended
             .zip(started)
@@ -86,26 +81,32 @@ impl Shared {
         after: Option<&'static Location<'static>>,
         until: Option<&'static Location<'static>>,
     ) {
-        let (delayed, timers, late) = self.delayed_by(task, took);
-        self.tracer().emit(move || {
-            Event::LongPoll(Box::new(LongPoll {
-                task,
-                took,
-                after,
-                until,
-                delayed,
-                timers,
-                late,
-            }))
-        });
+        let long = self.long_poll(task, took, after, until);
+        self.tracer().emit(move || Event::LongPoll(long));
     }
 
-    /// Who had to wait while `task` held the thread: the tasks that were ready or whose timer is due, how
+    /// If the task has held the thread for long in its last poll, which a panic has ended, or where an abort has
+    /// dropped it: to be told when its end has been.
+    #[cold]
+    pub(crate) fn long_poll_of_failed(&self, task: TaskId) -> Option<Box<LongPoll>> {
+        let took = self.tracer().take_poll_began(task)?.elapsed();
+        let is_long = took >= self.tracer().long_poll()?;
+        let after = self.queue.with_slot(task, |slot| slot.waits_at).flatten();
+        is_long.then(|| self.long_poll(task, took, after, None))
+    }
+
+    /// With those who had to wait while `task` held the thread: the tasks that were ready or whose timer is due, how
     /// many timers are due, and how long the first of them has waited meanwhile. A timer that was due when this
     /// very poll armed it has waited for nobody.
-    fn delayed_by(&self, task: TaskId, held: Duration) -> (Vec<TaskId>, usize, Duration) {
+    fn long_poll(
+        &self,
+        task: TaskId,
+        took: Duration,
+        after: Option<&'static Location<'static>>,
+        until: Option<&'static Location<'static>>,
+    ) -> Box<LongPoll> {
         let now_ns = self.clock.now_ns();
-        let held_ns = u64::try_from(held.as_nanos()).unwrap_or(u64::MAX);
+        let held_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let began_ns = now_ns.saturating_sub(held_ns);
         let mut delayed = self.queue.ready_behind(0);
         let (mut timers, mut late_ns) = (0, 0);
@@ -122,6 +123,17 @@ impl Shared {
         delayed.retain(|&other| other != task && self.queue.state(other).is_unfinished());
         delayed.sort_unstable();
         delayed.dedup();
-        (delayed, timers, Duration::from_nanos(late_ns))
+        let more_delayed = delayed.len().saturating_sub(NAMED);
+        delayed.truncate(NAMED);
+        Box::new(LongPoll {
+            task,
+            took,
+            after,
+            until,
+            delayed,
+            more_delayed,
+            timers,
+            late: Duration::from_nanos(late_ns),
+        })
     }
 }

@@ -144,10 +144,14 @@ impl<'a> MainTask<'a> {
     /// The future has panicked, or else an observer has.
     pub(crate) fn panicked(&mut self, payload: &(dyn Any + Send)) {
         self.shared.poll_ended();
+        let long = self.shared.long_poll_of_failed(self.id);
         self.end(|task| Event::Panicked {
             task,
             message: message_of(payload).map(str::to_owned),
         });
+        if let Some(long) = long {
+            self.shared.tracer().emit(move || Event::LongPoll(long));
+        }
     }
 
     #[inline]

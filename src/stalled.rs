@@ -9,7 +9,7 @@ use crate::context::Shared;
 use crate::inbox::TaskWaker;
 use crate::main_task::MainTask;
 use crate::task::TaskId;
-use crate::trace::{At, Circle, Event, OneLine};
+use crate::trace::{At, Event, OneLine, circle, in_program, named};
 
 /// The executor has nothing to do and nothing can ever give it something: no task is ready, no
 /// timer is armed, no closure is out on a thread, and nobody outside holds a waker (or the executor
@@ -201,23 +201,43 @@ impl fmt::Display for Stalled {
             "stalled: no task is ready, no timer is armed, no blocking call is out and nobody \
              outside will use a waker, so these can never finish:"
         )?;
-        self.tasks
-            .iter()
-            .try_for_each(|task| write!(f, "\n  {task}"))?;
+        let (tasks, others) = named(&self.tasks);
+        tasks.iter().try_for_each(|task| write!(f, "\n  {task}"))?;
+        if others > 0 {
+            write!(f, "\n  and {others} more, which `Stalled::tasks` names")?;
+        }
         match self.cycle().as_slice() {
             [] => {}
-            cycle => write!(f, "\nand they wait in a circle: {}", Circle(cycle))?,
+            cycle => {
+                let cycle = circle(cycle, |task| task.to_string());
+                write!(f, "\nand they wait in a circle: {cycle}")?;
+            }
         }
         let held = self.tasks.iter().filter(|task| task.waker_is_held);
         let held: Vec<String> = held.map(|task| task.id.to_string()).collect();
+        let (held, others) = named(&held);
+        let and_more = match others {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
         match held.is_empty() {
             true => Ok(()),
             false => write!(
                 f,
-                "\nWakers of {} are held. The executor was promised that nobody outside uses them: if another \
+                "\nWakers of {}{and_more} are held. The executor was promised that nobody outside uses them: if another \
                  thread does, build it with `.closed_world(false)`, or leave `closed` out of WATCHGLASS",
                 held.join(", ")
             ),
+        }
+    }
+}
+
+impl StuckTask {
+    /// Whoever has its waker is not the executor.
+    fn or_for_what_is_not_ours(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.waker_is_held {
+            true => write!(f, ", or for {NOT_OURS}"),
+            false => Ok(()),
         }
     }
 }
@@ -250,8 +270,20 @@ impl fmt::Display for StuckTask {
         let awaited: Vec<String> = self.waits_for.iter().map(TaskId::to_string).collect();
         let awaited = (!awaited.is_empty()).then(|| awaited.join(" and "));
         match (awaited, self.waits_at) {
-            (Some(tasks), Some(at)) => write!(f, "waits for {tasks}{}", At(at)),
-            (None, Some(at)) => write!(f, "waits{}", At(at)),
+            (Some(tasks), Some(at)) => {
+                write!(f, "waits for {tasks}{}", At(at))?;
+                self.or_for_what_is_not_ours(f)
+            }
+            (None, Some(at)) => {
+                match in_program(at) {
+                    Some(at) => write!(f, "waits at {at}")?,
+                    None => write!(
+                        f,
+                        "waits in a future that another future polls (a race, a timeout or a box, perhaps)"
+                    )?,
+                }
+                self.or_for_what_is_not_ours(f)
+            }
             // It has polled the handle, in an earlier poll or for as long as a timeout let it.
             (Some(tasks), None) if self.waker_is_held => {
                 write!(f, "waits for {NOT_OURS}, or for {tasks}")

@@ -5,6 +5,7 @@ mod common;
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{altered, leaves_its_waker, ms, poll_once, recorded, secs};
-use watchglass::trace::{Event, LongPoll, Record, Recording};
+use watchglass::trace::{Event, LongPoll, Observer, Record, Recording};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
     spawn_blocking, spawn_named, timeout, yield_now,
@@ -448,7 +449,9 @@ fn the_sums_count_what_is_aborted_and_what_panics() {
     // The main task's four, and that of the one that panics.
     let tasks = "\n4 tasks (2 dropped unfinished), 5 polls, ";
     assert!(story.contains(tasks), "{story}");
-    let sums = "10.000 s of sleep and closures in 10.000 s: 0.000 s overlapped";
+    // The closure never ran.
+    assert!(!story.contains("on another thread"), "{story}");
+    let sums = "10.000 s of sleep in 10.000 s: 0.000 s overlapped (without what was given up)\n";
     assert!(story.contains(sums), "{story}");
 }
 
@@ -503,10 +506,90 @@ fn what_overlapped_is_counted_without_limits_that_nobody_needed() {
     };
     assert_eq!(
         sums(reset),
-        "2.000 s of sleep in 2.000 s: 0.000 s overlapped",
-        "it counts from its reset"
+        "3.000 s of sleep in 2.000 s: 1.000 s overlapped",
+        "it slept until its reset, too"
     );
     assert_eq!(sums(async {}), "");
+}
+
+#[test]
+fn who_holds_the_thread_and_panics_is_told_of_and_so_is_a_drop() {
+    struct Slow;
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            thread::sleep(ms(20));
+        }
+    }
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(20)));
+    let run = executor.try_block_on(async {
+        let bomb = spawn_named("bomb", async {
+            yield_now().await;
+            thread::sleep(ms(20));
+            panic!("on purpose");
+        });
+        bomb.await.unwrap_err();
+        let slow = spawn_named("slow to go", async {
+            let _slow = Slow;
+            pending::<()>().await
+        });
+        yield_now().await;
+        slow.abort();
+        slow.await.unwrap_err();
+    });
+    run.unwrap();
+    let main = catch_unwind(AssertUnwindSafe(|| {
+        executor.block_on(async {
+            thread::sleep(ms(20));
+            panic!("on purpose");
+        });
+    }));
+    main.unwrap_err();
+    // Another poll may be long, too, on a busy machine.
+    let events = recording.events();
+    let is_end = |event: &Event| matches!(event, Event::Panicked { .. } | Event::Cancelled { .. });
+    let ends = events.windows(2).filter(|pair| is_end(&pair[0]));
+    let long: Vec<bool> = ends
+        .map(|pair| matches!(pair[1], Event::LongPoll(_)))
+        .collect();
+    assert_eq!(long, [true, true, true]);
+    let found = findings(&recording);
+    for held in ["bomb held the thread ", "slow to go held the thread "] {
+        assert!(found.iter().any(|found| found.contains(held)), "{found:?}");
+    }
+    let places = long_polls(&recording).into_iter();
+    assert!(places.filter(|poll| poll.after.is_some()).count() >= 1);
+}
+
+#[test]
+fn the_busiest_poll_may_be_one_that_panics() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let bomb = executor.spawn_named("bomb", async { panic!("on purpose") });
+    let _: Result<(), _> = executor.block_on(bomb);
+    let at = |record: &Record| match record.event {
+        Event::Panicked { .. } => ms(30),
+        _ => record.time,
+    };
+    let slow = Recording::new();
+    recording.records().into_iter().for_each(|record| {
+        let time = at(&record);
+        slow.observe(&Record { time, ..record });
+    });
+    let busiest = "the busiest poll: bomb, 30.0 ms, at 0.000 s\n";
+    assert!(slow.story().contains(busiest), "{}", slow.story());
+}
+
+#[test]
+fn of_many_who_are_delayed_some_are_named_and_the_others_counted() {
+    let builder = Executor::builder().virtual_time();
+    let (executor, recording) = recorded(builder.long_poll(Duration::ZERO));
+    executor.block_on(async {
+        (0..30).for_each(|_| drop(spawn(async {})));
+    });
+    let poll = &long_polls(&recording)[0];
+    assert_eq!((poll.delayed.len(), poll.more_delayed), (20, 10));
+    assert!(poll.to_string().ends_with(" #20 and 10 more"), "{poll}");
+    let found = findings(&recording);
+    assert!(found[0].ends_with(" and 10 more"), "{found:?}");
 }
 
 #[test]

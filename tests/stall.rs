@@ -117,6 +117,66 @@ fn what_is_not_watchglass_s_is_named_as_that() {
     assert!(message.contains(NOT_OURS), "{message}");
 }
 
+/// A future that has its own waker.
+fn keeps_its_waker() -> impl Future<Output = ()> {
+    let kept = Rc::new(RefCell::new(None));
+    poll_fn(move |cx| {
+        *kept.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    })
+}
+
+#[test]
+fn whatever_a_stuck_task_waits_for_is_named() {
+    let told = |builder: Builder, waits: Pin<Box<dyn Future<Output = ()>>>| {
+        let stalled = builder.build().try_block_on(waits).unwrap_err();
+        stalled.to_string()
+    };
+    let closed = || Executor::builder().closed_world(true);
+    let (_sender, receiver) = async_channel::bounded::<()>(1);
+    let service = async move {
+        let worker = spawn(pending::<()>());
+        let stopped = async { receiver.recv().await.unwrap() };
+        race(stopped, async { worker.await.unwrap() }).await;
+    };
+    let service = told(closed(), Box::pin(service));
+    assert!(
+        service.contains("waits for #1 at tests/stall.rs:"),
+        "{service}"
+    );
+    let or = format!(", or for {}", NOT_OURS.strip_prefix("waits for ").unwrap());
+    assert!(service.contains(&or), "{service}");
+    let never = async {
+        let boxed: Pin<Box<dyn Future<Output = ()>>> = Box::pin(sleep(Duration::MAX));
+        boxed.await;
+    };
+    let never = told(Executor::builder(), Box::pin(never));
+    let inside =
+        "waits in a future that another future polls (a race, a timeout or a box, perhaps)";
+    assert!(never.ends_with(inside), "{never}");
+}
+
+#[test]
+fn of_many_who_are_stuck_some_are_named_and_the_others_counted() {
+    let (executor, recording) = recorded(Executor::builder().closed_world(true));
+    let stalled = executor.try_block_on(async {
+        let handles: Vec<JoinHandle<()>> = (0..30).map(|_| spawn(keeps_its_waker())).collect();
+        keeps_its_waker().await;
+        drop(handles);
+    });
+    let stalled = stalled.unwrap_err();
+    assert_eq!(stalled.tasks().len(), 31);
+    let told = stalled.to_string();
+    assert_eq!(told.lines().count(), 1 + 20 + 1 + 1, "{told}");
+    assert!(
+        told.contains("\n  and 11 more, which `Stalled::tasks` names\n"),
+        "{told}"
+    );
+    assert!(told.contains(" #19 and 11 more are held."), "{told}");
+    let story = recording.story();
+    assert!(story.contains("; and 11 more\n"), "{story}");
+}
+
 const NOT_OURS: &str = "waits for something that is not watchglass's (a lock, a channel or another crate's combinator, perhaps)";
 
 /// Each in a circle by its handles, if one believed that it still awaits them.

@@ -252,8 +252,8 @@ pub enum Event {
         /// that of the first. Empty if none do.
         cycle: Vec<TaskId>,
     },
-    /// A poll held the thread for long, and everyone else with it. See
-    /// [`Builder::long_poll`](crate::Builder::long_poll).
+    /// A poll held the thread for long, and everyone else with it; or the drop of a task that was aborted did. Told when
+    /// it has ended: after a panic, when that was told. See [`Builder::long_poll`](crate::Builder::long_poll).
     LongPoll(Box<LongPoll>),
     /// A task has been polled a thousand times in a row, or two thousand, and so on, each time only because
     /// it woke itself. It may be waiting for something by asking again and again, and then the thread never
@@ -289,8 +289,10 @@ pub struct LongPoll {
     /// The `.await` that it came to. `None` if it came to its end, or to one of what is not watchglass's or is polled
     /// with another waker than the task's.
     pub until: Option<&'static Location<'static>>,
-    /// The tasks that were ready meanwhile, or whose timer came due.
+    /// The tasks that were ready meanwhile, or whose timer came due: of many those with the lowest slots, 20 at most.
     pub delayed: Vec<TaskId>,
+    /// How many there were besides these.
+    pub more_delayed: usize,
     /// How many timers were due at its end.
     pub timers: usize,
     /// How long the first of them has waited during this poll: no longer than the poll, also if it was due

@@ -23,7 +23,7 @@ use std::cell::{Cell, RefCell};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use event::{
     Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, TimerKind, UnparkCause,
@@ -34,9 +34,9 @@ pub use recording::Recording;
 pub(crate) use said::Said;
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
-pub(crate) use words::{At, Circle, OneLine};
 #[cfg(feature = "view")]
-pub(crate) use words::{Seconds, in_program};
+pub(crate) use words::Seconds;
+pub(crate) use words::{At, NAMED, OneLine, circle, in_program, named};
 
 use crate::clock::Clock;
 use crate::guard::{contain, drop_contained};
@@ -61,6 +61,8 @@ struct Telling {
     known: RefCell<Vec<Option<Known>>>,
     /// A poll that takes this long is told of as such.
     long_poll: Option<Duration>,
+    /// Whose poll goes on and when it began, if it matters how long it takes.
+    poll_began: Cell<Option<(TaskId, Instant)>>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
@@ -89,6 +91,7 @@ impl Tracer {
             next_seq: Cell::new(0),
             known: RefCell::new(Vec::new()),
             long_poll,
+            poll_began: Cell::new(None),
             panic: Cell::new(None),
         });
         Tracer(telling.map(Box::new))
@@ -152,6 +155,22 @@ impl Tracer {
 
     pub(crate) fn long_poll(&self) -> Option<Duration> {
         self.0.as_ref()?.long_poll
+    }
+
+    pub(crate) fn note_poll_began(&self, task: TaskId, began: Option<Instant>) {
+        if let Some(telling) = &self.0 {
+            telling.poll_began.set(began.map(|began| (task, began)));
+        }
+    }
+
+    /// When the task's poll began, once, if it is the one that goes on.
+    pub(crate) fn take_poll_began(&self, task: TaskId) -> Option<Instant> {
+        let began = &self.0.as_ref()?.poll_began;
+        let (running, at) = began.get()?;
+        (running == task).then(|| {
+            began.set(None);
+            at
+        })
     }
 
     /// Nothing more will be told. True if the observer has been told that now, which happens once. Its

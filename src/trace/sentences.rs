@@ -7,7 +7,7 @@ use super::event::{
     Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, TimerKind, UnparkCause,
     WaitsOn,
 };
-use super::words::{At, Circle, OneLine, Seconds, in_program};
+use super::words::{At, OneLine, Seconds, circle, in_program, named};
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -198,10 +198,15 @@ impl fmt::Display for Event {
                     f,
                     "nothing can ever happen again, and these have not finished:"
                 )?;
-                tasks.iter().try_for_each(|task| write!(f, " {task}"))?;
+                let (named, others) = named(tasks);
+                named.iter().try_for_each(|task| write!(f, " {task}"))?;
+                and_more(f, others)?;
                 match cycle.as_slice() {
                     [] => Ok(()),
-                    cycle => write!(f, "; they wait in a circle: {}", Circle(cycle)),
+                    cycle => {
+                        let cycle = circle(cycle, |task| task.to_string());
+                        write!(f, "; they wait in a circle: {cycle}")
+                    }
                 }
             }
             Event::LongPoll(poll) => write!(f, "{poll}"),
@@ -211,6 +216,13 @@ impl fmt::Display for Event {
             ),
             Event::Printed { text, .. } => write!(f, "printed: {}", text.trim_end().escape_debug()),
         }
+    }
+}
+
+fn and_more(f: &mut fmt::Formatter<'_>, others: usize) -> fmt::Result {
+    match others {
+        0 => Ok(()),
+        others => write!(f, " and {others} more"),
     }
 }
 
@@ -230,6 +242,7 @@ impl fmt::Display for LongPoll {
             self.delayed
                 .iter()
                 .try_for_each(|task| write!(f, " {task}"))?;
+            and_more(f, self.more_delayed)?;
         }
         match self.timers {
             0 => Ok(()),

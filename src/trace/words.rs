@@ -66,15 +66,25 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-/// Tasks that wait for each other: `#1 → #2 → #1`.
-pub(crate) struct Circle<'a>(pub(crate) &'a [TaskId]);
+/// In a sentence so many tasks are named. Of more it says how many there are.
+pub(crate) const NAMED: usize = 20;
 
-impl fmt::Display for Circle<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let back_to = self.0.first();
-        self.0.iter().try_for_each(|task| write!(f, "{task} → "))?;
-        back_to.map_or(Ok(()), |first| write!(f, "{first}"))
+/// Those that are named, and how many there are besides.
+pub(crate) fn named<T>(all: &[T]) -> (&[T], usize) {
+    let (named, others) = all.split_at(all.len().min(NAMED));
+    (named, others.len())
+}
+
+/// Tasks that wait for each other: `#1 → #2 → #1`.
+pub(crate) fn circle(tasks: &[TaskId], name: impl Fn(TaskId) -> String) -> String {
+    let (named, others) = named(tasks);
+    let mut names: Vec<String> = named.iter().map(|&task| name(task)).collect();
+    let back_to = names[0].clone();
+    if others > 0 {
+        names.push(format!("{others} more"));
     }
+    names.push(back_to);
+    names.join(" → ")
 }
 
 /// A time as `1.500 s`, cut off after so many digits.

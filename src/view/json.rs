@@ -153,7 +153,7 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
             json!({
                 "task": id(poll.task), "took_ns": ns(poll.took),
                 "after": poll.after.map(at_text), "until": poll.until.map(at_text),
-                "delayed": ids(&poll.delayed), "timers": poll.timers, "late_ns": ns(poll.late),
+                "delayed": ids(&poll.delayed), "more_delayed": poll.more_delayed, "timers": poll.timers, "late_ns": ns(poll.late),
             }),
         ),
         other => unreachable!("{other:?} is told above"),

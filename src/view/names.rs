@@ -92,23 +92,17 @@ impl Names {
         }
     }
 
-    /// `a`, `a and b`, or `a, b and c`.
-    pub(crate) fn tasks(&self, ids: &[TaskId]) -> String {
-        match ids {
-            [] => "no task".to_owned(),
-            [one] => self.task(*one),
-            [most @ .., last] => {
-                let most: Vec<String> = most.iter().map(|&id| self.task(id)).collect();
-                format!("{} and {}", most.join(", "), self.task(*last))
-            }
+    /// `a`, `a and b`, or `a, b and c`, or `a, b and 7 more`.
+    pub(crate) fn tasks(&self, ids: &[TaskId], more: usize) -> String {
+        let mut labels: Vec<String> = ids.iter().map(|&id| self.task(id)).collect();
+        if more > 0 {
+            labels.push(format!("{more} more"));
         }
-    }
-
-    /// Tasks that wait for each other: `a → b → a`.
-    pub(crate) fn circle(&self, ids: &[TaskId]) -> String {
-        let back_to = ids.iter().chain(ids.first());
-        let labels: Vec<String> = back_to.map(|&id| self.task(id)).collect();
-        labels.join(" → ")
+        match labels.as_slice() {
+            [] => "no task".to_owned(),
+            [one] => one.clone(),
+            [most @ .., last] => format!("{} and {last}", most.join(", ")),
+        }
     }
 }
 
@@ -331,7 +325,7 @@ mod tests {
     #[test]
     fn several_tasks_are_joined_by_commas_and_an_and() {
         let ids = [1, 2, 3].map(|slot| TaskId::new(slot, std::num::NonZeroU32::MIN));
-        let told = [0, 1, 2, 3].map(|many| Names::of(&[]).tasks(&ids[..many]));
+        let told = [0, 1, 2, 3].map(|many| Names::of(&[]).tasks(&ids[..many], 0));
         assert_eq!(told, ["no task", "#1", "#1 and #2", "#1, #2 and #3"]);
     }
 

@@ -11,7 +11,7 @@ use super::names::{Names, Span};
 use crate::task::TaskId;
 use crate::trace::{
     At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, Seconds, Stage, State, TaskKind,
-    TaskState, TimerId, TimerKind, Wait, WaitsOn, in_program,
+    TaskState, TimerId, TimerKind, Wait, WaitsOn, circle, in_program, named,
 };
 
 /// That a closure waited for a thread of the pool for less than this is not told: to start one takes some time, too.
@@ -352,17 +352,22 @@ impl<'a> Narrator<'a> {
             Event::LongPoll(poll) => self.long_poll(poll),
             Event::Spinning { task, polls } => format!(
                 "{}, {}, has been polled {polls} times in a row only because it woke \
-                 itself: it may spin for ever",
+                 itself: it waits in a loop, unless it computes and lets the others run",
                 self.name(*task),
                 self.began(*task)
             ),
             Event::Stalled { tasks, cycle } => {
                 let mut text = "nothing can ever happen again".to_owned();
-                for id in tasks {
+                let (named, others) = named(tasks);
+                for id in named {
                     text += &format!("; {}", self.stuck(*id));
                 }
+                if others > 0 {
+                    text += &format!("; and {others} more");
+                }
                 if !cycle.is_empty() {
-                    text += &format!("; in a circle: {}", self.names.circle(cycle));
+                    let cycle = circle(cycle, |id| self.name(id));
+                    text += &format!("; in a circle: {cycle}");
                 }
                 text
             }
@@ -382,7 +387,8 @@ impl<'a> Narrator<'a> {
             (None, None) => format!(" (it was {})", self.began(poll.task)),
         };
         if !poll.delayed.is_empty() {
-            text += &format!("; it delayed {}", self.names.tasks(&poll.delayed));
+            let delayed = self.names.tasks(&poll.delayed, poll.more_delayed);
+            text += &format!("; it delayed {delayed}");
         }
         let late = Span(poll.late);
         match poll.timers {
@@ -395,19 +401,23 @@ impl<'a> Narrator<'a> {
     fn stuck(&self, id: TaskId) -> String {
         let name = self.name(id);
         let began = self.began(id);
-        let task = self.state.task(id);
-        // Not one that was given up.
+        let Some(task) = self.state.task(id) else {
+            return format!("{name} waits");
+        };
+        // Not those that were given up.
         let goes_on = |wait: &&Wait| self.goes_on(wait.on);
-        match task.and_then(|task| task.waits.iter().rev().find(goes_on)) {
-            Some(wait) => format!(
-                "{name}, {began}, waits for {}{}",
-                self.waited_for(wait.on),
-                At(wait.at)
-            ),
-            None if task.is_some_and(|task| task.wakers == Some(0)) => {
+        let waits: Vec<&Wait> = task.waits.iter().filter(goes_on).collect();
+        match waits.as_slice() {
+            [] if task.wakers == Some(0) => {
                 format!("{name}, {began}, waits, and nobody has its waker")
             }
-            None => format!("{name}, {began}, waits for something that is not watchglass's"),
+            // Of several each has its place.
+            [.., wait] => {
+                let at = At(wait.at).to_string();
+                let at = if waits.len() == 1 { at } else { String::new() };
+                format!("{name}, {began}, waits for {}{at}", self.waits(task))
+            }
+            [] => format!("{name}, {began}, waits for {}", self.waits(task)),
         }
     }
 

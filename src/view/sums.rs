@@ -33,6 +33,8 @@ pub(crate) struct Sums {
     first: Option<Duration>,
     last: Duration,
     longest_poll: Option<(TaskId, Duration, Duration)>,
+    /// Whose poll goes on, or whose drop after an abort, and since when.
+    polling: Option<(TaskId, Duration)>,
 }
 
 impl Sums {
@@ -47,20 +49,23 @@ impl Sums {
         self.last = record.time;
         match &record.event {
             Event::Spawned { .. } => self.tasks += 1,
-            Event::Cancelled { .. } => self.dropped += 1,
+            Event::Cancelled { task } => {
+                self.dropped += 1;
+                self.failed(*task, record.time);
+            }
+            Event::Panicked { task, .. } => self.failed(*task, record.time),
             // That a task is new is no wake: nobody has its waker yet.
             Event::Woken { by, .. } if *by != Cause::Spawned => {
                 self.wakes += 1;
                 self.useless_wakes += usize::from(is_useless_wake(&record.event));
             }
-            Event::PollStarted { why, .. } => self.polls += usize::from(*why != Cause::Aborted),
+            Event::PollStarted { task, why } => {
+                self.polls += usize::from(*why != Cause::Aborted);
+                self.polling = Some((*task, record.time));
+            }
             Event::PollEnded { task, took, .. } => {
-                let longest = self
-                    .longest_poll
-                    .map_or(Duration::ZERO, |(_, took, _)| took);
-                if *took > longest {
-                    self.longest_poll = Some((*task, *took, record.time));
-                }
+                self.polling = None;
+                self.held(*task, *took, record.time);
             }
             Event::TimerArmed { timer, kind, .. } => {
                 self.timers += 1;
@@ -69,8 +74,11 @@ impl Sums {
                 }
             }
             Event::TimerReset { timer, .. } => {
-                let asleep = self.asleep.entry(*timer);
-                asleep.and_modify(|since| *since = record.time);
+                // Until now it slept, if to another end.
+                if let Some(since) = self.asleep.get_mut(timer) {
+                    self.waits.push((*since, record.time));
+                    *since = record.time;
+                }
             }
             Event::TimerCancelled { timer } => {
                 self.timers_cancelled += 1;
@@ -84,12 +92,12 @@ impl Sums {
                 }
             }
             Event::BlockingStarted { task } => {
-                self.closures += 1;
                 self.out.insert(*task, record.time);
             }
             Event::BlockingDone {
                 task, queued, took, ..
             } => {
+                self.closures += 1;
                 if let Some(since) = self.out.remove(task) {
                     // How long it ran was measured on its thread. This thread may have been late to learn of it.
                     let until = (since + *queued + *took).min(record.time);
@@ -97,6 +105,23 @@ impl Sums {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A panic has ended the task's poll, or it was dropped.
+    fn failed(&mut self, task: TaskId, now: Duration) {
+        self.any_given_up |= self.out.remove(&task).is_some();
+        if let Some((polled, since)) = self.polling.take_if(|polling| polling.0 == task) {
+            self.held(polled, now.saturating_sub(since), now);
+        }
+    }
+
+    fn held(&mut self, task: TaskId, took: Duration, ended: Duration) {
+        let longest = self
+            .longest_poll
+            .map_or(Duration::ZERO, |(_, took, _)| took);
+        if took > longest {
+            self.longest_poll = Some((task, took, ended));
         }
     }
 
@@ -113,8 +138,7 @@ impl Sums {
             0 => "sleep",
             _ => "sleep and closures",
         };
-        let [waiting, overlapped] = [waiting, overlapped].map(|time| names.span(time));
-        let all = names.time(all);
+        let [waiting, overlapped, all] = [waiting, overlapped, all].map(|time| names.span(time));
         let without = match self.any_given_up {
             true => " (without what was given up)",
             false => "",
@@ -155,7 +179,12 @@ impl fmt::Display for Told<'_> {
             write!(f, " ({} cancelled)", sums.timers_cancelled)?;
         }
         if sums.closures > 0 {
-            write!(f, ", {} on other threads", count(sums.closures, "closure"))?;
+            let thread = if sums.closures == 1 {
+                "another thread"
+            } else {
+                "other threads"
+            };
+            write!(f, ", {} on {thread}", count(sums.closures, "closure"))?;
         }
         writeln!(f)?;
         if let Some(overlap) = sums.overlap(self.names) {

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::printed::{Past, Printed};
-use super::step;
 use super::wish::{View, Wish};
+use super::{step, story};
 use crate::builder::Builder;
 use crate::task::TaskId;
 use crate::trace::{Event, Observer, Record, Recording};
@@ -262,7 +262,8 @@ impl Observer for Watch {
             }
             // A program that spins for ever has no end at which a view could say so.
             Event::Spinning { .. } if !self.has_told_spin.replace(true) => {
-                say(&format!("{}{}", which(self.run), record.event));
+                let told = |before: &[Record]| story::sentence(before, &record);
+                say(&format!("{}{}", which(self.run), self.recording.read(told)));
             }
             _ => {}
         }

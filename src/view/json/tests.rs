@@ -195,12 +195,13 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
                 after: Some(after),
                 until: Some(until),
                 delayed: vec![t2, t3],
+                more_delayed: 4,
                 timers: 9,
                 late: time(10),
             })),
             json!({
                 "event": "LongPoll", "task": "#1", "took_ns": 8, "after": after.to_string(),
-                "until": until.to_string(), "delayed": ["#2", "#3"], "timers": 9, "late_ns": 10,
+                "until": until.to_string(), "delayed": ["#2", "#3"], "more_delayed": 4, "timers": 9, "late_ns": 10,
             }),
         ),
         (

@@ -39,6 +39,7 @@ fn every_event_is_told_with_names_and_reasons() {
             after: place,
             until: place,
             delayed,
+            more_delayed: 0,
             timers,
             late: ms(3),
         }))
@@ -195,15 +196,15 @@ fn every_event_is_told_with_names_and_reasons() {
         (
             Event::Spinning { task: idle, polls: 1_000 },
             format!(
-                "idle, spawned at {at}, has been polled 1000 times in a row only because it woke itself: it may \
-                 spin for ever"
+                "idle, spawned at {at}, has been polled 1000 times in a row only because it woke itself: it waits \
+                 in a loop, unless it computes and lets the others run"
             ),
         ),
         (
             Event::Stalled { tasks: vec![main, idle], cycle: vec![main, idle] },
             format!(
-                "nothing can ever happen again; main, given to block_on at {at}, waits for idle to end; idle, \
-                 spawned at {at}, waits, and nobody has its waker; in a circle: main → idle → main"
+                "nothing can ever happen again; main, given to block_on at {at}, waits for any task of its set to \
+                 end and idle to end; idle, spawned at {at}, waits, and nobody has its waker; in a circle: main → idle → main"
             ),
         ),
         (
