@@ -160,6 +160,11 @@ impl State {
         self.index.get(&id).map(|&at| &self.tasks[at])
     }
 
+    /// Where it is among [`tasks`](State::tasks).
+    pub(crate) fn position(&self, id: TaskId) -> Option<usize> {
+        self.index.get(&id).copied()
+    }
+
     /// The ready queue, from the front.
     pub fn ready(&self) -> impl ExactSizeIterator<Item = &Ready> {
         self.ready.iter()
