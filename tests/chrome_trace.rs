@@ -5,11 +5,15 @@
 mod common;
 mod programs;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::thread;
 
-use common::{OnDrop, altered, ms, recorded, secs};
+use common::{OnDrop, altered, leaves_its_waker, ms, poll_once, recorded, secs};
 use programs::{Channel, act, run};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -17,7 +21,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use watchglass::trace::{Event, Observer, Record, Recording};
 use watchglass::{
-    Builder, Executor, join_all, sleep, spawn, spawn_blocking, spawn_named, yield_now,
+    Builder, Executor, join, join_all, sleep, spawn, spawn_blocking, spawn_named, yield_now,
 };
 
 async fn everything() {
@@ -345,6 +349,94 @@ fn a_park_says_why_it_has_ended() {
 fn of_closures(slices: &HashMap<u64, Vec<Slice>>) -> Vec<&Slice> {
     let on_threads = slices.iter().filter(|(track, _)| **track >= 1_000_000_000);
     on_threads.flat_map(|(_, slices)| slices).collect()
+}
+
+/// The slice around an arrow's end.
+fn around<'s>(slices: &'s HashMap<u64, Vec<Slice>>, end: &Value) -> &'s Slice {
+    let at = ns(&end["ts"]);
+    let around = slices[&track(end)].iter();
+    let around = around.filter(|slice| slice.from <= at && at < slice.until);
+    around.min_by_key(|slice| slice.until - slice.from).unwrap()
+}
+
+#[test]
+fn an_arrow_leads_from_the_last_cause_and_a_second_wake_has_none() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let woken = Rc::new(RefCell::new(None));
+        let left = woken.clone();
+        let receiver = spawn_named("receiver", async move { leaves_its_waker(&left).await });
+        yield_now().await;
+        let waker: Waker = woken.take().unwrap();
+        let wakes = spawn_named("wakes", async move {
+            waker.wake_by_ref();
+            waker.wake();
+        });
+        let aborts = spawn_named("aborts", async move { receiver.abort() });
+        join(wakes, aborts).await.0.unwrap();
+    });
+    let events = events(&recording);
+    assert_valid(&events);
+    let slices = slices(&events);
+    let of_phase = |phase| events.iter().filter(move |event| event["ph"] == phase);
+    let is_dropped = |why: &str| why.starts_with("receiver dropped, not polled");
+    let drop_begins =
+        of_phase("X").find(|slice| slice["args"]["why"].as_str().is_some_and(is_dropped));
+    let drop_begins = ns(&drop_begins.unwrap()["ts"]);
+    let end = of_phase("f")
+        .find(|end| ns(&end["ts"]) == drop_begins)
+        .unwrap();
+    let begin = of_phase("s")
+        .find(|begin| begin["id"] == end["id"])
+        .unwrap();
+    assert_eq!(around(&slices, begin).name, "aborts");
+}
+
+#[test]
+fn who_was_woken_during_its_own_poll_or_has_lost_its_timer_does_not_wait_for_it() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let nap = Rc::new(RefCell::new(Some(Box::pin(sleep(secs(5))))));
+        let sleeper = spawn_named("sleeper", {
+            let nap = nap.clone();
+            poll_fn(move |cx| {
+                let mut nap = nap.borrow_mut();
+                nap.as_mut()
+                    .map_or(Poll::Pending, |nap| nap.as_mut().poll(cx))
+            })
+        });
+        let eager = async {
+            let mut nap = pin!(sleep(secs(1)));
+            assert!(poll_once(nap.as_mut()).await.is_pending());
+            yield_now().await;
+        };
+        spawn_named("eager", eager).await.unwrap();
+        sleep(secs(1)).await;
+        drop(nap.take());
+        sleep(secs(1)).await;
+        sleeper.abort();
+        sleeper.await.unwrap_err();
+    });
+    let events = events(&recording);
+    assert_valid(&events);
+    let slices = slices(&events);
+    let slices: Vec<&Slice> = slices.values().flatten().collect();
+    let waits = slices
+        .iter()
+        .filter(|slice| slice.name.starts_with("waits for "));
+    let waits: Vec<(&str, u64)> = waits
+        .map(|slice| (&slice.name[..], slice.until / 1_000_000_000))
+        .collect();
+    assert!(
+        waits.contains(&("waits for its timer for 5.000 s", 1)),
+        "{waits:?}"
+    );
+    assert!(
+        !waits.iter().any(|(name, _)| name.contains("1.000 s and")),
+        "{waits:?}"
+    );
+    let timeline = recording.timeline();
+    assert!(timeline.contains("nobody has its waker"), "{timeline}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -251,6 +252,45 @@ fn a_sleep_that_is_handed_over_is_drawn_where_it_is_awaited() {
     // It ends in the one lane where it begins in the other.
     assert!(first[1].len() < timeline.lines().next().unwrap().find("|2.000 s").unwrap());
     assert!(second[1].contains("= sleep until 4.000 s ="), "{timeline}");
+}
+
+#[test]
+fn who_has_lost_its_sleep_to_another_is_not_drawn_asleep() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        let nap = Rc::new(RefCell::new(sleep(secs(4))));
+        let polls = || {
+            let nap = nap.clone();
+            poll_fn(move |cx| Pin::new(&mut *nap.borrow_mut()).poll(cx))
+        };
+        let first = spawn_named("first", polls());
+        sleep(secs(2)).await;
+        spawn_named("second", polls()).await.unwrap();
+        drop(first);
+    });
+    let [first, second] = ["first", "second"].map(|name| rows(&timeline, name));
+    assert!(first[0].contains("= sleep until 4.000 s ="), "{timeline}");
+    assert!(first[0].contains("- nobody has its waker -"), "{timeline}");
+    assert!(second[0].contains("= sleep until 4.000 s ="), "{timeline}");
+}
+
+#[test]
+fn a_closure_that_was_given_up_is_not_drawn_as_one_that_ran() {
+    let builder = Executor::builder().virtual_time();
+    let (_, picture) = drawn(builder.blocking_threads(1), async {
+        let (end, ends) = mpsc::channel::<()>();
+        let runs = spawn_blocking(move || ends.recv().unwrap());
+        let waits = spawn_blocking(|| ());
+        yield_now().await;
+        waits.abort();
+        waits.await.unwrap_err();
+        end.send(()).unwrap();
+        runs.await.unwrap();
+    });
+    let titles = picture.split("<title>").skip(1);
+    let titles: Vec<&str> = titles.map(|rest| rest.split('<').next().unwrap()).collect();
+    let count = |title| titles.iter().filter(|found| **found == title).count();
+    assert_eq!(count("a closure that was given up"), 1, "{titles:?}");
+    assert_eq!(count("a closure on another thread"), 1, "{titles:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::mem;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -246,9 +247,7 @@ impl State {
                 timer.deadline = *deadline;
                 timer.place = *place;
             }),
-            Event::TimerHandedOver { timer, task } => {
-                self.with_timer(*timer, |timer| timer.task = *task);
-            }
+            Event::TimerHandedOver { timer, task } => self.handed_over(*timer, *task),
             Event::Cascaded { timer, place } => {
                 self.with_timer(*timer, |timer| timer.place = *place);
             }
@@ -320,6 +319,11 @@ impl State {
         }
     }
 
+    /// A task's entry in the queue.
+    pub(crate) fn entry(&self, id: TaskId) -> Option<&Ready> {
+        self.ready.get(self.place(id)?)
+    }
+
     /// Where a task's entry is in the queue.
     fn place(&self, id: TaskId) -> Option<usize> {
         let at = self.places.get(&id)?.checked_sub(self.left)?;
@@ -355,6 +359,18 @@ impl State {
         self.running = Some(id);
         if let Some(task) = self.task_mut(id) {
             task.stage = Stage::Running;
+        }
+    }
+
+    /// From now on the timer wakes another, and for that one alone it is waited for.
+    fn handed_over(&mut self, timer: TimerId, to: Option<TaskId>) {
+        let mut former = None;
+        self.with_timer(timer, |timer| former = mem::replace(&mut timer.task, to));
+        if let Some(task) = former
+            .filter(|_| former != to)
+            .and_then(|id| self.task_mut(id))
+        {
+            task.waits.retain(|wait| wait.on != WaitsOn::Timer(timer));
         }
     }
 

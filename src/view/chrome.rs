@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::drawing::former_waiter;
 use super::findings::{is_finding, is_useless_wake};
 use super::names::Names;
 use super::narrator::Narrator;
@@ -106,7 +107,11 @@ impl Trace<'_> {
             true => Some("found"),
             false => is_useless_wake(event).then_some("useless wake"),
         };
+        let former = former_waiter(self.narrator.state(), event);
         let told = self.narrator.tell(record);
+        if let Some(task) = former {
+            self.waits_for_something_else(task, now);
+        }
         if let Some(found) = found {
             self.push(&json!({
                 "ph": "i", "name": told, "cat": found, "pid": PROCESS, "tid": EXECUTOR,
@@ -188,9 +193,15 @@ impl Trace<'_> {
 
     /// An arrow begins in the slice of the task that wakes, which is being polled or has just been.
     fn woken(&mut self, task: TaskId, by: Cause, now: Duration) {
-        let queued = self.narrator.state().task(task);
-        let from_poll =
-            matches!(by, Cause::Task(_) | Cause::Itself | Cause::Spawned) && self.poll.is_some();
+        let is_queued = self.narrator.state().entry(task).is_some();
+        let from_poll = self.poll.is_some()
+            && matches!(
+                by,
+                Cause::Task(_) | Cause::Itself | Cause::Spawned | Cause::Aborted
+            );
+        if by == Cause::Aborted {
+            self.leads_nowhere(task, now);
+        }
         let from = match by {
             // The last moment of the task that has ended.
             Cause::Joined(ended) => self
@@ -199,7 +210,7 @@ impl Trace<'_> {
                 .and_then(|track| Some((track.id, track.ended? - TICK))),
             _ => from_poll.then_some((EXECUTOR, now)),
         };
-        let (Some((from, at)), Some(true)) = (from, queued.map(|task| task.queued)) else {
+        let (Some((from, at)), true) = (from, is_queued) else {
             return;
         };
         if self.wakes.contains_key(&task) {
@@ -221,9 +232,25 @@ impl Trace<'_> {
         let Some(state) = self.narrator.state().task(task) else {
             return;
         };
+        // What was woken during its own poll does not wait.
+        if state.queued {
+            return;
+        }
         let on = format!("waits for {}", self.narrator.waits(state));
         if let Some(track) = self.tasks.get_mut(&task) {
             track.waits = Some((now, on));
+        }
+    }
+
+    /// What a waiting task has waited for is gone, and nobody has woken it for that.
+    fn waits_for_something_else(&mut self, task: TaskId, now: Duration) {
+        if self
+            .tasks
+            .get(&task)
+            .is_some_and(|track| track.waits.is_some())
+        {
+            self.stops_waiting(task, now);
+            self.waits(task, now);
         }
     }
 
@@ -289,9 +316,16 @@ impl Trace<'_> {
         track.ended = Some(now);
         let (id, spawned) = (track.id, track.spawned);
         self.slice(id, &name, spawned, now, json!({}));
-        // An arrow that leads to no poll would be half an arrow.
-        if let Some(arrow) = self.wakes.remove(&task) {
-            self.arrow("f", arrow, id, now - TICK);
+        // Within the slice.
+        self.leads_nowhere(task, now - TICK);
+    }
+
+    /// The arrow to a task leads to no poll. It ends on the task's track, for otherwise it would be half an arrow.
+    fn leads_nowhere(&mut self, task: TaskId, at: Duration) {
+        if let Some(arrow) = self.wakes.remove(&task)
+            && let Some(track) = self.tasks.get(&task)
+        {
+            self.arrow("f", arrow, track.id, at);
         }
     }
 

@@ -11,7 +11,7 @@ use super::names::{Names, Span};
 use super::narrator::Narrator;
 use super::timer_rows::TimerRows;
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Record, Stage, TimerId, WaitsOn};
+use crate::trace::{Cause, Event, Record, Stage, State, TimerId, WaitsOn};
 
 /// A timer that was overdue for less of the width than this is drawn as if it had fired in time.
 const OVERDUE_WIDTH: f64 = 0.01;
@@ -88,8 +88,12 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     fn add(&mut self, record: &Record, x: f64) {
+        let former = former_waiter(self.narrator.state(), &record.event);
         // What a timer was asked for is known until it fires.
         let told = self.narrator.tell(record);
+        if let Some(task) = former {
+            self.waits_for_something_else(task, x);
+        }
         if let Event::ClockAdvanced { .. } = record.event {
             self.idle.push((self.idle_since.unwrap_or(x), x));
         }
@@ -257,13 +261,21 @@ impl Drawing<'_> {
     }
 
     fn opens_wait(&mut self, task: TaskId, x: f64) {
-        if self.queued(task) {
-            let label = "in the ready queue: it was woken during its own poll".to_owned();
+        if let Some(entry) = self.narrator.state().entry(task) {
+            let label = format!("in the ready queue: {}", self.narrator.why(entry.why));
             self.open.insert(task, (x, Waiting::Queued, label));
             return;
         }
         let (kind, label) = waits(&self.narrator, task);
         self.open.insert(task, (x, kind, label));
+    }
+
+    /// What a waiting task has waited for is gone, and nobody has woken it for that.
+    fn waits_for_something_else(&mut self, task: TaskId, x: f64) {
+        if let Some((_, Waiting::Timer | Waiting::Other, _)) = self.open.get(&task) {
+            self.closes(task, x);
+            self.opens_wait(task, x);
+        }
     }
 
     fn closes(&mut self, task: TaskId, x: f64) {
@@ -347,6 +359,17 @@ impl Drawing<'_> {
 
     fn ended(&mut self, task: TaskId, stage: Stage, x: f64) {
         self.closes(task, x);
+        // Whether it has run nobody knows.
+        if self.handed_over.remove(&task).is_some()
+            && let Some(lane) = self.lane(task)
+            && let Some(closure) = lane
+                .waits
+                .iter_mut()
+                .rfind(|bar| bar.kind == Waiting::Closure)
+        {
+            closure.kind = Waiting::Other;
+            "a closure that was given up".clone_into(&mut closure.label);
+        }
         // A panic ends its poll, but not one that was over when its executor dropped it. What an abort drops holds the
         // thread until it is gone.
         if self.polling.take_if(|polling| *polling == task).is_some() {
@@ -399,6 +422,18 @@ fn is_beside_another_wait(timer: &Bar, waits: &[Bar]) -> bool {
     during.into_iter().any(|wait| wait.kind == Waiting::Other)
 }
 
+/// The task that has waited for a timer until this event, which takes the timer away from it.
+pub(super) fn former_waiter(before: &State, event: &Event) -> Option<TaskId> {
+    match *event {
+        Event::TimerCancelled { timer } => before.timer(timer)?.task,
+        Event::TimerHandedOver { timer, task } => before
+            .timer(timer)?
+            .task
+            .filter(|former| Some(*former) != task),
+        _ => None,
+    }
+}
+
 /// Nothing on the virtual clock.
 fn took_in_words(took: Duration) -> String {
     match took.is_zero() {
@@ -422,6 +457,9 @@ fn waits(narrator: &Narrator<'_>, task: TaskId) -> (Waiting, String) {
         true => Waiting::Timer,
         false => Waiting::Other,
     };
+    if waits.is_empty() && task.wakers == Some(0) {
+        return (kind, "nobody has its waker".to_owned());
+    }
     let text = narrator.waits(task);
     // In a bar there is little room.
     let text = text.replace("its timer for the tick", "tick");

@@ -94,6 +94,14 @@ function startsPoll(state, id) {
   });
 }
 
+// From now on the timer wakes another, and for that one alone it is waited for.
+function handsOver(state, timer, to) {
+  const former = state.tasks.get(state.timers.get(timer)?.task);
+  changeTimer(state, timer, { task: to });
+  if (!former || former.id === to) return;
+  changeTask(state, former.id, { waits: former.waits.filter(({ on }) => on.timer !== timer) });
+}
+
 function sameWait(a, b) {
   return a.kind === b.kind && a.timer === b.timer && a.task === b.task && a.children === b.children;
 }
@@ -176,7 +184,7 @@ function fold(state, record, isShown = () => true) {
       changeTimer(state, timer, { deadline_ns: record.deadline_ns, place: record.place });
       break;
     case "TimerHandedOver":
-      changeTimer(state, timer, { task });
+      handsOver(state, timer, task);
       break;
     case "Cascaded":
       changeTimer(state, timer, { place: record.place });
