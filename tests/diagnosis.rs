@@ -561,6 +561,19 @@ fn who_holds_the_thread_and_panics_is_told_of_and_so_is_a_drop() {
 }
 
 #[test]
+fn that_the_events_of_two_executors_are_mixed_is_found() {
+    let recording = Recording::new();
+    for _ in 0..2 {
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.observer(recording.clone()).build();
+        executor.block_on(yield_now());
+    }
+    let found = findings(&recording);
+    let told = "0.000 s  the events of another executor begin here, ";
+    assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
+}
+
+#[test]
 fn the_busiest_poll_may_be_one_that_panics() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     let bomb = executor.spawn_named("bomb", async { panic!("on purpose") });

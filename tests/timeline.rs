@@ -861,18 +861,70 @@ fn a_drop_that_panics_at_the_executor_s_end_is_not_drawn_as_a_poll() {
 }
 
 #[test]
-fn a_message_in_wide_letters_stays_in_the_picture() {
-    let (_, picture) = drawn(Executor::builder().virtual_time(), async {
-        let panics = async { panic!("{}", "漢字漢字漢字 ".repeat(30)) };
-        drop(spawn_named("panics", panics).await);
+fn a_message_in_wide_letters_stays_in_the_picture_with_blanks_and_without() {
+    for message in ["漢字漢字漢字 ", "漢字漢字漢字"] {
+        let (_, picture) = drawn(Executor::builder().virtual_time(), async {
+            let panics = async move { panic!("{}", message.repeat(30)) };
+            drop(spawn_named("panics", panics).await);
+        });
+        let bad = picture
+            .lines()
+            .filter(|line| line.starts_with("<text class=\"bad\""));
+        let lines: Vec<usize> = bad.map(|line| line.matches(['漢', '字']).count()).collect();
+        // Each takes 14 or 15 of 1,000 units.
+        assert!(lines.iter().sum::<usize>() == 180, "{lines:?}");
+        assert!(lines.iter().all(|&letters| letters <= 66), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_name_that_cannot_be_seen_is_none() {
+    let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
+        let names = ["\u{200b}", "\u{feff} \u{ad}", "a\u{200b}b"];
+        join_all(names.map(|name| spawn_named(name, async {}))).await;
     });
-    let bad = picture
-        .lines()
-        .filter(|line| line.starts_with("<text class=\"bad\""));
-    let lines: Vec<usize> = bad.map(|line| line.matches(['漢', '字']).count()).collect();
-    // Each takes 14 or 15 of 1,000 units.
-    assert!(lines.iter().sum::<usize>() == 180, "{lines:?}");
-    assert!(lines.iter().all(|&letters| letters <= 66), "{lines:?}");
+    for label in ["#1", "#2", "a\\u{200b}b"] {
+        assert!(timeline.contains(&format!("\n{label} ")), "{timeline}");
+        assert!(picture.contains(&format!(">{label}<")), "{picture}");
+    }
+}
+
+#[test]
+fn the_last_time_at_the_edge_is_whole() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        for _ in 0..200 {
+            yield_now().await;
+        }
+        sleep(Duration::from_nanos(5)).await;
+    });
+    let scale = timeline.lines().next().unwrap();
+    assert!(scale.ends_with("|0.000000005 s"), "{timeline}");
+}
+
+#[test]
+fn a_text_explains_the_marks_that_it_has_and_no_others() {
+    assert!(!Recording::new().timeline().contains("polled because"));
+    let (timeline, _) = drawn(Executor::builder(), async {
+        thread::sleep(ms(5));
+        own_waker().await.wake();
+        yield_now().await;
+    });
+    assert!(timeline.contains("## it is polled"), "{timeline}");
+    let (timeline, _) = drawn(
+        Executor::builder().virtual_time().closed_world(true),
+        async {
+            let (_sender, receiver) = async_channel::bounded::<()>(1);
+            join(receiver.recv(), sleep(secs(1))).await.0.unwrap();
+        },
+    );
+    assert!(timeline.contains("- outside -"), "{timeline}");
+    let outside = "-- it waits for something else (outside: not watchglass's)";
+    assert!(timeline.contains(outside), "{timeline}");
+    // It has dots, but none that says that a task is ready.
+    assert!(
+        !timeline.contains(".. it is in the ready queue"),
+        "{timeline}"
+    );
 }
 
 #[test]

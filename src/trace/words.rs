@@ -53,8 +53,11 @@ impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|letter| match letter {
             control if control.is_control() => write!(f, "{}", control.escape_default()),
-            // They turn what follows round, or end the line.
-            '\u{061C}'
+            // They turn what follows round, or end the line, or cannot be seen.
+            '\u{00AD}'
+            | '\u{061C}'
+            | '\u{200B}'
+            | '\u{FEFF}'
             | '\u{200E}'
             | '\u{200F}'
             | '\u{2028}'..='\u{202E}'

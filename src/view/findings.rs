@@ -47,6 +47,14 @@ fn all(records: &[Record], names: &Names) -> Vec<Finding> {
     let mut spins: HashMap<TaskId, (u32, usize)> = HashMap::new();
     let mut older: HashSet<usize> = HashSet::new();
     for (step, record) in records.iter().enumerate() {
+        if step > 0 && record.seq < records[step - 1].seq {
+            let time = names.time(record.time);
+            let says = format!(
+                "{time}  the events of another executor begin here, and names and sums are wrong: give each executor a \
+                 recording of its own"
+            );
+            found.push(Finding { step, says });
+        }
         if is_finding(&record.event, &narrator) {
             let says = narrator.tell(record);
             let says = format!("{}  {says}", names.time(record.time));

@@ -96,6 +96,9 @@ impl Poll {
     }
 }
 
+/// How the label begins of a wait for a lock, a channel or another crate's combinator.
+const OUTSIDE: &str = "something that is not watchglass's";
+
 /// Something that goes on while the task is not polled.
 pub(crate) struct Bar {
     pub(crate) from: f64,
@@ -105,6 +108,11 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
+    /// True for what the executor knows nothing of.
+    pub(crate) fn is_outside(&self) -> bool {
+        self.label.starts_with(OUTSIDE)
+    }
+
     /// Its label, or a shorter one, that has no more letters than this: of a sleep the time is what matters.
     pub(crate) fn label_of(&self, letters: usize) -> Option<String> {
         let mut labels = vec![self.label.clone()];
@@ -120,16 +128,8 @@ impl Bar {
         if let Some(time) = self.label.strip_prefix("overdue since ") {
             labels.extend([format!("since {time}"), "overdue".to_owned()]);
         }
-        if let Some(rest) = self
-            .label
-            .strip_prefix("something that is not watchglass's")
-        {
-            let short = "not watchglass's";
-            labels.extend([
-                format!("{short}{rest}"),
-                short.to_owned(),
-                "other".to_owned(),
-            ]);
+        if let Some(rest) = self.label.strip_prefix(OUTSIDE) {
+            labels.extend([format!("outside{rest}"), "outside".to_owned()]);
         }
         let fits = |label: &String| columns_of(label) <= letters;
         labels.into_iter().find(fits)

@@ -25,6 +25,10 @@ impl Legend {
         let any_wait = |kind| bars().any(|bar| bar.kind == kind);
         let any_idle = lanes.idle.iter().any(|&(from, until)| is_seen(from, until));
         let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
+        let other = match bars().any(Bar::is_outside) {
+            true => "waits (outside: not watchglass's)",
+            false => "waits",
+        };
         let any_bad_end = all.iter().any(Lane::ends_badly);
         let poll = match lanes.is_stretched {
             true => "poll (widened)",
@@ -38,7 +42,7 @@ impl Legend {
             ("timer", "sleeps", any_wait(Waiting::Timer)),
             ("limit", "time limit", any_wait(Waiting::Limit)),
             ("overdue", "overdue", any_wait(Waiting::Overdue)),
-            ("other", "waits", any_wait(Waiting::Other)),
+            ("other", other, any_wait(Waiting::Other)),
             ("closure", "closure on a thread", any_wait(Waiting::Closure)),
             ("queued", "in the ready queue", any_wait(Waiting::Queued)),
             ("arrow", "wakes", !lanes.arrows.is_empty()),

@@ -31,7 +31,7 @@ impl Names {
         spawned().for_each(|(_, bearer)| *bearers.entry(bearer).or_default() += 1);
         let label = |(task, bearer): (TaskId, (&str, bool))| {
             let (name, _) = bearer;
-            if name.trim().is_empty() {
+            if !name.chars().any(is_seen) {
                 return (task, task.to_string());
             }
             let name = OneLine(name);
@@ -148,6 +148,10 @@ fn that_fit<'a>(letters: impl Iterator<Item = &'a char>, columns: usize) -> usiz
 /// How many columns of a terminal a text takes.
 pub(crate) fn columns_of(text: &str) -> usize {
     text.chars().map(columns_of_letter).sum()
+}
+
+fn is_seen(letter: char) -> bool {
+    !letter.is_whitespace() && columns_of_letter(letter) > 0
 }
 
 /// Two for the letters of East Asia and for pictures, none for what changes the letter before.

@@ -1,12 +1,13 @@
 //! The timeline as a picture: an SVG that is readable in light and dark, and to a screen reader.
 
 use std::fmt::Write;
+use std::iter;
 
 use super::described::{described, more_tasks};
 use super::findings::{self, Finding};
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
 use super::legend::Legend;
-use super::names::{Names, beginning_that_fits, columns_of, name_that_fits};
+use super::names::{Names, beginning_that_fits, columns_of, columns_of_letter, name_that_fits};
 use super::sheet::{
     LANE, LEFT, LETTER, LINE, MARGIN, RIGHT, STYLE, TIMER_ROW, TOP, WIDTH, at, escaped, has_letter,
     ring,
@@ -323,7 +324,7 @@ fn wrapped(found: &[Finding]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for finding in found {
         lines.push(String::new());
-        for word in finding.says.split_whitespace() {
+        for word in finding.says.split_whitespace().flat_map(broken) {
             let line = lines.last_mut().expect("there is one");
             if (columns_of(line) + columns_of(word) + 1) as f64 * LETTER > WIDTH - 40.0 {
                 lines.push(format!("    {word}"));
@@ -336,6 +337,24 @@ fn wrapped(found: &[Finding]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A word in pieces that fit a line: a message may be one word, and a text without blanks is one.
+fn broken(word: &str) -> impl Iterator<Item = &str> {
+    let most = letters(WIDTH - 40.0) - 8;
+    let mut rest = word;
+    iter::from_fn(move || {
+        let mut columns = 0;
+        let fits = |&(_, letter): &(usize, char)| {
+            columns += columns_of_letter(letter);
+            columns <= most
+        };
+        let end = rest.char_indices().take_while(fits).last();
+        let end = end.map(|(at, letter)| at + letter.len_utf8())?;
+        let (piece, left) = rest.split_at(end);
+        rest = left;
+        Some(piece)
+    })
 }
 
 /// How many letters there is room for.

@@ -1,9 +1,10 @@
 //! The timeline as text: a row a task, readable in any terminal.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::findings;
-use super::lanes::{Bar, LETTERS, Lane, Lanes, Waiting};
+use super::lanes::{Bar, LETTERS, Lane, Lanes, Poll, Waiting};
 use super::names::{Names, columns_of, columns_of_letter, name_that_fits};
 use super::sums::Sums;
 use crate::trace::Record;
@@ -30,8 +31,13 @@ pub(crate) fn text(records: &[Record]) -> String {
         text.push('\n');
     };
     row("", &scale(&lanes));
+    let mut marks = BTreeSet::new();
     for lane in &lanes.lanes {
-        row(&lane.label, &cells(lane));
+        let cells = cells(lane);
+        marks.extend(marks_seen(&cells, &lane.waits));
+        let is_seen = |poll: &Poll| cells[column(poll.from)..=column(poll.until)].contains(&'#');
+        marks.extend(lane.polls.iter().any(is_seen).then_some('#'));
+        row(&lane.label, &cells);
         for timers in &lane.timers {
             let mut cells = vec![' '; COLUMNS];
             for bar in timers {
@@ -45,13 +51,14 @@ pub(crate) fn text(records: &[Record]) -> String {
                     cells[column(bar.from)] = ' ';
                 }
             }
+            marks.extend(marks_seen(&cells, timers));
             row("", &cells);
         }
     }
     if !lanes.idle.is_empty() {
         row("parked", &idle(&lanes));
     }
-    let _ = write!(text, "\n{}", legend(&lanes));
+    let _ = write!(text, "\n{}", legend(&lanes, &marks));
     if lanes.is_stretched {
         text += "The scale is not exact: each poll gets a little room of its own.\n";
     }
@@ -63,19 +70,25 @@ pub(crate) fn text(records: &[Record]) -> String {
     text
 }
 
-/// What the marks mean: of those that are there.
-fn legend(lanes: &Lanes) -> String {
+/// What the marks mean: of those that are there, and are not hidden by others.
+fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
     let all = &lanes.lanes;
     let polls = || all.iter().flat_map(|lane| &lane.polls);
     let is_polled = |letter: char| polls().any(|poll| poll.letter() == letter);
     let letters = LETTERS.into_iter().filter(|&(letter, _)| is_polled(letter));
     let letters = letters.map(|(letter, why)| format!("{letter} {why}"));
-    let any = |kind| all.iter().flat_map(Lane::bars).any(|bar| bar.kind == kind);
+    let any = |kind| marks.contains(&mark(kind));
+    let mut bars = all.iter().flat_map(Lane::bars);
+    let other = match bars.any(Bar::is_outside) {
+        true => "-- it waits for something else (outside: not watchglass's)",
+        false => "-- it waits for something else",
+    };
     let marks = [
+        ("## it is polled", marks.contains(&'#')),
         ("== it sleeps", any(Waiting::Timer)),
         ("__ its time limit", any(Waiting::Limit)),
         ("++ its timer is overdue", any(Waiting::Overdue)),
-        ("-- it waits for something else", any(Waiting::Other)),
+        (other, any(Waiting::Other)),
         ("~~ its closure runs on a thread", any(Waiting::Closure)),
         (".. it is in the ready queue", any(Waiting::Queued)),
         (
@@ -93,8 +106,12 @@ fn legend(lanes: &Lanes) -> String {
     in_lines("polled because: ", letters, ", ") + &in_lines("", marks, "   ")
 }
 
-/// In lines that fit a terminal.
+/// In lines that fit a terminal, if there are any.
 fn in_lines(begin: &str, items: impl Iterator<Item = String>, between: &str) -> String {
+    let mut items = items.peekable();
+    if items.peek().is_none() {
+        return String::new();
+    }
     let (mut lines, mut line) = (String::new(), begin.to_owned());
     for (at, item) in items.enumerate() {
         if at > 0 {
@@ -117,7 +134,8 @@ fn column(x: f64) -> usize {
 }
 
 fn scale(lanes: &Lanes) -> Vec<char> {
-    let mut cells = vec![' '; COLUMNS + 12];
+    let longest = lanes.ticks.iter().map(|(_, label)| label.len() + 1).max();
+    let mut cells = vec![' '; COLUMNS + longest.unwrap_or(0)];
     let mut free_from = 0;
     for (x, label) in &lanes.ticks {
         let at = column(*x);
@@ -171,17 +189,36 @@ fn fill(cells: &mut [char], from: f64, until: f64, letter: char) {
     cells[from..=until.max(from)].fill(letter);
 }
 
-fn draw(cells: &mut [char], bar: &Bar) {
-    let (from, until) = (column(bar.from), column(bar.until));
-    let letter = match bar.kind {
+fn mark(kind: Waiting) -> char {
+    match kind {
         Waiting::Queued => '.',
         Waiting::Timer => '=',
         Waiting::Limit => '_',
         Waiting::Overdue => '+',
         Waiting::Other => '-',
         Waiting::Closure => '~',
+    }
+}
+
+/// The marks of those bars that are not wholly behind others. In the two columns at its ends a bar has no label.
+fn marks_seen(cells: &[char], bars: &[Bar]) -> Vec<char> {
+    let is_seen = |bar: &&Bar| {
+        let bar_cells = &cells[column(bar.from)..=column(bar.from.max(bar.until))];
+        let mut ends = bar_cells
+            .iter()
+            .take(2)
+            .chain(bar_cells.iter().rev().take(2));
+        ends.any(|&cell| cell == mark(bar.kind))
     };
-    fill(cells, bar.from, bar.until, letter);
+    bars.iter()
+        .filter(is_seen)
+        .map(|bar| mark(bar.kind))
+        .collect()
+}
+
+fn draw(cells: &mut [char], bar: &Bar) {
+    let (from, until) = (column(bar.from), column(bar.until));
+    fill(cells, bar.from, bar.until, mark(bar.kind));
     let room = until.saturating_sub(from + 5);
     if bar.kind != Waiting::Queued
         && let Some(label) = bar.label_of(room)
