@@ -237,6 +237,7 @@ impl Builder {
 
 impl Executor {
     /// An executor on the real clock, with first in, first out order and no observer.
+    #[track_caller]
     pub fn new() -> Self {
         Executor::builder().build()
     }
@@ -248,6 +249,7 @@ impl Executor {
 }
 
 impl Default for Executor {
+    #[track_caller]
     fn default() -> Self {
         Executor::new()
     }

@@ -719,6 +719,57 @@ fn what_a_program_has_chosen_itself_is_not_overridden() {
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]
+fn a_program_that_holds_the_thread_for_a_little() {
+    watchglass::block_on(async { thread::sleep(Duration::from_millis(20)) });
+}
+
+#[test]
+fn how_long_a_long_poll_is_may_be_said_without_a_change_to_the_program() {
+    let output = run_here(
+        "a_program_that_holds_the_thread_for_a_little",
+        "story,long:20ms",
+    );
+    let story = printed(&output);
+    assert!(story.contains(" held the thread "), "{story}");
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_runs_in_the_drop_of_a_thread_local() {
+    struct AtEnd;
+    impl Drop for AtEnd {
+        fn drop(&mut self) {
+            watchglass::block_on(async { println!("at the end") });
+        }
+    }
+    thread_local! {
+        static AT_END: AtEnd = const { AtEnd };
+    }
+    let ends = thread::spawn(|| {
+        AT_END.with(|_| ());
+        // What the view leaves in thread-locals is dropped before the other.
+        watchglass::block_on(async {});
+    });
+    ends.join().unwrap();
+}
+
+#[test]
+fn an_executor_in_the_drop_of_a_thread_local_is_watched_as_any_other() {
+    let output = run_here("a_program_that_runs_in_the_drop_of_a_thread_local", "story");
+    assert!(output.status.success(), "{}", complained(&output));
+    let printed = printed(&output);
+    let (first, second) = printed.split_once("executor 2 of this program\n").unwrap();
+    assert!(
+        first.contains("is done") && !first.contains("executor 1"),
+        "{printed}"
+    );
+    assert!(second.contains("is done"), "{printed}");
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
 fn a_program_that_prints_between_two_calls() {
     let executor = Executor::builder().virtual_time().build();
     drop(executor.spawn(async { panic!("on purpose") }));

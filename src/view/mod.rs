@@ -20,12 +20,14 @@
 //! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
 //! | `json:FILE` | the events |
 //! | `live` | each event as it happens, on standard error |
+//! | `long:20ms` | no view: a poll that holds the thread for 20 ms is told of as a [long one](crate::Builder::long_poll), unless the program has said how long that is |
 //! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world (unless it has chosen that clock itself). A poll that blocks the thread for half a second of real time is told of as a long one |
 //! | `closed` | no view: the program runs in a [closed world](crate::Builder::closed_world), unless it says otherwise itself: a deadlock over channels or locks ends in a verdict |
 //!
 //! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard
 //! output. An executor after the first writes to files of its own: `run-2.html`, and so on. A value
-//! that is none of these is refused with a panic when an executor is made. A file that cannot be written
+//! that is none of these is refused with a panic when an executor is made. What is written to standard output by an
+//! executor after the first begins with "executor 2 of this program". A file that cannot be written
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
 //! says where. Of a program that hangs or is killed all of this is lost, but for `live`. That a task spins is told on
 //! standard error at once, for such a program may never end. After two million events nothing more is kept,

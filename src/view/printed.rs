@@ -76,7 +76,8 @@ impl Printed {
         if WATCHED.swap(true, Ordering::AcqRel) {
             return Ok(None);
         }
-        AT_EXIT.with(|_| ());
+        // Within the drop of another thread-local it may be gone: then the executor's own drop has to do.
+        let _ = AT_EXIT.try_with(|_| ());
         let begun = begin();
         if begun.is_err() {
             WATCHED.store(false, Ordering::Release);

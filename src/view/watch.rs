@@ -25,6 +25,9 @@ static RUNS: AtomicUsize = AtomicUsize::new(0);
 /// real clock, for a busy machine may stop any thread for a while, and there every run is to be the same.
 const LONG_VIRTUAL_POLL: Duration = Duration::from_millis(500);
 
+/// That a file is as large as this is told.
+const LARGE_MB: usize = 50;
+
 /// What happens after so many events is not in the views: a program that never comes to its end would use up all
 /// memory.
 const MOST_RECORDS: usize = 2_000_000;
@@ -46,6 +49,9 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         Ok(wish) => wish,
         Err(unknown) => panic!("{unknown}"),
     };
+    if let Some(long) = wish.long_poll {
+        builder.long_poll.get_or_insert(long);
+    }
     if wish.closed_world {
         builder.closed_world.get_or_insert(true);
     }
@@ -194,20 +200,32 @@ impl Watch {
         let recording = &self.recording;
         match view {
             View::Step => {
-                let (input, mut output) = (io::stdin().lock(), Past);
-                if self.run > 1 {
-                    writeln!(output, "executor {} of this program", self.run)?;
-                }
-                recording.read(|records| step::walk(records, input, output))
+                let input = io::stdin().lock();
+                self.say_whose()?;
+                recording.read(|records| step::walk(records, input, Past))
             }
-            View::Story(None) => Past.write_all(self.whole(recording.story()).as_bytes()),
-            View::Timeline(None) => Past.write_all(self.whole(recording.timeline()).as_bytes()),
+            View::Story(None) => {
+                self.say_whose()?;
+                Past.write_all(self.whole(recording.story()).as_bytes())
+            }
+            View::Timeline(None) => {
+                self.say_whose()?;
+                Past.write_all(self.whole(recording.timeline()).as_bytes())
+            }
             View::Story(Some(file)) => self.save(file, &self.whole(recording.story())),
             View::Timeline(Some(file)) => self.save(file, &self.whole(recording.timeline())),
             View::Svg(file) => self.save(file, &recording.svg()),
             View::Html(file) => self.save(file, &recording.html(&title(&program(), self.run))),
             View::Chrome(file) => self.save(file, &recording.chrome_json()),
             View::Json(file) => self.save(file, &recording.json()),
+        }
+    }
+
+    /// The views of the first executor need no word: most programs have no other.
+    fn say_whose(&self) -> io::Result<()> {
+        match self.run {
+            1 => Ok(()),
+            run => writeln!(Past, "executor {run} of this program"),
         }
     }
 
@@ -224,7 +242,11 @@ impl Watch {
     fn save(&self, file: &Path, text: &str) -> io::Result<()> {
         let file = numbered(file, self.run);
         let Err(error) = fs::write(&file, text) else {
-            say(&format!("{} is written", file.display()));
+            say(&format!(
+                "{} is written{}",
+                file.display(),
+                size_told(text.len())
+            ));
             return Ok(());
         };
         let name = file.file_name().unwrap_or(OsStr::new("run"));
@@ -291,6 +313,14 @@ impl Drop for Watch {
             say("an observer has panicked: what happened after that is not shown");
             self.show_all();
         }
+    }
+}
+
+/// Of a large file it is said how large it is.
+fn size_told(bytes: usize) -> String {
+    match bytes / 1_000_000 {
+        ..LARGE_MB => String::new(),
+        megabytes => format!(" ({megabytes} MB: to open it may take long)"),
     }
 }
 
@@ -380,6 +410,12 @@ mod tests {
         assert!(docs.contains("After two million events nothing more is kept"));
         assert_eq!(LONG_VIRTUAL_POLL, Duration::from_millis(500));
         assert!(docs.contains("A poll that blocks the thread for half a second"));
+    }
+
+    #[test]
+    fn of_a_large_file_its_size_is_told() {
+        assert_eq!(size_told(49_999_999), "");
+        assert_eq!(size_told(50_000_000), " (50 MB: to open it may take long)");
     }
 
     #[test]

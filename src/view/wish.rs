@@ -1,7 +1,8 @@
 //! What the environment variable `WATCHGLASS` asks for.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// One view, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(crate) struct Wish {
     pub(crate) live: bool,
     pub(crate) virtual_time: bool,
     pub(crate) closed_world: bool,
+    /// How long a poll is that is told of as a long one.
+    pub(crate) long_poll: Option<Duration>,
 }
 
 /// A value that asks for nothing that there is.
@@ -89,6 +92,10 @@ impl Wish {
                     wish.closed_world = true;
                     continue;
                 }
+                ("long", Some(ms)) if whole_ms(&ms).is_some() => {
+                    wish.long_poll = whole_ms(&ms);
+                    continue;
+                }
                 ("story", file) => Some(View::Story(file)),
                 ("timeline", file) => Some(View::Timeline(file)),
                 ("step", None) => Some(View::Step),
@@ -106,6 +113,12 @@ impl Wish {
         }
         Ok(wish)
     }
+}
+
+/// `20ms`.
+fn whole_ms(text: &Path) -> Option<Duration> {
+    let ms = text.to_str()?.strip_suffix("ms")?.parse().ok()?;
+    Some(Duration::from_millis(ms))
 }
 
 impl fmt::Display for Unknown {
@@ -130,6 +143,7 @@ impl fmt::Display for Unknown {
              \x20 chrome:FILE  a trace for Perfetto and chrome://tracing\n\
              \x20 json:FILE    the events\n\
              \x20 live         each event at once, on standard error, also of a program that hangs\n\
+             \x20 long:20ms    a poll of so many milliseconds is a long one (100 are, if nothing is said)\n\
              \x20 virtual      run on the virtual clock, where sleeping takes no time\n\
              \x20 closed       take it that nobody outside uses a waker: a deadlock ends in a verdict",
             self.value
@@ -157,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn how_long_a_long_poll_is_may_be_said() {
+        let wish = Wish::read("story,long:20ms").unwrap();
+        assert_eq!(wish.long_poll, Some(Duration::from_millis(20)));
+        assert_eq!(Wish::read("story").unwrap().long_poll, None);
+    }
+
+    #[test]
     fn a_wrong_value_is_refused_with_the_list_of_right_ones() {
         for value in [
             "stroy",
@@ -166,6 +187,9 @@ mod tests {
             "closed:1",
             "live:x",
             "STORY",
+            "long",
+            "long:20",
+            "long:xms",
         ] {
             let message = Wish::read(&format!("story,{value}"))
                 .unwrap_err()
