@@ -451,9 +451,14 @@ fn run_console(block: &str) -> Result<String, String> {
             .current_dir(root())
             .env("RUST_BACKTRACE", "0")
             .env("CARGO_TERM_COLOR", "never")
+            .env_remove("WATCHGLASS")
+            // A debugger needs what these may leave out.
+            .env_remove("CARGO_PROFILE_DEV_DEBUG")
             .output()
             .expect("sh runs");
         let printed = String::from_utf8_lossy(&output.stdout);
+        // And says it in what it prints.
+        let printed = printed.replace(&format!("{}/", target.display()), "target/");
         transcript.push_str(&format!("$ {command}\n"));
         for line in printed.lines() {
             transcript.push_str(line.trim_end());

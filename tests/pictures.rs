@@ -61,6 +61,11 @@ fn fresh() -> PathBuf {
     fresh
 }
 
+/// What an earlier run has drawn is not to be taken for this one's.
+fn remove(file: &Path) {
+    let _ = fs::remove_file(file);
+}
+
 /// Runs the example, which draws as it is wished.
 fn run(name: &str, wish: &str) {
     let output = example(name).env("WATCHGLASS", wish).output().unwrap();
@@ -70,6 +75,7 @@ fn run(name: &str, wish: &str) {
 /// Runs the example, and gives the pictures of its first executors.
 fn draw(name: &str, clock: &str, executors: usize) -> Vec<String> {
     let drawn = fresh().join(file(name, 1));
+    (1..=executors).for_each(|executor| remove(&fresh().join(file(name, executor))));
     run(name, &format!("{clock}svg:{}", drawn.display()));
     let read = |executor| fs::read_to_string(fresh().join(file(name, executor))).unwrap();
     (1..=executors).map(read).collect()

@@ -325,11 +325,11 @@ fn a_wake_from_another_thread_cuts_a_park_short() {
     let waited = no_hang(|| {
         let executor = Executor::new();
         let (send, receive) = async_channel::bounded::<()>(1);
+        let begun = Instant::now();
         let waking = thread::spawn(move || {
             thread::sleep(ms(10));
             send.send_blocking(()).unwrap();
         });
-        let begun = Instant::now();
         executor.block_on(async {
             let _long = spawn(sleep(secs(3600)));
             receive.recv().await.unwrap();

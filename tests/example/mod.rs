@@ -25,7 +25,9 @@ pub(crate) fn example(name: &str) -> Command {
             binary.display()
         );
     }
-    Command::new(binary)
+    let mut command = Command::new(binary);
+    command.env_remove("WATCHGLASS");
+    command
 }
 
 /// A file that the binary was built from, and that has changed since.

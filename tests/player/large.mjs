@@ -4,7 +4,7 @@ import { withPage } from "./browser.mjs";
 
 const [browser, page] = process.argv.slice(2);
 
-await withPage(browser, page, "", async ({ evaluate, openedMs, errors }) => {
+const measured = () => withPage(browser, page, "", async ({ evaluate, openedMs, errors }) => {
   const count = await evaluate("count");
   assert.match(await evaluate("document.getElementById('timeline').innerText"), /more than 100 tasks or 10000 steps has none/);
   const timed = (step) =>
@@ -16,9 +16,20 @@ await withPage(browser, page, "", async ({ evaluate, openedMs, errors }) => {
   console.log(
     `${count} events: opened in ${openedMs.toFixed(0)} ms, first jump to the end ${endMs.toFixed(0)} ms, ` +
     `then at most ${jumpMs.toFixed(0)} ms a jump`);
-  // Generous, for machines that are slow or busy. A page without chunks and copies fails all the same.
+  // Generous, for machines that are slow. A page without chunks and copies fails all the same.
   assert.ok(openedMs < 5000, "it stalls when it opens");
   assert.ok(endMs < 5000, "it stalls at the first jump");
   assert.ok(jumpMs < 500, "it stalls at a jump");
   assert.deepEqual(errors, []);
 });
+
+// On a busy machine a process may stand still for seconds: so what is slow is slow every time.
+for (let left = 4; ; left -= 1) {
+  try {
+    await measured();
+    break;
+  } catch (error) {
+    if (left === 0) throw error;
+    console.log(error.message);
+  }
+}

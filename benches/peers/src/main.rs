@@ -74,8 +74,8 @@ fn request() -> Result<Request, lexopt::Error> {
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("only") => options.only = names(arguments.value()?.string()?),
-            Long("runtime") => options.runtimes = names(arguments.value()?.string()?),
+            Long("only") => options.only = names(arguments.value()?.string()?)?,
+            Long("runtime") => options.runtimes = names(arguments.value()?.string()?)?,
             Long("rounds") => options.rounds = arguments.value()?.parse()?,
             Long("quick") => options.rounds = 3,
             Long("json") => options.json = true,
@@ -98,8 +98,12 @@ fn request() -> Result<Request, lexopt::Error> {
     Ok(Request::Compare(options))
 }
 
-fn names(list: String) -> Vec<String> {
-    list.split(',').map(str::to_string).collect()
+fn names(list: String) -> Result<Vec<String>, lexopt::Error> {
+    let names: Vec<String> = list.split(',').map(str::to_string).collect();
+    match names.iter().any(String::is_empty) {
+        true => Err(format!("a name is empty in {list:?}").into()),
+        false => Ok(names),
+    }
 }
 
 fn answer(request: Request) -> Result<(), lexopt::Error> {
