@@ -176,6 +176,13 @@ fn the_pages_fold_is_the_executors() {
     println!("{}", node("fold.mjs", &[&logs]));
 }
 
+#[test]
+fn a_long_ready_queue_is_folded_quickly() {
+    if is_there("node") {
+        println!("{}", node("queue.mjs", &[]));
+    }
+}
+
 /// The names of the browser, where it goes by several.
 fn chromium() -> Option<&'static str> {
     ["chromium", "chromium-browser", "google-chrome"]

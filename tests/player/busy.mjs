@@ -130,7 +130,7 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   await press("w");
   await goBack();
   assert.equal(await evaluate("step"), polled, "Back leads to where one came from, even at once");
-  await evaluate("go([...Array(count).keys()].find((at) => (go(at), state.ready.length > 0 && state.ready[0].woken_by < at)))");
+  await evaluate("go([...Array(count).keys()].find((at) => (go(at), readyQueue(state)[0]?.woken_by < at)))");
   const linked = await evaluate("step");
   await evaluate("document.querySelector('#ready a').click()");
   await goBack();
@@ -160,12 +160,12 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.equal(await focused(), "forward", "at the end Forward keeps the focus");
   assert.equal(await evaluate("forward.getAttribute('aria-disabled')"), "true");
   assert.equal(await evaluate("step"), await evaluate("lastStep"));
-  await evaluate("go([...Array(count).keys()].find((at) => (go(at), state.ready.length > 1 && state.ready[1].woken_by < at)))");
+  await evaluate("go([...Array(count).keys()].find((at) => (go(at), readyQueue(state)[1]?.woken_by < at)))");
   await evaluate("[...document.querySelectorAll('#ready a')][1].focus()");
   const queued = await focused();
   await press("ArrowRight");
   assert.equal(await focused(), queued, "a link in the ready queue keeps it while its task is there");
-  await evaluate(`go([...Array(count).keys()].find((at) => at > step && (go(at), !state.ready.some(({ task }) => task === "${queued}"))))`);
+  await evaluate(`go([...Array(count).keys()].find((at) => at > step && (go(at), !readyQueue(state).some(({ task }) => task === "${queued}"))))`);
   assert.equal(await focused(), "ready", "and then the queue has it");
   const ending = await evaluate("[...state.tasks.values()].find((task) => !isOver(task) && task.id !== '#0').id");
   await evaluate(`document.querySelector('#tasks [data-task="${ending}"]').focus()`);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const { emptyState, copyState, fold } = createRequire(import.meta.url)("../../src/view/player/fold.js");
+const { emptyState, copyState, readyQueue, fold } = createRequire(import.meta.url)("../../src/view/player/fold.js");
 
 function plain(state) {
   const byId = (a, b) => {
@@ -11,8 +11,8 @@ function plain(state) {
     return a1 - b1 || a2 - b2;
   };
   const tasks = [...state.tasks.values()].map(({ seen_at, forgotten, dropping, ...task }) => task);
-  const { printed, kinds, ...rest } = state;
-  return { ...rest, tasks, timers: [...state.timers.values()].sort(byId) };
+  const { printed, kinds, left, places, ...rest } = state;
+  return { ...rest, tasks, ready: readyQueue(state), timers: [...state.timers.values()].sort(byId) };
 }
 
 let prefixes = 0;

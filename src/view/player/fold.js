@@ -9,7 +9,12 @@ function emptyState() {
   return {
     time_ns: 0,
     tasks: new Map(),
+    // The ready queue, behind those that have left it: if the first one were taken out, all others would move. They
+    // take up less room than their records, which stay as well.
     ready: [],
+    left: 0,
+    // Where in there each task's entry is, so that nobody need look for it.
+    places: new Map(),
     running: null,
     timers: new Map(),
     parked: false,
@@ -23,7 +28,10 @@ function copyState(state) {
   return {
     ...state,
     tasks: new Map(state.tasks),
-    ready: state.ready.slice(),
+    ready: readyQueue(state),
+    left: 0,
+    // Most copies are only kept: it is made anew where one goes on from there.
+    places: null,
     timers: new Map(state.timers),
     printed: state.printed.slice(),
   };
@@ -39,14 +47,28 @@ function changeTimer(state, id, change) {
   if (timer) state.timers.set(id, { ...timer, ...change });
 }
 
+// From the front.
+function readyQueue(state) {
+  return state.ready.slice(state.left);
+}
+
+function placesOf(state) {
+  state.places ??= new Map(state.ready.map((entry, place) => [entry.task, place]));
+  return state.places;
+}
+
 // Takes a task's entry out of the queue. If it is not the first, the order is a shuffled one: the
 // executor has exchanged it for the first and taken that.
 function takeReady(state, id) {
-  const at = state.ready.findIndex((entry) => entry.task === id);
-  if (at < 0) return null;
-  const entry = state.ready[at];
-  state.ready[at] = state.ready[0];
-  state.ready.shift();
+  const places = placesOf(state);
+  const place = places.get(id);
+  if (place === undefined) return null;
+  const entry = state.ready[place];
+  const first = state.ready[state.left];
+  state.ready[place] = first;
+  places.set(first.task, place);
+  places.delete(id);
+  state.left += 1;
   return entry;
 }
 
@@ -72,10 +94,10 @@ function wakes(state, record) {
     });
   }
   if (effect === "Queued") {
+    placesOf(state).set(id, state.ready.length);
     state.ready.push(entry);
-  } else if (aborted) {
-    const at = state.ready.findIndex((ready) => ready.task === id);
-    if (at >= 0) state.ready[at] = entry;
+  } else if (aborted && placesOf(state).has(id)) {
+    state.ready[placesOf(state).get(id)] = entry;
   }
 }
 
@@ -214,4 +236,4 @@ function fold(state, record, isShown = () => true) {
   }
 }
 
-if (typeof module !== "undefined") module.exports = { emptyState, copyState, fold };
+if (typeof module !== "undefined") module.exports = { emptyState, copyState, readyQueue, fold };

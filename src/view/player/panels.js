@@ -37,7 +37,7 @@ function showTasks() {
 // Of many tasks so many as there are rows, in their order: the one that runs, the one that something
 // happened to, those in the ready queue, and then the first that are not over.
 function mostOf(all) {
-  const ids = [state.running, lastHappened().task, ...state.ready.map((entry) => entry.task)];
+  const ids = [state.running, lastHappened().task, ...readyQueue(state).map((entry) => entry.task)];
   const first = ids.map((id) => state.tasks.get(id)).filter((task) => task);
   const unfinished = all.filter((task) => !isOver(task));
   const chosen = new Set([...new Set([...first, ...unfinished])].slice(0, rowsShown));
@@ -102,7 +102,8 @@ function stateOf(task) {
 
 function showReady() {
   const list = document.getElementById("ready");
-  const entries = state.ready.slice(0, rowsShown).map((entry) => {
+  const queue = readyQueue(state);
+  const entries = queue.slice(0, rowsShown).map((entry) => {
     const item = element("li", label(entry.task) + ": ");
     const link = element("a", why(entry.why, entry.woken_by));
     link.href = "#step=" + entry.woken_by;
@@ -112,7 +113,7 @@ function showReady() {
     if (task && isOver(task)) item.append(step === lastStep ? "; it has ended" : "; it has ended, and will be passed over");
     return item;
   });
-  const more = state.ready.length - entries.length;
+  const more = queue.length - entries.length;
   if (more > 0) entries.push(element("li", "and " + more + " more", "none"));
   if (entries.length === 0) entries.push(element("li", "empty", "none"));
   refill(list, ...entries);
