@@ -227,6 +227,26 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   assert.equal(await evaluate("svg.querySelectorAll('script, image, foreignObject').length"), 0);
   const described = await evaluate(
     "['aria-labelledby', 'aria-describedby'].map((by) => svg.getElementById(svg.documentElement.getAttribute(by)).textContent).join()");
+  // ---- the legend
+  const legend = await evaluate(
+    "[...svg.querySelectorAll('.faint:not(.time)')].map((text) => text.textContent)");
+  assert.match(legend.join(), /poll.*sleeps.*polled because: n new/);
+  for (const [width, height] of [[1300, 900], [960, 700], [375, 700]]) {
+    await resize(width, height);
+    await evaluate("document.getElementById('timeline').scrollIntoView({ block: 'end' })");
+    const shown = await evaluate(`[...document.getElementById("legend").children].map((entry) => {
+      const { right, bottom } = entry.getBoundingClientRect();
+      return right <= innerWidth && bottom <= innerHeight ? entry.textContent : "unseen: " + entry.textContent;
+    })`);
+    assert.deepEqual(shown, legend, `at ${width} by ${height} it is seen in full`);
+    assert.doesNotMatch(await evaluate("picture.querySelector('g').textContent"), /polled because/, "and not scrolled");
+    const marks = await evaluate(`[...document.querySelectorAll("#legend svg")].map((drawn) => {
+      const [mark, room] = [drawn.firstChild, drawn].map((it) => it.getBoundingClientRect());
+      return mark.width > 0 && mark.left >= room.left && mark.right <= room.right && mark.bottom <= room.bottom;
+    })`);
+    assert.ok(marks.length >= 4 && marks.every((isDrawn) => isDrawn), `each mark stands before its text: ${marks}`);
+  }
+  await resize(1280, 900);
   assert.match(described, /^Timeline: 3 tasks.*<\/script><img src=x .* is polled at 0\.000000 s, at 1\.000300 s, and then: done/s);
   assert.deepEqual(errors, []);
 });

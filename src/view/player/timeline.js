@@ -11,6 +11,7 @@ function beginTimeline() {
   document.getElementById("timeline").hidden = shown.textContent.trim() === "";
   document.getElementById("click").hidden = !picture;
   if (!picture) return;
+  moveLegend();
   keepInSight(shown);
   picture.addEventListener("click", (event) => {
     // The keys are to step on from there, and not to scroll the picture.
@@ -18,6 +19,38 @@ function beginTimeline() {
     const box = picture.getBoundingClientRect();
     jump(stepAt(((event.clientX - box.left) / box.width) * picture.viewBox.baseVal.width));
   });
+}
+
+// What the marks mean is not scrolled with the picture: it stands below it, in as many lines as it needs there.
+function moveLegend() {
+  const end = document.getElementById("playhead").getAttribute("y2");
+  let mark = null;
+  for (const node of [...picture.querySelector("g").children]) {
+    if (node.getBBox().y < end) continue;
+    node.remove();
+    // Each text follows its mark.
+    if (node.matches(".faint")) {
+      document.getElementById("legend").append(legendEntry(mark, node));
+      mark = null;
+    } else {
+      mark = node;
+    }
+  }
+  const { width } = picture.viewBox.baseVal;
+  picture.setAttribute("viewBox", "0 0 " + width + " " + end);
+  picture.setAttribute("height", end);
+}
+
+function legendEntry(mark, text) {
+  const entry = element("span", text.textContent);
+  if (!mark) return entry;
+  const [x, y] = ["x", "y"].map((name) => Number(text.getAttribute(name)));
+  const drawn = document.createElementNS(picture.namespaceURI, "svg");
+  // Where a mark lies beside its text, and its outline.
+  drawn.setAttribute("viewBox", [x - 21, y - 11, 16, 14].join(" "));
+  drawn.append(mark);
+  entry.prepend(drawn);
+  return entry;
 }
 
 // The times stay at the top while the lanes scroll below them, and the names at the left.
