@@ -275,6 +275,9 @@ await withPage(browser, cut, "", async ({ evaluate, errors }) => {
 await withPage(browser, empty, "#step=7", async ({ evaluate, press, errors }) => {
   for (const key of ["ArrowRight", "n", "w", "p", "End"]) await press(key);
   assert.equal(await evaluate("document.getElementById('says').textContent"), "nothing was recorded");
+  assert.match(await evaluate("document.getElementById('printed').textContent"),
+    /^nothing was recorded \(WATCHGLASS records what is printed while the executor lives\)$/, "in words of the page");
+  assert.equal(await evaluate("document.getElementById('printed-title').textContent"), "Printed so far (standard output)");
   assert.deepEqual(errors, []);
 });
 console.log("the page works");

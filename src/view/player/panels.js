@@ -169,7 +169,9 @@ function showPrinted() {
   const text = pieces.reverse().join("").replace(terminalCodes, "").replace(/[^\n]*\r(?=[^\r\n])/g, "");
   const lines = text.match(/[^\n]*\n|[^\n]+$/g) || [];
   const place = document.getElementById("printed");
-  place.textContent = lines.slice(-rowsShown).join("") || (run.prints ? "nothing" : "nothing that the log knows of");
+  // The program may have printed before or after, or to nobody who watches.
+  const none = run.prints ? "nothing" : "nothing was recorded (WATCHGLASS records what is printed while the executor lives)";
+  place.textContent = lines.slice(-rowsShown).join("") || none;
   if (from > 0 || lines.length > rowsShown) {
     place.prepend(element("span", "… what was printed before is not shown\n", "none"));
   }
