@@ -229,11 +229,18 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.deepEqual(small, [], "a finger can hit every button");
   assert.match(await evaluate("seconds(50000000)"), /^0\.05\d*\u00a0s$/, "a number and its unit stay together");
 
-  // ---- what was printed stays in its place, where the window is high enough for it
-  await resize(1280, 1000);
-  await evaluate("document.getElementById('panels').scrollTop = 0");
-  const printedAt = await eachStep(top("printed-title"));
-  assert.equal(new Set(printedAt).size, 1, `whatever the lists above it do: ${[...new Set(printedAt)]}`);
+  // ---- what was printed stays in its place, and has a share of the room
+  for (const [width, height] of [[1280, 1000], [1920, 1080], [1300, 900], [1300, 600]]) {
+    await resize(width, height);
+    await evaluate("document.getElementById('panels').scrollTop = 0");
+    const printedAt = await eachStep(top("printed-title"));
+    assert.equal(new Set(printedAt).size, 1, `whatever the lists above it do: ${[...new Set(printedAt)]}`);
+    const [panels, printed] = await evaluate(`["panels", "printed"].map((id) => document.getElementById(id).clientHeight)`);
+    assert.ok(printed > panels / 5, `at ${width} by ${height} what was printed has a share: ${printed} of ${panels}`);
+    const scrolled = await eachStep(`[...document.querySelectorAll("#panels, .column")]
+      .some((it) => it.scrollHeight > it.clientHeight) && step`);
+    assert.deepEqual(scrolled.filter((step) => step !== false), [], `at ${width} by ${height} only the lists scroll`);
+  }
   await resize(1280, 900);
 
   // ---- on paper

@@ -94,7 +94,7 @@ const keys = {
 
 // What scrolls has the keys for that to itself.
 function scrolls(target, key) {
-  const scroller = target.closest("#says, #picture, #code, #printed, #findings, #tasks");
+  const scroller = target.closest("#says, #picture, #code, #printed, #findings, #tasks, #ready, #wheel");
   if (!scroller) return false;
   if (key.startsWith("Arrow")) return scroller.scrollWidth > scroller.clientWidth;
   return (key === "Home" || key === "End") && scroller.scrollHeight > scroller.clientHeight;
