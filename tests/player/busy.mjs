@@ -67,14 +67,14 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   // ---- more tasks than rows
   await evaluate("scrollTo(0, 0)");
   const rows = await eachStep(`(() => {
-    const row = document.querySelector("#tasks tr.running")?.getBoundingClientRect();
+    const of = (id) => [...document.querySelectorAll("#tasks tr")].find((row) => row.cells[0].textContent.split(" ").includes(id));
+    if (state.running && !of(state.running)?.matches(".running")) return "the running task has no row at step " + step;
+    const about = state.tasks.has(record(step).task) ? record(step).task : state.running;
+    if (!about) return "";
+    if (!of(about)) return "the task of step " + step + " has no row";
+    const row = of(about).getBoundingClientRect();
     const seen = document.getElementById("tasks").getBoundingClientRect();
-    if (state.running && !row) return "the running task has no row at step " + step;
-    if (row && (row.top < seen.top || row.bottom > seen.bottom)) return "its row is not seen at step " + step;
-    if (record(step).task && !document.getElementById("tasks").textContent.includes(record(step).task)) {
-      return "the task of step " + step + " has no row";
-    }
-    return "";
+    return row.top < seen.top - 1 || row.bottom > seen.bottom + 1 ? "its row is not seen at step " + step : "";
   })()`);
   assert.deepEqual(rows.filter((row) => row), []);
   await resize(1280, 540);
@@ -229,14 +229,18 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.deepEqual(small, [], "a finger can hit every button");
   assert.match(await evaluate("seconds(50000000)"), /^0\.05\d*\u00a0s$/, "a number and its unit stay together");
 
-  // ---- what was printed stays in its place, and has a share of the room
+  // ---- what was printed stays in its place, and the panels take all the room that there is
   for (const [width, height] of [[1280, 1000], [1920, 1080], [1300, 900], [1300, 600]]) {
     await resize(width, height);
     await evaluate("document.getElementById('panels').scrollTop = 0");
     const printedAt = await eachStep(top("printed-title"));
     assert.equal(new Set(printedAt).size, 1, `whatever the lists above it do: ${[...new Set(printedAt)]}`);
-    const [panels, printed] = await evaluate(`["panels", "printed"].map((id) => document.getElementById(id).clientHeight)`);
+    const [panels, printed, ...bottoms] = await evaluate(`[
+      ...["panels", "printed"].map((id) => document.getElementById(id).clientHeight),
+      ...["panels", "tasks-panel", "printed-panel"].map((id) => Math.round(document.getElementById(id).getBoundingClientRect().bottom)),
+    ]`);
     assert.ok(printed > panels / 5, `at ${width} by ${height} what was printed has a share: ${printed} of ${panels}`);
+    assert.equal(new Set(bottoms).size, 1, `at ${width} by ${height} nothing is left blank below a panel: ${bottoms}`);
     const scrolled = await eachStep(`[...document.querySelectorAll("#panels, .column")]
       .some((it) => it.scrollHeight > it.clientHeight) && step`);
     assert.deepEqual(scrolled.filter((step) => step !== false), [], `at ${width} by ${height} only the lists scroll`);

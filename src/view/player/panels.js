@@ -15,7 +15,7 @@ function refill(list, ...children) {
   (again || list).focus({ preventScroll: true });
 }
 
-function showTasks() {
+function showTasks(now) {
   const all = [...state.tasks.values()];
   const shown = all.length <= rowsShown ? all : mostOf(all);
   const table = element("table");
@@ -31,7 +31,9 @@ function showTasks() {
   const more = all.length - shown.length;
   const rest = more > 0 ? [element("p", "and " + more + " more", "none")] : [];
   refill(place, all.length > 0 ? table : element("p", "none yet", "none"), ...rest);
-  scrollToRow(place, place.querySelector(".running"));
+  // The one that something happens to, or else the one that runs.
+  const about = state.tasks.get(now.task) || state.tasks.get(state.running);
+  scrollToRow(place, body.rows[shown.indexOf(about)]);
 }
 
 // Of many tasks so many as there are rows, in their order: the one that runs, the one that something
@@ -49,7 +51,9 @@ function scrollToRow(place, row) {
   if (!row) return;
   const seen = place.getBoundingClientRect();
   const box = row.getBoundingClientRect();
-  if (box.top < seen.top || box.bottom > seen.bottom) place.scrollTop += box.top - seen.top - seen.height / 3;
+  // A third of the way down, so that rows above it are seen, too, or higher if it would not fit there.
+  const above = Math.max(Math.min(seen.height / 3, seen.height - box.height), 0);
+  if (box.top < seen.top || box.bottom > seen.bottom) place.scrollTop += box.top - seen.top - above;
 }
 
 function taskRow(task) {

@@ -29,7 +29,7 @@ function show() {
   const isSticky = getComputedStyle(above).position === "sticky";
   document.documentElement.style.scrollPaddingTop = isSticky ? above.offsetHeight + "px" : "";
   showPlace();
-  showTasks();
+  showTasks(now);
   showReady();
   showWheel();
   showPrinted();
