@@ -90,14 +90,11 @@ function stateOf(task) {
   if (isReady(task)) return "ready: it has its output";
   let text = isDropped(task) ? "being dropped" : task.stage;
   if (task.stage === "waiting") {
-    const until = task.kind === "Blocking" ? "until it has run on another thread" : "for " + waits(task);
-    text = task.aborted ? "to be dropped" : task.queued ? "woken" : "waiting " + until;
+    text = task.aborted ? "to be dropped" : task.queued ? "woken" : "waiting" + waitingFor(task);
   }
   if (task.queued) text += ", in the ready queue";
   if (task.aborted && !isOver(task)) text += ", aborted";
-  if (task.stage === "waiting" && task.forgotten) {
-    text += "; nobody holds its waker";
-  } else if (task.wakers && task.kind !== "Main" && !isOver(task)) {
+  if (task.wakers && task.kind !== "Main" && !isOver(task)) {
     // The clones of the main task's own cannot be counted after its first poll.
     text += "; " + task.wakers + (task.wakers === 1 ? " clone" : " clones") + " of its waker held";
   }

@@ -114,7 +114,7 @@ function markTasks() {
 
 // What the mark says of a task, or of many, of which no more is known than that it came by here.
 function whereItWaits(task, isWoken, many) {
-  const waiting = isWoken ? (many ? "are" : "is") + " woken and not polled yet" : (many ? "wait" : "waits") + " for " + waits(task);
+  const waiting = isWoken ? (many ? "are" : "is") + " woken and not polled yet" : (many ? "wait" : "waits") + waitingFor(task);
   if (seenAt(task) !== task.spawned_at) return waiting + ", somewhere after this line";
   const began = (many ? "were" : "was") + (task.kind === "Main" ? " given to block_on here" : " spawned here");
   return began + ", and " + waiting + ", somewhere in " + (many ? "their" : "its") + " own code";

@@ -109,6 +109,12 @@ function waits(task) {
   return (untold ? "something that is not watchglass's and " : "") + all.map((wait) => waitsFor(wait.on)).join(" and ");
 }
 
+// What comes after "waiting" or "waits".
+function waitingFor(task) {
+  if (task.kind === "Blocking") return " until it has run on another thread";
+  return task.forgotten && waitsOf(task).length === 0 ? ", and nobody has its waker" : " for " + waits(task);
+}
+
 function isOver(task) {
   return task.stage === "done" || task.stage === "cancelled" || task.stage === "panicked";
 }
