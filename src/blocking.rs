@@ -8,6 +8,7 @@ use std::any::type_name;
 use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake};
@@ -15,9 +16,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
+use crate::executor::Executor;
 use crate::held_waker::HeldWaker;
 use crate::join_handle::JoinHandle;
-use crate::name::short_name;
+use crate::name::{Name, short_name};
 use crate::task::boxed_and_named;
 use crate::trace::{Event, WaitsOn};
 
@@ -62,16 +64,68 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let instead =
-        "call it in async code that runs, as in `block_on(async { spawn_blocking(f).await })`";
+    let instead = "call it in async code that runs, as in `block_on(async { spawn_blocking(f).await })`, or use \
+                   `Executor::spawn_blocking`";
     let shared = Shared::expect_current("spawn_blocking", instead);
+    hand_over(shared, short_name(type_name::<F>()).into(), closure)
+}
+
+/// Like [`spawn_blocking`], for a closure whose task is to be called `name` in traces and messages.
+///
+/// # Panics
+///
+/// Where no executor runs on this thread.
+///
+/// ```
+/// use watchglass::{block_on, spawn_blocking_named};
+///
+/// let sum = block_on(async { spawn_blocking_named("sums up", || (1..=100).sum::<u32>()).await });
+/// assert_eq!(sum.unwrap(), 5050);
+/// ```
+#[doc(alias = "to_thread")]
+#[track_caller]
+pub fn spawn_blocking_named<F, T>(name: impl Into<Name>, closure: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let instead = "call it in async code that runs";
+    let shared = Shared::expect_current("spawn_blocking_named", instead);
+    hand_over(shared, name.into(), closure)
+}
+
+impl Executor {
+    /// Hands a closure to a thread of this executor's pool, as [`spawn_blocking`] does. It runs whether the executor
+    /// does or not; its task ends, and its handle is told, while the executor runs.
+    ///
+    /// ```
+    /// let executor = watchglass::Executor::new();
+    /// let slow = executor.spawn_blocking(|| 6 * 7);
+    /// assert_eq!(executor.block_on(slow).unwrap(), 42);
+    /// ```
+    #[track_caller]
+    pub fn spawn_blocking<F, T>(&self, closure: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let name = short_name(type_name::<F>()).into();
+        hand_over(self.shared.clone(), name, closure)
+    }
+}
+
+#[track_caller]
+fn hand_over<F, T>(shared: Rc<Shared>, name: Name, closure: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     let at = Location::caller();
     let call = Arc::new(BlockingCall {
         cancelled: AtomicBool::new(false),
         outcome: Mutex::new(None),
     });
-    let name = short_name(type_name::<F>());
-    let task = boxed_and_named(Blocking { call: call.clone() }, name.into());
+    let task = boxed_and_named(Blocking { call: call.clone() }, name);
     let id = shared.insert_blocking(task, at);
     let held = HeldWaker::new(shared.home.clone());
     held.target.set_task(id);

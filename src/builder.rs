@@ -214,6 +214,7 @@ impl Builder {
     ///
     /// With the feature `view`, if the environment variable `WATCHGLASS` has a value that is not in the table
     /// of the module `view`.
+    #[must_use = "an executor that is dropped at once runs nothing"]
     #[track_caller]
     pub fn build(self) -> Executor {
         let this = view::watched(self);
@@ -237,12 +238,14 @@ impl Builder {
 
 impl Executor {
     /// An executor on the real clock, with first in, first out order and no observer.
+    #[must_use = "an executor that is dropped at once runs nothing"]
     #[track_caller]
     pub fn new() -> Self {
         Executor::builder().build()
     }
 
     /// A way to an executor that differs from [`new`](Executor::new).
+    #[must_use = "a builder makes nothing until `build`"]
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -6,10 +6,32 @@ use std::ptr;
 use std::rc::Rc;
 
 use crate::context::Shared;
+use crate::task::TaskId;
 
 /// What to do with a future that was polled where no executor runs.
 pub(crate) const AWAIT_IT: &str = "`.await` it inside `watchglass::block_on` or a task";
 pub(crate) const POLL_IT: &str = "poll it inside `watchglass::block_on` or a task";
+
+/// The task that runs now on this thread, for a log, say: the story and all messages name it so. `None` where no executor
+/// runs here, in a closure of [`spawn_blocking`](crate::spawn_blocking), say, or where one runs and polls no task at this
+/// moment, which an observer may see. So a `Drop` that wants to spawn something may ask first: where this is some task,
+/// [`spawn`](crate::spawn) does not panic.
+///
+/// ```
+/// use watchglass::{block_on, current_task, spawn};
+///
+/// assert_eq!(current_task(), None);
+/// block_on(async {
+///     let task = spawn(async { current_task() });
+///     let id = task.id();
+///     assert_eq!(task.await.unwrap(), Some(id));
+/// });
+/// ```
+#[doc(alias = "current_id")]
+#[doc(alias = "try_current")]
+pub fn current_task() -> Option<TaskId> {
+    Shared::with_current(|current| current?.queue.running())
+}
 
 thread_local! {
     /// The executor that runs on this thread at this moment.

@@ -157,6 +157,18 @@ pub enum Step {
     Idle,
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Polled(task) => write!(f, "{task} was polled"),
+            Step::TimersFired(1) => write!(f, "1 timer fired"),
+            Step::TimersFired(timers) => write!(f, "{timers} timers fired"),
+            Step::ClockAdvanced(by) => write!(f, "virtual time moved on by {by:?}"),
+            Step::Idle => write!(f, "there is nothing to do"),
+        }
+    }
+}
+
 /// Why no more tasks are polled.
 enum Until {
     /// `block_on`'s own future is the next to be polled.
@@ -420,6 +432,7 @@ impl Executor {
     /// executor.block_on(sleep);
     /// assert_eq!(executor.now() - start, Duration::from_secs(3600));
     /// ```
+    #[must_use]
     pub fn now(&self) -> Instant {
         self.shared.clock.now()
     }
@@ -438,6 +451,7 @@ impl Executor {
     /// executor.step();
     /// assert_eq!(executor.next_deadline(), Some(start + Duration::from_secs(1)));
     /// ```
+    #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let next_wake_ns = self.shared.wheel.borrow().next_wake()?;
         self.shared.clock.instant_of(next_wake_ns)
@@ -454,6 +468,7 @@ impl Executor {
     /// executor.run_until_idle();
     /// assert_eq!(executor.unfinished_tasks(), 1);
     /// ```
+    #[must_use]
     pub fn unfinished_tasks(&self) -> usize {
         self.shared.queue.count_unfinished()
     }

@@ -162,7 +162,7 @@ impl<T: 'static> JoinHandle<T> {
     }
 
     #[track_caller]
-    fn spawn_boxed(shared: Rc<Shared>, task: BoxedTask) -> Self {
+    pub(crate) fn spawn_boxed(shared: Rc<Shared>, task: BoxedTask) -> Self {
         let id = shared.insert_boxed(task, Location::caller());
         JoinHandle::new(shared, id)
     }
@@ -277,6 +277,7 @@ impl<T> JoinHandle<T> {
     ///     assert!(task.await.unwrap_err().is_cancelled());
     /// });
     /// ```
+    #[must_use = "it aborts nothing until its `abort` is called"]
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle {
             shared: self.shared.as_ref().map_or(Weak::new(), Rc::downgrade),

@@ -13,7 +13,8 @@ use std::task::{Context, Poll};
 use crate::context::Shared;
 use crate::current::{AWAIT_IT, POLL_IT};
 use crate::join_handle::JoinHandle;
-use crate::task::{JoinError, TaskId};
+use crate::name::Name;
+use crate::task::{JoinError, TaskId, boxed_and_named};
 use crate::trace::{Cause, WaitsOn};
 use crate::waiter::Waiter;
 
@@ -112,6 +113,24 @@ impl<T: 'static> JoinSet<T> {
             "call it in async code that runs, or `insert` the handle that `Executor::spawn` gives";
         let shared = Shared::expect_current("JoinSet::spawn", instead);
         self.insert(JoinHandle::spawn(shared, future))
+    }
+
+    /// Like [`spawn`](JoinSet::spawn), for a task that is to be called `name` in traces and messages.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](JoinSet::spawn).
+    #[track_caller]
+    pub fn spawn_named<F>(&mut self, name: impl Into<Name>, future: F) -> TaskId
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let instead = "call it in async code that runs, or `insert` the handle that `Executor::spawn_named` gives";
+        let shared = Shared::expect_current("JoinSet::spawn_named", instead);
+        self.insert(JoinHandle::spawn_boxed(
+            shared,
+            boxed_and_named(future, name.into()),
+        ))
     }
 
     /// Takes a task into the set: that of [`spawn_blocking`](crate::spawn_blocking), say, or of
@@ -262,11 +281,13 @@ impl<T: 'static> JoinSet<T> {
     ///     assert_eq!(set.try_join_next().unwrap().unwrap(), 7);
     /// });
     /// ```
+    #[must_use = "it gives an outcome, which is lost otherwise"]
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         self.try_join_next_with_id().map(|(_, outcome)| outcome)
     }
 
     /// Like [`try_join_next`](JoinSet::try_join_next), and says whose outcome it is.
+    #[must_use = "it gives an outcome, which is lost otherwise"]
     pub fn try_join_next_with_id(&mut self) -> Option<(TaskId, Result<T, JoinError>)> {
         loop {
             let id = self.ended.ids.borrow_mut().pop_front()?;
@@ -412,6 +433,39 @@ impl<T> Drop for JoinNext<'_, T> {
             let waiter = self.set.ended.waiter.take();
             drop(waiter);
         }
+    }
+}
+
+/// Takes in each handle, as [`insert`](JoinSet::insert) does.
+impl<T: 'static> Extend<JoinHandle<T>> for JoinSet<T> {
+    #[track_caller]
+    fn extend<I: IntoIterator<Item = JoinHandle<T>>>(&mut self, handles: I) {
+        // A loop, for in `for_each` a panic would not name who calls.
+        for handle in handles {
+            self.insert(handle);
+        }
+    }
+}
+
+/// ```
+/// use watchglass::{JoinSet, block_on, spawn_named};
+///
+/// block_on(async {
+///     let tasks = (1..=3).map(|n| spawn_named(format!("square of {n}"), async move { n * n }));
+///     let mut set: JoinSet<u32> = tasks.collect();
+///     let mut sum = 0;
+///     while let Some(square) = set.join_next().await {
+///         sum += square.unwrap();
+///     }
+///     assert_eq!(sum, 14);
+/// });
+/// ```
+impl<T: 'static> FromIterator<JoinHandle<T>> for JoinSet<T> {
+    #[track_caller]
+    fn from_iter<I: IntoIterator<Item = JoinHandle<T>>>(handles: I) -> Self {
+        let mut set = JoinSet::new();
+        set.extend(handles);
+        set
     }
 }
 

@@ -220,9 +220,10 @@ mod view;
 #[cfg(test)]
 mod faults;
 
-pub use blocking::spawn_blocking;
+pub use blocking::{spawn_blocking, spawn_blocking_named};
 pub use builder::Builder;
 pub use combine::{Join, Race, YieldNow, join, race, yield_now};
+pub use current::current_task;
 pub use executor::{Executor, Step, block_on};
 pub use join_all::{JoinAll, join_all};
 pub use join_handle::{AbortHandle, JoinHandle, spawn, spawn_named};
@@ -231,7 +232,7 @@ pub use stalled::{Stalled, StuckTask};
 #[doc(inline)]
 pub use task::{JoinError, TaskId};
 #[doc(inline)]
-pub use time::{Elapsed, interval, now, sleep, sleep_until, timeout};
+pub use time::{Elapsed, interval, interval_at, now, sleep, sleep_until, timeout, timeout_at};
 
 #[cfg(any(doc, doctest))]
 pub mod book;

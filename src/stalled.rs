@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::io;
 use std::panic::Location;
 use std::sync::Weak;
 
@@ -300,3 +301,10 @@ impl fmt::Display for StuckTask {
 }
 
 impl std::error::Error for Stalled {}
+
+/// For `?` in a function that gives an `io::Result`: of the kind [`Deadlock`](io::ErrorKind::Deadlock).
+impl From<Stalled> for io::Error {
+    fn from(stalled: Stalled) -> Self {
+        io::Error::new(io::ErrorKind::Deadlock, stalled)
+    }
+}

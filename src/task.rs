@@ -303,6 +303,7 @@ impl JoinError {
     /// # Errors
     ///
     /// Gives the error back if the task did not panic but was cancelled.
+    #[doc(alias = "into_panic")]
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
         match self.panic {
             Some(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),

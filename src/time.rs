@@ -14,8 +14,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-pub use interval::{Interval, Tick, interval};
-pub use timeout::{Elapsed, Timeout, timeout};
+pub use interval::{Interval, Tick, interval, interval_at};
+pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 
 use crate::clock::Clock;
 use crate::context::Shared;
@@ -40,6 +40,7 @@ use crate::wheel::Key;
 /// });
 /// ```
 #[doc(alias = "time")]
+#[must_use]
 pub fn now() -> Instant {
     match Shared::current() {
         Some(shared) => shared.clock.now(),

@@ -11,12 +11,13 @@ use std::panic::{RefUnwindSafe, UnwindSafe, panic_any};
 use std::pin::Pin;
 use std::rc::Rc;
 
-use common::{recorded, secs, virtual_executor};
+use common::{OnDrop, recorded, secs, virtual_executor};
 use watchglass::time::{Interval, Sleep, Timeout};
-use watchglass::trace::{Event, Record, Recording, TaskKind};
+use watchglass::trace::{Event, Record, Recording, TaskKind, TimerKind};
 use watchglass::{
-    AbortHandle, Executor, JoinError, JoinHandle, JoinSet, block_on, interval, join, join_all,
-    race, sleep, spawn, spawn_blocking, spawn_named, timeout, yield_now,
+    AbortHandle, Executor, JoinError, JoinHandle, JoinSet, block_on, current_task, interval, join,
+    join_all, race, sleep, spawn, spawn_blocking, spawn_blocking_named, spawn_named, timeout,
+    yield_now,
 };
 
 async fn free_function() {}
@@ -317,4 +318,95 @@ fn what_a_question_mark_makes_of_an_error_in_a_function_of_io_result() {
         let error = aborted.await.unwrap_err();
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Other);
     });
+    let stalled = Executor::new().try_block_on(pending::<()>()).unwrap_err();
+    let told = stalled.to_string();
+    let error = io::Error::from(stalled);
+    assert_eq!(
+        (error.kind(), error.to_string()),
+        (io::ErrorKind::Deadlock, told)
+    );
+}
+
+#[test]
+fn whatever_spawns_may_name_its_task() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let mut set = JoinSet::new();
+        set.spawn_named("in a set", async {});
+        set.extend([spawn_named("in a set too", async {})]);
+        set.insert(spawn_blocking_named("on a thread", || ()));
+        while let Some(done) = set.join_next().await {
+            done.unwrap();
+        }
+    });
+    drop(executor.spawn_blocking(|| ()));
+    let names = recording
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Spawned { name, kind, .. } => Some((name.into_owned(), kind)),
+            _ => None,
+        });
+    let names: Vec<(String, TaskKind)> = names.skip(1).collect();
+    let expected = [
+        ("in a set", TaskKind::Spawned),
+        ("in a set too", TaskKind::Spawned),
+        ("on a thread", TaskKind::Blocking),
+        ("whatever_spawns_may_name_its_task", TaskKind::Blocking),
+    ];
+    assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind)));
+}
+
+#[test]
+fn the_current_task_is_the_one_that_runs_or_is_dropped_and_no_other() {
+    let seen = Rc::new(Cell::new(None));
+    let at_its_drop = {
+        let seen = seen.clone();
+        OnDrop(move || seen.set(current_task()))
+    };
+    let executor = virtual_executor();
+    let task = executor.spawn(async move {
+        let _seen = at_its_drop;
+        let on_its_thread = spawn_blocking(current_task).await.unwrap();
+        assert_eq!(on_its_thread, None);
+        pending::<()>().await
+    });
+    executor.run_until_idle();
+    while executor.unfinished_tasks() > 1 {
+        executor.run_until_idle();
+    }
+    assert_eq!((current_task(), seen.get()), (None, None));
+    let id = task.id();
+    drop(executor);
+    assert_eq!((current_task(), seen.get()), (None, Some(id)));
+}
+
+#[test]
+fn an_observer_may_be_there_or_not() {
+    let recording = Recording::new();
+    for observer in [None, Some(recording.clone())] {
+        let executor = Executor::builder().observer(observer).build();
+        executor.block_on(yield_now());
+        assert!(recording.is_empty() || recording.len() > 3);
+    }
+    assert!(!recording.is_empty());
+}
+
+#[test]
+fn steps_and_timers_are_told_in_words() {
+    let executor = virtual_executor();
+    let task = executor.spawn(sleep(secs(1)));
+    let steps: Vec<String> = (0..5).map(|_| executor.step().to_string()).collect();
+    let polled = format!("{} was polled", task.id());
+    let expected = [
+        &polled,
+        "virtual time moved on by 1s",
+        "1 timer fired",
+        &polled,
+        "there is nothing to do",
+    ];
+    assert_eq!(steps, expected);
+    let kinds =
+        [TimerKind::Sleep, TimerKind::Timeout, TimerKind::Interval].map(|kind| kind.to_string());
+    assert_eq!(kinds, ["sleep", "time limit", "tick"]);
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::{Sleep, now, sleep};
+use super::{Sleep, now, sleep, sleep_until};
 use crate::trace::TimerKind;
 
 /// Ticks at once, and then every `period`: the first tick is due at this call or, if no executor runs here,
@@ -44,7 +44,38 @@ pub fn interval(period: Duration) -> Interval {
     }
 }
 
-/// Ticks at a steady rhythm. Made by [`interval`].
+/// Like [`interval`], with the time of the first tick, which may have passed already: then it comes at once, and the
+/// rhythm is kept. With virtual time, count it from [`now()`](crate::now).
+///
+/// # Panics
+///
+/// If `period` is zero. And as [`interval`], when it is polled.
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{Executor, interval_at, now};
+///
+/// Executor::builder().virtual_time().build().block_on(async {
+///     let start = now();
+///     let mut ticks = interval_at(start + Duration::from_secs(5), Duration::from_secs(60));
+///     for second in [5, 65, 125] {
+///         assert_eq!(ticks.tick().await - start, Duration::from_secs(second));
+///     }
+/// });
+/// ```
+#[track_caller]
+pub fn interval_at(first: Instant, period: Duration) -> Interval {
+    assert!(
+        !period.is_zero(),
+        "interval_at(first, Duration::ZERO) would tick without end at one instant; give a longer period"
+    );
+    Interval {
+        period,
+        sleep: sleep_until(first),
+    }
+}
+
+/// Ticks at a steady rhythm. Made by [`interval`] and [`interval_at`].
 ///
 /// # Dropping
 ///
@@ -76,6 +107,29 @@ impl Interval {
     /// stream of your own may poll a new one each time: `Pin::new(&mut interval.tick()).poll(cx)`.
     pub fn tick(&mut self) -> Tick<'_> {
         Tick { interval: self }
+    }
+
+    /// Begins the rhythm anew: the next tick comes a period from now. With that, an interval is a limit to how long
+    /// nothing may happen. Outside of an executor "now" is that of the real clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use watchglass::{Executor, interval, now, sleep};
+    ///
+    /// Executor::builder().virtual_time().build().block_on(async {
+    ///     let start = now();
+    ///     let mut ticks = interval(Duration::from_secs(10));
+    ///     ticks.tick().await;
+    ///     sleep(Duration::from_secs(7)).await;
+    ///     ticks.reset();
+    ///     assert_eq!(ticks.tick().await - start, Duration::from_secs(17));
+    /// });
+    /// ```
+    pub fn reset(&mut self) {
+        match now().checked_add(self.period) {
+            Some(next) => self.sleep.reset(next),
+            None => self.sleep = Sleep::never(),
+        }
     }
 
     /// The time between two ticks.

@@ -4,11 +4,11 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use super::{Sleep, sleep};
+use super::{Sleep, sleep, sleep_until};
 use crate::context::Shared;
 use crate::trace::TimerKind;
 
@@ -49,6 +49,38 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout {
         future,
         sleep: sleep(duration),
+        is_over: false,
+    }
+}
+
+/// Like [`timeout`], with the time at which the limit is reached: one for several awaits, say. With virtual time, count
+/// it from [`now()`](crate::now).
+///
+/// # Errors
+///
+/// [`Elapsed`] when that time has come.
+///
+/// # Panics
+///
+/// As [`timeout`].
+///
+/// ```
+/// use std::time::Duration;
+/// use watchglass::{Executor, now, sleep, timeout_at};
+///
+/// Executor::builder().virtual_time().build().block_on(async {
+///     let deadline = now() + Duration::from_secs(3);
+///     let two = || timeout_at(deadline, sleep(Duration::from_secs(2)));
+///     assert!(two().await.is_ok());
+///     assert!(two().await.is_err(), "together they take longer");
+///     assert_eq!(now(), deadline);
+/// });
+/// ```
+#[doc(alias = "wait_for")]
+pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+    Timeout {
+        future,
+        sleep: sleep_until(deadline),
         is_over: false,
     }
 }

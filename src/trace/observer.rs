@@ -16,9 +16,9 @@ use crate::guard::contain;
 /// executor.block_on(watchglass::yield_now());
 /// ```
 ///
-/// (The type of the argument is to be written: without it, the compiler takes the closure for one that accepts
-/// a single lifetime.) A closure is an `Fn`: what it changes is in a `Cell` or a `RefCell`. Two observers in a
-/// tuple are one, and so is an `Rc` of one, for whoever wants to look at it afterwards:
+/// (The type of the argument is to be written: without it, the compiler says that an implementation of `FnOnce` "is not
+/// general enough", for it takes the closure for one that accepts a single lifetime.) A closure is an `Fn`: what it changes is in a `Cell` or a `RefCell`. Two observers in a
+/// tuple are one, and so are an `Option` of one, and an `Rc` of one, for whoever wants to look at it afterwards:
 ///
 /// ```
 /// use std::cell::RefCell;
@@ -69,6 +69,12 @@ use crate::guard::contain;
 /// An observer that panics is told nothing more. The executor finishes what it was doing; then the
 /// panic goes to the caller of `block_on`, `step` or `run_until_idle`. After a panic between two calls that is the
 /// next one, which polls nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an observer",
+    label = "not an observer",
+    note = "observers are a closure `|record: &Record| ..`, a `Recording`, and a type of your own that implements \
+            `Observer`; an `Rc`, an `Option` or a pair of one"
+)]
 pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
@@ -102,6 +108,27 @@ impl<O: Observer + ?Sized> Observer for Rc<O> {
 
     fn end(&self) {
         (**self).end();
+    }
+}
+
+/// Nobody is told if it is `None`. (The executor then makes the events all the same.)
+impl<O: Observer> Observer for Option<O> {
+    fn observe(&self, record: &Record) {
+        if let Some(observer) = self {
+            observer.observe(record);
+        }
+    }
+
+    fn observe_owned(&self, record: Record) {
+        if let Some(observer) = self {
+            observer.observe_owned(record);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(observer) = self {
+            observer.end();
+        }
     }
 }
 

@@ -278,6 +278,16 @@ impl fmt::Display for Cause {
     }
 }
 
+impl fmt::Display for TimerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            TimerKind::Sleep => "sleep",
+            TimerKind::Timeout => "time limit",
+            TimerKind::Interval => "tick",
+        })
+    }
+}
+
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -117,6 +117,7 @@ impl Recording {
     /// assert!(story.contains("1.000 s  Sleep polled (poll 2): its timer for 1.000 s fired\n"));
     /// assert!(story.contains("1.000 s of sleep in 1.000 s: 0.000 s overlapped\n"));
     /// ```
+    #[must_use]
     pub fn story(&self) -> String {
         let mut text = String::new();
         // A `String` takes whatever is written to it.
@@ -133,6 +134,7 @@ impl Recording {
     /// executor.block_on(sleep(std::time::Duration::from_secs(1)));
     /// assert!(recording.timeline().contains("= sleep until 1.000 s ="));
     /// ```
+    #[must_use]
     pub fn timeline(&self) -> String {
         self.read(timeline::text)
     }
@@ -147,6 +149,7 @@ impl Recording {
     /// executor.block_on(async {});
     /// assert!(recording.svg().starts_with("<svg "));
     /// ```
+    #[must_use]
     pub fn svg(&self) -> String {
         self.read(svg::picture)
     }
@@ -164,6 +167,7 @@ impl Recording {
     /// executor.block_on(async {});
     /// assert!(recording.html("one task").starts_with("<!doctype html>"));
     /// ```
+    #[must_use]
     pub fn html(&self, title: &str) -> String {
         self.read(|records| player::page(title, records))
     }
@@ -180,6 +184,7 @@ impl Recording {
     /// executor.block_on(async {});
     /// assert!(recording.chrome_json().contains("\"traceEvents\""));
     /// ```
+    #[must_use]
     pub fn chrome_json(&self) -> String {
         self.read(chrome::trace)
     }
@@ -202,6 +207,7 @@ impl Recording {
     /// let json: serde_json::Value = serde_json::from_str(&recording.json()).unwrap();
     /// assert_eq!(json["records"][2]["event"], "PollStarted");
     /// ```
+    #[must_use]
     pub fn json(&self) -> String {
         self.read(json::log)
     }
