@@ -77,7 +77,8 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// # In a loop of your own
 ///
 /// Where another loop has the thread, that of a game or a window, say, let it run the executor a little, again and
-/// again. What another thread has woken is seen at the next [`step`](Executor::step).
+/// again. What another thread has woken is seen at the next [`step`](Executor::step), and nobody tells that loop of
+/// it: so where threads wake tasks, it must come back after a short time, whatever the deadline is.
 ///
 /// ```
 /// use std::time::{Duration, Instant};

@@ -43,7 +43,7 @@ where
     F: Future + 'static,
 {
     let instead = "call it in async code that runs, as in `block_on(async { spawn(f).await })`, or use \
-                   `Executor::spawn`";
+                   `Executor::spawn`; from another thread, send a task a message to spawn it";
     JoinHandle::spawn(Shared::expect_current("spawn", instead), future)
 }
 
@@ -104,7 +104,7 @@ where
     F: Future + 'static,
 {
     let instead = "call it in async code that runs, as in `block_on(async { spawn_named(name, f).await })`, or use \
-                   `Executor::spawn_named`";
+                   `Executor::spawn_named`; from another thread, send a task a message to spawn it";
     let shared = Shared::expect_current("spawn_named", instead);
     JoinHandle::spawn_boxed(shared, boxed_and_named(future, name.into()))
 }

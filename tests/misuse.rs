@@ -65,18 +65,20 @@ fn what_needs_an_executor_says_so_outside_of_one() {
         )
     };
     let cx = &mut Context::from_waker(Waker::noop());
-    let or = ", or use `Executor::spawn`";
+    let or = ", or use `Executor::spawn`; from another thread, send a task a message to spawn it";
     let spawns = called("spawn", "spawn(f)") + or;
     assert_panics(&spawns, || spawn(async {}));
     // The argument is computed first.
     assert_panics(&spawns, || block_on(spawn(async {})));
     assert_panics(
-        &(called("spawn_named", "spawn_named(name, f)") + ", or use `Executor::spawn_named`"),
+        &(called("spawn_named", "spawn_named(name, f)")
+            + ", or use `Executor::spawn_named`; from another thread, send a task a message to spawn it"),
         || spawn_named("a", async {}),
     );
-    assert_panics(&called("spawn_blocking", "spawn_blocking(f)"), || {
-        spawn_blocking(|| ())
-    });
+    assert_panics(
+        &(called("spawn_blocking", "spawn_blocking(f)") + ", or use `Executor::spawn_blocking`"),
+        || spawn_blocking(|| ()),
+    );
     let instead =
         "call it in async code that runs, or `insert` the handle that `Executor::spawn` gives";
     assert_panics(&with_advice("JoinSet::spawn", instead.to_owned()), || {

@@ -108,7 +108,8 @@ pub enum Event {
         /// The task of which nobody has the handle any more.
         task: TaskId,
     },
-    /// The future's `poll` returned. A panic ends a poll too, with [`Panicked`](Event::Panicked).
+    /// The future's `poll` returned. A panic ends a poll too, with [`Panicked`](Event::Panicked): that took from the time
+    /// of its [`PollStarted`](Event::PollStarted) to the time of that.
     PollEnded {
         /// The task that ran.
         task: TaskId,
