@@ -513,6 +513,11 @@ fn a_drop_with_the_executor_holds_the_thread_as_a_slice() {
     let drops: Vec<&Value> = events.iter().filter(is_drop).collect();
     assert_eq!(drops.len(), 1, "{drops:?}");
     assert!(ns(&drops[0]["dur"]) >= 20_000_000, "{drops:?}");
+    // Meanwhile it waits no more.
+    let slices = slices(&events);
+    let mut slices = slices.values().flatten();
+    let waits = slices.find(|slice| slice.name == "waits for its timer for 60.000 s");
+    assert!(waits.unwrap().until <= ns(&drops[0]["ts"]), "{waits:?}");
 }
 
 #[test]

@@ -803,6 +803,32 @@ fn of_several_that_are_awaited_all_are_named_and_elsewhere_the_last_place() {
 }
 
 #[test]
+fn of_two_that_are_awaited_at_one_place_elsewhere_the_last_is_given_up() {
+    let other = Executor::new();
+    let mut handles: Vec<_> = (0..3).map(|_| other.spawn(async {})).collect();
+    let mut line_of_second = 0;
+    let executor = common::virtual_executor();
+    let stalled = executor.try_block_on(poll_fn(|cx| {
+        for at in 0..handles.len() {
+            let handle = Pin::new(&mut handles[at]);
+            let polled = match at {
+                1 => {
+                    line_of_second = line!() + 1;
+                    handle.poll(cx)
+                }
+                _ => handle.poll(cx),
+            };
+            assert!(polled.is_pending());
+        }
+        handles.pop();
+        Poll::<()>::Pending
+    }));
+    let stalled = stalled.unwrap_err();
+    let place = stalled.tasks()[0].waits_at.unwrap();
+    assert_eq!(place.line(), line_of_second, "{stalled}");
+}
+
+#[test]
 fn who_awaits_one_of_its_own_where_it_has_awaited_another_executor_s_is_not_said_to() {
     async fn awaits(task: JoinHandle<()>) {
         task.await.unwrap();

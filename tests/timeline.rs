@@ -323,6 +323,25 @@ fn a_timer_that_is_due_while_the_thread_is_held_is_overdue() {
 }
 
 #[test]
+fn a_thread_that_is_unparked_late_holds_no_timer() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(sleep(ms(20)));
+    let mut is_late = false;
+    let late = altered(&recording, |record| {
+        is_late |= matches!(record.event, Event::Unparked { .. });
+        if is_late {
+            record.time += ms(200);
+        }
+        if let Event::TimerFired { now, .. } = &mut record.event {
+            *now += ms(200);
+        }
+    });
+    let timeline = late.timeline();
+    assert!(timeline.contains("=="), "{timeline}");
+    assert!(!timeline.contains("overdue"), "{timeline}");
+}
+
+#[test]
 fn what_is_not_in_a_picture_is_not_in_its_legend() {
     let (_, picture) = drawn(Executor::builder().virtual_time(), sleep(secs(1)));
     for (mark, is_there) in [

@@ -72,7 +72,8 @@ impl TimerRows {
             let more = &mut self.lanes[lane].more;
             more.until = x;
             if let Some((due, _)) = overdue {
-                more.overdue = Some(more.overdue.unwrap_or(due).min(due));
+                // They fire in the order of their deadlines.
+                more.overdue.get_or_insert(due);
             }
             return;
         }
