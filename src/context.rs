@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::thread;
 
 use crate::clock::Clock;
@@ -355,49 +355,6 @@ impl Shared {
                 });
             }
         }
-    }
-
-    // ---- one poll
-
-    /// Polls a task's future, which must not be in the slot meanwhile: `clones` says how many
-    /// clones of `waker` there are, if that can be known. `OBSERVED` may be false where there is no
-    /// observer.
-    ///
-    /// Should the future panic, [`poll_ended`](Shared::poll_ended) is for the caller to call.
-    #[inline(always)]
-    pub(crate) fn poll<const OBSERVED: bool, R>(
-        &self,
-        id: TaskId,
-        waker: &Waker,
-        clones: impl FnOnce() -> Option<usize>,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
-        self.queue.waits_at.set(None);
-        self.queue.set_running(Some(id));
-        self.polled_with.set(waker);
-        let mut cx = Context::from_waker(waker);
-        if OBSERVED && self.tracer().is_on() {
-            self.tell_poll_started(id);
-            let polled = poll(&mut cx);
-            self.poll_ended();
-            self.tell_poll_ended(id, polled.is_ready(), clones());
-            return polled;
-        }
-        let polled = poll(&mut cx);
-        self.poll_ended();
-        polled
-    }
-
-    #[inline]
-    pub(crate) fn poll_ended(&self) {
-        self.queue.set_running(None);
-        self.polled_with.set(ptr::null());
-    }
-
-    /// Where the task that runs now, or ran last, last said that it waits.
-    #[inline]
-    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
-        self.queue.waits_at.get()
     }
 }
 

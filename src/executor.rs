@@ -1,4 +1,5 @@
-//! The executor: the loop that polls what is ready. What it does when nothing is stands in `rest.rs`.
+//! The executor: the loop that polls what is ready. One poll stands in `poll.rs`, and in `rest.rs` what it does when
+//! nothing is ready.
 //!
 //! ```text
 //!            ┌──────────────────────── one turn ────────────────────────┐
@@ -9,7 +10,7 @@
 //!                 park until the next deadline, or a wake from elsewhere ──┘
 //! ```
 
-use std::any::{Any, type_name};
+use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Write};
@@ -18,8 +19,7 @@ use std::panic::{
 };
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::thread;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
@@ -27,10 +27,9 @@ use crate::current::Entered;
 use crate::guard::drop_contained;
 use crate::held_waker::HeldWaker;
 use crate::main_task::MainTask;
-use crate::queue::{Polled, Popped};
-use crate::slots::NextPoll;
+use crate::queue::Popped;
 use crate::stalled::Stalled;
-use crate::task::{BoxedTask, JoinError, TaskId};
+use crate::task::TaskId;
 use crate::trace::Event;
 
 /// How many polls a turn has at most. Then the inbox and the timers are looked at again.
@@ -337,7 +336,7 @@ impl Executor {
                 let Some(task) = task else {
                     return Until::MainIsNext;
                 };
-                polled = self.poll_task::<OBSERVED>(id, how, task, spare);
+                polled = self.shared.poll_task::<OBSERVED>(id, how, task, spare);
                 if OBSERVED {
                     // The observer may have panicked: then nothing must be on its way.
                     if let Some(polled) = polled.take() {
@@ -383,7 +382,9 @@ impl Executor {
         match self.next() {
             Next::Poll(Popped { id, how, task }) => {
                 let task = task.expect("`block_on`'s own future is there only while it runs");
-                let polled = self.poll_task::<true>(id, how, task, &mut self.spare.borrow_mut());
+                let polled =
+                    self.shared
+                        .poll_task::<true>(id, how, task, &mut self.spare.borrow_mut());
                 if let Some(polled) = polled {
                     self.shared.queue.put_back(polled);
                 }
@@ -529,110 +530,6 @@ impl Executor {
         }
         self.turn_left.set(ready.min(MAX_POLLS_A_TURN));
         fired.unwrap_or(0)
-    }
-
-    // ---- one poll
-
-    /// Polls a task with its own waker, or with the spare one if it has none. A task that was
-    /// aborted is dropped instead.
-    #[inline(always)]
-    fn poll_task<const OBSERVED: bool>(
-        &self,
-        id: TaskId,
-        how: NextPoll,
-        mut task: BoxedTask,
-        spare: &mut HeldWaker,
-    ) -> Option<Polled> {
-        match how {
-            NextPoll::WithSpare => {}
-            NextPoll::WithOwn => return self.poll_with_own_waker::<OBSERVED>(id, task),
-            NextPoll::Dropped => {
-                self.drop_aborted(id, task);
-                return None;
-            }
-        }
-        spare.target.set_task(id);
-        let mut is_pending = false;
-        let caught = self.poll_caught::<OBSERVED>(id, &mut task, spare, &mut is_pending);
-        if spare.clones() > 0 {
-            let own = spare.replace_by_new();
-            if is_pending {
-                self.shared.give_waker(id, own);
-            }
-        }
-        self.after_poll(id, task, caught, is_pending)
-    }
-
-    #[cold]
-    fn drop_aborted(&self, id: TaskId, task: BoxedTask) {
-        let shared = &*self.shared;
-        shared.cancel(id, Some(task), || {
-            if shared.tracer().is_on() {
-                shared.tell_poll_started(id);
-            }
-        });
-    }
-
-    fn poll_with_own_waker<const OBSERVED: bool>(
-        &self,
-        id: TaskId,
-        mut task: BoxedTask,
-    ) -> Option<Polled> {
-        let own = self.shared.take_waker(id).expect("it has one of its own");
-        let mut is_pending = false;
-        let caught = self.poll_caught::<OBSERVED>(id, &mut task, &own, &mut is_pending);
-        if is_pending {
-            self.shared.put_waker_back(id, own);
-        }
-        self.after_poll(id, task, caught, is_pending)
-    }
-
-    /// Polls a task and notes whether it is pending; or gives what it panicked with.
-    // Noted apart, and not returned as a `Result<Poll<()>>`, which costs 5 instructions a poll.
-    #[inline(always)]
-    fn poll_caught<const OBSERVED: bool>(
-        &self,
-        id: TaskId,
-        task: &mut BoxedTask,
-        held: &HeldWaker,
-        is_pending: &mut bool,
-    ) -> thread::Result<()> {
-        catch_unwind(AssertUnwindSafe(|| {
-            let clones = || Some(held.clones());
-            let poll = |cx: &mut Context<'_>| task.as_mut().poll(cx);
-            let shared = &*self.shared;
-            let polled = shared.poll::<OBSERVED, _>(id, &held.waker, clones, poll);
-            *is_pending = polled.is_pending();
-        }))
-    }
-
-    #[inline(always)]
-    fn after_poll(
-        &self,
-        id: TaskId,
-        task: BoxedTask,
-        caught: thread::Result<()>,
-        is_pending: bool,
-    ) -> Option<Polled> {
-        let shared = &*self.shared;
-        match caught {
-            Ok(()) if is_pending => {
-                return Some(Polled { id, task });
-            }
-            Ok(()) => shared.finish(id, task),
-            Err(payload) => self.after_panic(id, task, payload),
-        }
-        None
-    }
-
-    #[cold]
-    fn after_panic(&self, id: TaskId, task: BoxedTask, payload: Box<dyn Any + Send>) {
-        let shared = &*self.shared;
-        // What is left of the future is dropped as a part of its poll, which has not ended yet: whomever that
-        // wakes was woken by this task.
-        drop_contained(task);
-        shared.poll_ended();
-        shared.fail(id, JoinError::panicked(payload));
     }
 
     #[inline]

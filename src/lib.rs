@@ -49,7 +49,7 @@
 //! 2. [`spawn`] puts a future in the table of tasks and its [`TaskId`] at the back of the ready queue
 //!    ([slots.rs], [queue.rs]).
 //! 3. The executor takes the id from the queue and polls the future with that task's waker
-//!    ([executor.rs], [held_waker.rs]).
+//!    ([executor.rs], [poll.rs], [held_waker.rs]).
 //! 4. A [`Sleep`](time::Sleep) that is polled leaves its deadline in the timer wheel, and whom to
 //!    wake: the task. It answers `Pending` ([time.rs], [timers.rs],
 //!    [wheel.rs]).
@@ -98,6 +98,7 @@
 //! | [elsewhere.rs] | a task awaits one of another executor |
 //! | [timers.rs] | what becomes of a timer: armed, moved, cancelled, fired |
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
+//! | [poll.rs] | one poll: with which waker, and what comes after it |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
 //! | [stalled.rs] | the verdict that nothing can ever happen again |
 //! | [rest.rs] | when nothing is ready: time moves, or the verdict falls, or the thread parks |
@@ -159,6 +160,7 @@
 //! [elsewhere.rs]: ../src/watchglass/elsewhere.rs.html
 //! [timers.rs]: ../src/watchglass/timers.rs.html
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
+//! [poll.rs]: ../src/watchglass/poll.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
 //! [stalled.rs]: ../src/watchglass/stalled.rs.html
 //! [rest.rs]: ../src/watchglass/rest.rs.html
@@ -201,6 +203,7 @@ mod waiting;
 mod elsewhere;
 mod timers;
 mod diagnosis;
+mod poll;
 mod main_task;
 mod stalled;
 mod rest;
