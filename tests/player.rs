@@ -313,6 +313,9 @@ fn busy() -> Recording {
         });
         boxed.await.unwrap();
         spawn_blocking(|| ()).await.unwrap();
+        spawn_named("bomb", async { panic!("on purpose") })
+            .await
+            .unwrap_or(());
 
         // It ends where nobody else is.
         let sleeper = spawn_named("sleeper", long_sleep());

@@ -809,8 +809,8 @@ fn of_two_that_are_awaited_at_one_place_elsewhere_the_last_is_given_up() {
     let mut line_of_second = 0;
     let executor = common::virtual_executor();
     let stalled = executor.try_block_on(poll_fn(|cx| {
-        for at in 0..handles.len() {
-            let handle = Pin::new(&mut handles[at]);
+        for (at, handle) in handles.iter_mut().enumerate() {
+            let handle = Pin::new(handle);
             let polled = match at {
                 1 => {
                     line_of_second = line!() + 1;

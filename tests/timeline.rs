@@ -936,8 +936,8 @@ fn a_text_explains_the_marks_that_it_has_and_no_others() {
             join(receiver.recv(), sleep(secs(1))).await.0.unwrap();
         },
     );
-    assert!(timeline.contains("- outside -"), "{timeline}");
-    let outside = "-- it waits for something else (outside: not watchglass's)";
+    assert!(timeline.contains("- foreign -"), "{timeline}");
+    let outside = "-- it waits for something else (foreign: not watchglass's)";
     assert!(timeline.contains(outside), "{timeline}");
     // It has dots, but none that says that a task is ready.
     assert!(

@@ -117,10 +117,10 @@ impl Bar {
     pub(crate) fn label_of(&self, letters: usize) -> Option<String> {
         let mut labels = vec![self.label.clone()];
         if let Some(time) = self.label.strip_prefix("sleep until ") {
-            labels.extend([format!("until {time}"), format!("→ {time}")]);
+            labels.extend([format!("until {time}"), format!("to {time}")]);
         }
         if let Some(time) = self.label.strip_prefix("tick at ") {
-            labels.extend([format!("→ {time}"), "tick".to_owned()]);
+            labels.extend([format!("to {time}"), "tick".to_owned()]);
         }
         if let Some(time) = self.label.strip_prefix("time limit at ") {
             labels.extend([format!("limit {time}"), "limit".to_owned()]);
@@ -129,7 +129,7 @@ impl Bar {
             labels.extend([format!("since {time}"), "overdue".to_owned()]);
         }
         if let Some(rest) = self.label.strip_prefix(OUTSIDE) {
-            labels.extend([format!("outside{rest}"), "outside".to_owned()]);
+            labels.extend([format!("foreign{rest}"), "foreign".to_owned()]);
         }
         let fits = |label: &String| columns_of(label) <= letters;
         labels.into_iter().find(fits)
@@ -180,7 +180,7 @@ mod tests {
         ] {
             assert_eq!(shown("overdue since 1.000 s", letters), label);
         }
-        for (letters, label) in [(18, "until 1.000 s"), (9, "→ 1.000 s"), (8, "")] {
+        for (letters, label) in [(18, "until 1.000 s"), (10, "to 1.000 s"), (9, "")] {
             assert_eq!(shown("sleep until 1.000 s", letters), label);
         }
         for (letters, label) in [(20, "limit 1.000 s"), (12, "limit"), (4, "")] {

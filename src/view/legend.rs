@@ -26,7 +26,7 @@ impl Legend {
         let any_idle = lanes.idle.iter().any(|&(from, until)| is_seen(from, until));
         let any_useless = all.iter().any(|lane| !lane.useless_wakes.is_empty());
         let other = match bars().any(Bar::is_outside) {
-            true => "waits (outside: not watchglass's)",
+            true => "waits (foreign: not watchglass's)",
             false => "waits",
         };
         let any_bad_end = all.iter().any(Lane::ends_badly);

@@ -10,7 +10,7 @@
 //! WATCHGLASS=virtual,timeline,html:run.html cargo run --example one_sleep
 //! ```
 //!
-//! | value | what it gives, when the executor has been dropped |
+//! | value | what it gives (a view: when the executor has been dropped) |
 //! |---|---|
 //! | `story` | every event as a sentence that says why, and the sums |
 //! | `timeline` | a lane a task, as text |
@@ -20,7 +20,7 @@
 //! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
 //! | `json:FILE` | the events |
 //! | `live` | each event as it happens, on standard error |
-//! | `long:20ms` | no view: a poll that holds the thread for 20 ms is told of as a [long one](crate::Builder::long_poll), unless the program has said how long that is |
+//! | `long:20ms` | no view, and is given beside one: a poll that holds the thread for 20 ms is told of as a [long one](crate::Builder::long_poll), unless the program has said how long that is. `us` and `s` are known, too |
 //! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world (unless it has chosen that clock itself). A poll that blocks the thread for half a second of real time is told of as a long one |
 //! | `closed` | no view: the program runs in a [closed world](crate::Builder::closed_world), unless it says otherwise itself: a deadlock over channels or locks ends in a verdict |
 //!

@@ -107,7 +107,10 @@ impl Walk<'_> {
             "w" => self.wake().map(Go::To),
             "f" => {
                 let next = self.next_finding().map(Go::To);
-                next.ok_or_else(|| "nothing more was found to be wrong after this step".into())
+                next.ok_or_else(|| match self.found().is_empty() {
+                    true => "nothing was found to be wrong".into(),
+                    false => "nothing more was found to be wrong after this step".into(),
+                })
             }
             "q" => Ok(Go::Quit),
             number if number.bytes().all(|digit| digit.is_ascii_digit()) => {
@@ -120,18 +123,14 @@ impl Walk<'_> {
         }
     }
 
+    fn found(&self) -> Vec<Finding> {
+        findings::of(self.records, &self.names, usize::MAX)
+    }
+
     fn next_finding(&self) -> Option<usize> {
-        let mut narrator = Narrator::new(&self.names);
-        let mut is_finding = |record: &Record| {
-            let is_one = findings::is_finding(&record.event, &narrator);
-            narrator.follow(record);
-            is_one
-        };
-        let all = self.records.iter().enumerate();
-        let mut found = all.filter(|(_, record)| is_finding(record));
-        found
-            .find(|&(step, _)| step > self.at)
-            .map(|(step, _)| step)
+        let found = self.found();
+        let mut steps = found.iter().map(|finding| finding.step);
+        steps.find(|&step| step > self.at)
     }
 
     /// The next poll of such a task.
@@ -155,7 +154,10 @@ impl Walk<'_> {
     fn named(&self, name: &str) -> Result<TaskId, String> {
         let state = State::after(self.records);
         let all = || state.tasks().iter().map(|task| task.id);
-        let is_id = |id: &TaskId| self.names.task(*id) == name || id.to_string() == name;
+        let is_id = |id: &TaskId| {
+            let number = id.to_string();
+            self.names.task(*id) == name || number == name || number[1..] == *name
+        };
         if let Some(id) = all().find(is_id) {
             return Ok(id);
         }

@@ -80,7 +80,7 @@ fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
     let any = |kind| marks.contains(&mark(kind));
     let mut bars = all.iter().flat_map(Lane::bars);
     let other = match bars.any(Bar::is_outside) {
-        true => "-- it waits for something else (outside: not watchglass's)",
+        true => "-- it waits for something else (foreign: not watchglass's)",
         false => "-- it waits for something else",
     };
     let marks = [

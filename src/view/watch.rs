@@ -36,7 +36,7 @@ const MOST_RECORDS: usize = 2_000_000;
 ///
 /// # Panics
 ///
-/// If the variable has a value that asks for nothing that there is.
+/// If the variable has a value that asks for nothing that there is, or says what a long poll is and nobody is told.
 #[track_caller]
 pub(crate) fn watched(mut builder: Builder) -> Builder {
     let Some(values) = env::var_os("WATCHGLASS") else {
@@ -50,6 +50,11 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         Err(unknown) => panic!("{unknown}"),
     };
     if let Some(long) = wish.long_poll {
+        let somebody_is_told = wish.live || !wish.views.is_empty() || builder.observer.is_some();
+        assert!(
+            somebody_is_told,
+            "WATCHGLASS={values} is no view, and tells nobody: add one, as in WATCHGLASS={values},timeline"
+        );
         builder.long_poll.get_or_insert(long);
     }
     if wish.closed_world {

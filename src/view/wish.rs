@@ -92,8 +92,8 @@ impl Wish {
                     wish.closed_world = true;
                     continue;
                 }
-                ("long", Some(ms)) if whole_ms(&ms).is_some() => {
-                    wish.long_poll = whole_ms(&ms);
+                ("long", Some(long)) if duration(&long).is_some() => {
+                    wish.long_poll = duration(&long);
                     continue;
                 }
                 ("story", file) => Some(View::Story(file)),
@@ -115,14 +115,29 @@ impl Wish {
     }
 }
 
-/// `20ms`.
-fn whole_ms(text: &Path) -> Option<Duration> {
-    let ms = text.to_str()?.strip_suffix("ms")?.parse().ok()?;
-    Some(Duration::from_millis(ms))
+/// `20ms`, `500us` or `1s`.
+fn duration(text: &Path) -> Option<Duration> {
+    let text = text.to_str()?;
+    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
+    let number = number.parse().ok()?;
+    match unit {
+        "s" => Some(Duration::from_secs(number)),
+        "ms" => Some(Duration::from_millis(number)),
+        "us" => Some(Duration::from_micros(number)),
+        _ => None,
+    }
 }
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.value == "long" || self.value.starts_with("long:") {
+            return write!(
+                f,
+                "WATCHGLASS={} does not say how long: write a whole number and its unit, as in long:20ms, long:500us \
+                 or long:1s",
+                self.value
+            );
+        }
         if self.needs_file {
             let kind = self.value.trim_end_matches(':');
             let extension = if kind == "chrome" { "json" } else { kind };
@@ -175,6 +190,18 @@ mod tests {
         let wish = Wish::read("story,long:20ms").unwrap();
         assert_eq!(wish.long_poll, Some(Duration::from_millis(20)));
         assert_eq!(Wish::read("story").unwrap().long_poll, None);
+        for (long, duration) in [
+            ("500us", Duration::from_micros(500)),
+            ("1s", Duration::from_secs(1)),
+        ] {
+            let wish = Wish::read(&format!("long:{long}")).unwrap();
+            assert_eq!(wish.long_poll, Some(duration));
+        }
+        for wrong in ["long", "long:", "long:20", "long:xms", "long:1.5s"] {
+            let message = Wish::read(wrong).unwrap_err().to_string();
+            let begin = format!("WATCHGLASS={wrong} does not say how long: ");
+            assert!(message.starts_with(&begin), "{message}");
+        }
     }
 
     #[test]
@@ -187,9 +214,6 @@ mod tests {
             "closed:1",
             "live:x",
             "STORY",
-            "long",
-            "long:20",
-            "long:xms",
         ] {
             let message = Wish::read(&format!("story,{value}"))
                 .unwrap_err()

@@ -56,6 +56,11 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.ok(closures.length > 0 && closures.every((closure) =>
     /^waiting until it has run on another thread; .*closure of busy was handed to a thread here/.test(closure)), closures.join());
 
+  // ---- a panic
+  await evaluate("go([...Array(count).keys()].find((at) => record(at).event === 'Panicked'))");
+  const panics = await evaluate("[...document.querySelectorAll('.who')].map((who) => who.textContent).join()");
+  assert.match(panics, /bomb panicked; it was spawned here/);
+
   // ---- a mark is seen
   const unseen = await eachStep(`(() => {
     const seen = document.getElementById("code").getBoundingClientRect();

@@ -264,7 +264,7 @@ await withPage(browser, cut, "", async ({ evaluate, errors }) => {
   await evaluate("go([...Array(count).keys()].find((at) => record(at).event === 'ForgottenWaker'))");
   assert.match(await evaluate("document.getElementById('tasks').textContent"), /waiting, and nobody has its waker/);
   assert.match(await evaluate("document.getElementById('code').textContent"),
-    /Pending was spawned here, and waits, and nobody has its waker, somewhere in its own code/);
+    /Pending was spawned here, and waits somewhere in its own code, and nobody has its waker/);
   const ready = await evaluate(`[...Array(count).keys()]
     .filter((at) => record(at).event === "LongPoll" && record(at - 1).ready && stateAfter(at).tasks.has(record(at).task))
     .map((at) => { go(at); return stateOf(state.tasks.get(record(at).task)); })`);

@@ -64,7 +64,8 @@ function seenAt(task) {
 function markTasks() {
   const marks = new Map();
   for (const task of state.tasks.values()) {
-    if (isOver(task) || isReady(task)) continue;
+    const hasPanicked = task.stage === "panicked" && lastHappened().task === task.id;
+    if ((isOver(task) && !hasPanicked) || isReady(task)) continue;
     // It is woken, and where it was: a wake does not run it. It may have given up one of its waits since.
     const isWoken = task.queued && task.stage === "waiting";
     // While it runs it may be anywhere, a closure is on another thread, and where a task waits for something that is
@@ -77,12 +78,13 @@ function markTasks() {
       if (file !== shownFile || !lines[number - 1]) continue;
       if (!marks.has(number)) {
         marks.set(number, {
-          tasks: [], running: null, aborted: [], here: [], woken: [], given: [], spawned: [], handed: [], lastSeen: new Map(),
+          tasks: [], panicked: [], running: null, aborted: [], here: [], woken: [], given: [], spawned: [], handed: [], lastSeen: new Map(),
         });
       }
       const mark = marks.get(number);
       mark.tasks.push(task);
-      if (task.stage === "running") mark.running = task;
+      if (hasPanicked) mark.panicked.push(label(task.id) + " panicked; it was " + howItCame(task));
+      else if (task.stage === "running") mark.running = task;
       else if (task.aborted) mark.aborted.push(label(task.id));
       else if (known.length > 0) (isWoken ? mark.woken : mark.here).push(label(task.id));
       else if (task.kind === "Blocking") mark.handed.push(label(task.id));
@@ -93,10 +95,10 @@ function markTasks() {
       } else (task.kind === "Main" ? mark.given : mark.spawned).push(label(task.id));
     }
   }
-  for (const [number, { running, aborted, here, woken, given, spawned, handed, lastSeen }] of marks) {
+  for (const [number, { panicked, running, aborted, here, woken, given, spawned, handed, lastSeen }] of marks) {
     const line = lines[number - 1];
     line.classList.add(running ? "runs" : here.length + woken.length > 0 ? "waits" : "passed");
-    const said = [];
+    const said = [...panicked];
     if (running) said.push(label(running.id) + " " + whereItRuns(running));
     const are = (names) => shortList(names) + (names.length > 1 ? " are here" : " is here");
     if (aborted.length > 0) said.push(shortList(aborted) + (aborted.length > 1 ? " are" : " is") + " aborted, to be dropped in turn");
@@ -114,20 +116,27 @@ function markTasks() {
 
 // What the mark says of a task, or of many, of which no more is known than that it came by here.
 function whereItWaits(task, isWoken, many) {
-  const waiting = isWoken ? (many ? "are" : "is") + " woken and not polled yet" : (many ? "wait" : "waits") + waitingFor(task);
-  if (seenAt(task) !== task.spawned_at) return waiting + ", somewhere after this line";
-  const began = (many ? "were" : "was") + (task.kind === "Main" ? " given to block_on here" : " spawned here");
-  return began + ", and " + waiting + ", somewhere in " + (many ? "their" : "its") + " own code";
+  const isSeen = seenAt(task) !== task.spawned_at;
+  const began = (many ? "were" : "was") + (task.kind === "Main" ? " given to block_on" : " spawned") + " here, and ";
+  const where = isSeen ? " somewhere after this line" : " somewhere in " + (many ? "their" : "its") + " own code";
+  if (isWoken) return (isSeen ? "" : began) + (many ? "are" : "is") + " woken and not polled yet," + where;
+  const waiting = (isSeen ? "" : began) + (many ? "wait" : "waits");
+  return isForgotten(task) ? waiting + where + ", and nobody has " + (many ? "their wakers" : "its waker")
+    : waiting + " for " + waits(task) + "," + where;
 }
 
 // What the mark of the running task says.
 function whereItRuns(task) {
   const now = lastHappened();
   const place = seenAt(task);
-  if (isDropped(task)) return place === task.spawned_at ? "is dropped; it was spawned here" : "is dropped; it was last seen here";
-  if ((now.event === "Waits" || now.event === "Spawned") && now.at === place) return "is here";
-  if (place !== task.spawned_at) return "runs; it was last seen here";
-  return task.kind === "Main" ? "runs; it was given to block_on here" : "runs; it was spawned here";
+  if (!isDropped(task) && (now.event === "Waits" || now.event === "Spawned") && now.at === place) return "is here";
+  return (isDropped(task) ? "is dropped" : "runs") + "; it was " + howItCame(task);
+}
+
+// Why a task that is not known to be at a line is marked there.
+function howItCame(task) {
+  if (seenAt(task) !== task.spawned_at) return "last seen here";
+  return task.kind === "Main" ? "given to block_on here" : "spawned here";
 }
 
 function shortList(names) {

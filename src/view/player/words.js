@@ -109,10 +109,15 @@ function waits(task) {
   return (untold ? "something that is not watchglass's and " : "") + all.map((wait) => waitsFor(wait.on)).join(" and ");
 }
 
-// What comes after "waiting" or "waits".
+// What comes after "waiting".
 function waitingFor(task) {
   if (task.kind === "Blocking") return " until it has run on another thread";
-  return task.forgotten && waitsOf(task).length === 0 ? ", and nobody has its waker" : " for " + waits(task);
+  return isForgotten(task) ? ", and nobody has its waker" : " for " + waits(task);
+}
+
+// True if the executor has nobody who could wake it.
+function isForgotten(task) {
+  return task.forgotten && waitsOf(task).length === 0;
 }
 
 function isOver(task) {

@@ -111,6 +111,7 @@ fn a_task_is_followed_by_its_label_its_id_or_its_name() {
     for (command, says) in [
         ("p nap #7", "nap #7 polled (poll 1): it is new"),
         ("p #8", "nap #8 polled (poll 1): it is new"),
+        ("p 9", "nap #9 polled (poll 1): it is new"),
         (
             "p nap",
             "several are called `nap`: nap #1.1, nap #2, nap #3, ",
@@ -177,6 +178,11 @@ fn what_was_found_is_listed_at_first_and_f_leads_there() {
         );
     }
     assert!(output.contains("> nothing more was found to be wrong after this step\n"));
+    let nothing = shown(&crowd(), &["f"]);
+    assert!(
+        nothing.contains("> nothing was found to be wrong\n"),
+        "{nothing}"
+    );
     assert!(
         output.contains("  forgets: waiting, and nobody has its waker\n"),
         "{output}"
