@@ -731,6 +731,13 @@ fn how_long_a_long_poll_is_may_be_said_without_a_change_to_the_program() {
     );
     let story = printed(&output);
     assert!(story.contains(" held the thread "), "{story}");
+    let alone = run_here("a_program_that_holds_the_thread_for_a_little", "long:20ms");
+    let refused = "WATCHGLASS=long:20ms is no view, and tells nobody: add one, as in WATCHGLASS=long:20ms,timeline";
+    assert!(
+        complained(&alone).contains(refused),
+        "{}",
+        complained(&alone)
+    );
 }
 
 /// Not a test: the program that the test below runs.
