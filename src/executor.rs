@@ -379,27 +379,24 @@ impl Executor {
     }
 
     fn next_step(&self) -> Step {
-        match self.next() {
-            Next::Poll(Popped { id, how, task }) => {
-                let task = task.expect("`block_on`'s own future is there only while it runs");
-                let polled =
-                    self.shared
-                        .poll_task::<true>(id, how, task, &mut self.spare.borrow_mut());
-                if let Some(polled) = polled {
-                    self.shared.queue.put_back(polled);
+        loop {
+            match self.next() {
+                Next::Poll(Popped { id, how, task }) => {
+                    let task = task.expect("`block_on`'s own future is there only while it runs");
+                    let spare = &mut self.spare.borrow_mut();
+                    if let Some(polled) = self.shared.poll_task::<true>(id, how, task, spare) {
+                        self.shared.queue.put_back(polled);
+                    }
+                    return Step::Polled(id);
                 }
-                Step::Polled(id)
+                Next::TimersFired(timers) => return Step::TimersFired(timers),
+                Next::Nothing => match self.shared.advance_clock() {
+                    Some(by) => return Step::ClockAdvanced(by),
+                    // It came after the turn had begun: whom it wakes is ready, and time stands still until then.
+                    None if !self.shared.inbox.is_empty() => self.shared.take_inbox(),
+                    None => return Step::Idle,
+                },
             }
-            Next::TimersFired(timers) => Step::TimersFired(timers),
-            Next::Nothing => match self.shared.advance_clock() {
-                Some(by) => Step::ClockAdvanced(by),
-                // It came after the turn had begun: whom it wakes is ready, and time stands still until then.
-                None if !self.shared.inbox.is_empty() => {
-                    self.shared.take_inbox();
-                    self.next_step()
-                }
-                None => Step::Idle,
-            },
         }
     }
 

@@ -68,6 +68,7 @@ where
         children,
         spare: None,
         home: None,
+        last_polled_at: None,
     }
 }
 
@@ -87,6 +88,7 @@ pub struct JoinAll<F: Future> {
     /// never has one of its own.
     spare: Option<HeldWaker<ChildWaker>>,
     home: Option<PolledAt>,
+    last_polled_at: Option<PolledAt>,
 }
 
 /// Where a join is polled.
@@ -224,6 +226,14 @@ impl<F: Future> JoinAll<F> {
             Some(shared) => PolledAt::Executor(Arc::as_ptr(&shared.home).addr()),
             None => PolledAt::Anywhere,
         };
+        if self
+            .last_polled_at
+            .replace(here)
+            .is_some_and(|before| before != here)
+        {
+            // What the children have left there may be gone with that executor: each is to leave it here, too.
+            (0..self.children.len()).for_each(|index| drop(self.woken.note(index)));
+        }
         self.home = match self.home {
             Some(before) if before != here => Some(PolledAt::Anywhere),
             _ => Some(here),

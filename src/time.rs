@@ -182,9 +182,12 @@ impl Sleep {
         }
     }
 
-    /// True if it has a timer.
-    fn is_armed(&self) -> bool {
-        matches!(self.state, SleepState::Armed(_))
+    /// True if it keeps whom to wake.
+    fn has_waiter(&self) -> bool {
+        matches!(
+            self.state,
+            SleepState::Armed(_) | SleepState::Never(Some(_))
+        )
     }
 
     /// True if the executor has seen the deadline pass.

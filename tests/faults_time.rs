@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use common::{LONG, Log, ms, no_hang, poll_once, secs, virtual_executor};
 use watchglass::{
-    Executor, interval, now, sleep, sleep_until, spawn, spawn_blocking, timeout, yield_now,
+    Executor, interval, join_all, now, sleep, sleep_until, spawn, spawn_blocking, timeout,
+    yield_now,
 };
 
 #[test]
@@ -111,6 +112,18 @@ fn a_sleep_and_an_interval_go_on_when_the_executor_that_armed_them_is_gone() {
         nap.await;
         assert_eq!(now(), deadline);
     });
+}
+
+#[test]
+fn a_join_goes_on_when_the_executor_that_armed_its_sleeps_is_gone() {
+    let mut joined = join_all([2, 3].map(|n| sleep(secs(n))));
+    let early = virtual_executor();
+    let start = early.now();
+    early.block_on(timeout(secs(1), &mut joined)).unwrap_err();
+    drop(early);
+    let late = virtual_executor();
+    late.block_on(joined);
+    assert_eq!(late.now(), start + secs(3));
 }
 
 #[test]

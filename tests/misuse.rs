@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use common::{panic_text, poll_once, secs, virtual_executor};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, block_on, interval, join, join_all, now, race, sleep,
-    sleep_until, spawn, spawn_blocking, spawn_named, timeout, yield_now,
+    Executor, JoinHandle, JoinSet, block_on, interval, interval_at, join, join_all, now, race,
+    sleep, sleep_until, spawn, spawn_blocking, spawn_blocking_named, spawn_named, timeout,
+    yield_now,
 };
 
 thread_local! {
@@ -83,6 +84,15 @@ fn what_needs_an_executor_says_so_outside_of_one() {
         "call it in async code that runs, or `insert` the handle that `Executor::spawn` gives";
     assert_panics(&with_advice("JoinSet::spawn", instead.to_owned()), || {
         JoinSet::new().spawn(async {})
+    });
+    let named = "call it in async code that runs, or `insert` the handle that `Executor::spawn_named` gives";
+    assert_panics(
+        &with_advice("JoinSet::spawn_named", named.to_owned()),
+        || JoinSet::new().spawn_named("a", async {}),
+    );
+    let runs = "call it in async code that runs".to_owned();
+    assert_panics(&with_advice("spawn_blocking_named", runs), || {
+        spawn_blocking_named("a", || ())
     });
     assert_panics(&message("sleep"), || pin!(sleep(secs(1))).poll(cx));
     assert_panics(&message("sleep"), || pin!(sleep_until(now())).poll(cx));
@@ -233,6 +243,8 @@ fn what_could_never_work_is_refused() {
     let message = "interval(Duration::ZERO) would tick without end at one instant; give a longer \
                    period";
     assert_panics(message, || interval(Duration::ZERO));
+    let message = "interval_at(first, Duration::ZERO) would tick without end at one instant; give a longer period";
+    assert_panics(message, || interval_at(now(), Duration::ZERO));
     let message = "blocking_threads(0) would let no closure run; give at least 1";
     assert_panics(message, || Executor::builder().blocking_threads(0));
 }

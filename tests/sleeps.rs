@@ -4,19 +4,20 @@ mod common;
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn, ready};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use common::{Log, altered, ms, poll_once, recorded, secs, sentences, virtual_executor};
+use common::{Log, altered, ms, no_hang, poll_once, recorded, secs, sentences, virtual_executor};
 use waker_fn::waker_fn;
 use watchglass::time::Elapsed;
 use watchglass::trace::{Event, State, WaitsOn};
 use watchglass::{
-    Executor, Stalled, block_on, interval, join, now, sleep, sleep_until, spawn, timeout, yield_now,
+    Executor, Stalled, block_on, interval, interval_at, join, now, sleep, sleep_until, spawn,
+    timeout, timeout_at, yield_now,
 };
 
 /// How long `future` takes on the virtual clock.
@@ -333,6 +334,24 @@ fn a_timeout_that_is_over_and_is_kept_waits_for_nothing() {
 }
 
 #[test]
+fn a_timeout_that_is_over_keeps_nobody_s_waker_also_if_its_limit_never_comes() {
+    no_hang(|| {
+        let stalled = Executor::new().try_block_on(async {
+            let mut kept = pin!(timeout(Duration::MAX, yield_now()));
+            poll_fn(|cx| {
+                let own = cx.waker().clone();
+                let wraps = waker_fn(move || own.wake_by_ref());
+                kept.as_mut().poll(&mut Context::from_waker(&wraps))
+            })
+            .await
+            .unwrap();
+            pending::<()>().await
+        });
+        assert!(stalled.is_err());
+    });
+}
+
+#[test]
 fn what_a_timeout_cuts_off_is_dropped_at_once() {
     virtual_executor().block_on(async {
         let log = Log::new();
@@ -372,6 +391,42 @@ fn an_interval_ticks_at_once_and_leaves_out_what_was_missed() {
                 (70, 70)
             ]
         );
+    });
+}
+
+#[test]
+fn an_interval_may_begin_at_any_time_and_anew() {
+    virtual_executor().block_on(async {
+        let start = now();
+        let since_start = |tick: Instant| (tick - start).as_secs();
+        sleep(secs(10)).await;
+        let mut ticks = interval_at(start + secs(3), secs(4));
+        let late = [ticks.tick().await, ticks.tick().await, ticks.tick().await];
+        assert_eq!(late.map(since_start), [3, 11, 15]);
+        ticks.reset();
+        assert_eq!(since_start(ticks.tick().await), 19);
+        let mut fresh = interval(secs(5));
+        fresh.reset();
+        assert_eq!(since_start(fresh.tick().await), 24);
+        // Also behind the back of who waits for it.
+        let ticks = RefCell::new(interval_at(now() + secs(1), secs(10)));
+        let reset = async {
+            yield_now().await;
+            ticks.borrow_mut().reset();
+        };
+        let tick = poll_fn(|cx| Pin::new(&mut ticks.borrow_mut().tick()).poll(cx));
+        assert_eq!(since_start(join(tick, reset).await.0), 34);
+    });
+}
+
+#[test]
+fn a_timeout_until_a_time_that_has_passed_polls_its_future_all_the_same() {
+    virtual_executor().block_on(async {
+        let past = now();
+        sleep(secs(1)).await;
+        assert_eq!(timeout_at(past, ready(5)).await, Ok(5));
+        assert!(timeout_at(past, sleep(secs(1))).await.is_err());
+        assert_eq!(now(), past + secs(1));
     });
 }
 

@@ -719,6 +719,30 @@ fn what_a_program_has_chosen_itself_is_not_overridden() {
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]
+fn a_program_whose_first_executor_is_dropped_last() {
+    let first = Executor::new();
+    first.block_on(async {});
+    watchglass::block_on(async {});
+}
+
+#[test]
+fn where_there_are_several_executors_each_story_says_whose_it_is() {
+    let output = run_here("a_program_whose_first_executor_is_dropped_last", "story");
+    let story = printed(&output);
+    let heads = story
+        .lines()
+        .filter(|line| line.ends_with("of this program"));
+    let heads: Vec<&str> = heads.collect();
+    assert_eq!(
+        heads,
+        ["executor 2 of this program", "executor 1 of this program"],
+        "{story}"
+    );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
 fn a_program_that_holds_the_thread_for_a_little() {
     watchglass::block_on(async { thread::sleep(Duration::from_millis(20)) });
 }

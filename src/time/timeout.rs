@@ -116,7 +116,7 @@ impl<F: Future> Future for Timeout<F> {
             Shared::back_to(said_before);
             *this.is_over = true;
             // Whoever keeps it waits for nothing any more.
-            if this.sleep.is_armed() {
+            if this.sleep.has_waiter() {
                 *this.sleep = Sleep::never();
             }
         }

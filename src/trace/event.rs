@@ -103,7 +103,7 @@ pub enum Event {
         on: WaitsOn,
     },
     /// The handle of an unfinished task was dropped, and neither was the task aborted nor is its executor being
-    /// dropped: it goes on alone.
+    /// dropped: it goes on alone, unless it can never go on.
     Detached {
         /// The task of which nobody has the handle any more.
         task: TaskId,

@@ -26,8 +26,8 @@
 //!
 //! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard
 //! output. An executor after the first writes to files of its own: `run-2.html`, and so on. A value
-//! that is none of these is refused with a panic when an executor is made. What is written to standard output by an
-//! executor after the first begins with "executor 2 of this program". A file that cannot be written
+//! that is none of these is refused with a panic when an executor is made. What is written to standard output, where
+//! there has been more than one executor, begins with "executor 2 of this program". A file that cannot be written
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
 //! says where. Of a program that hangs or is killed all of this is lost, but for `live`. That a task spins is told on
 //! standard error at once, for such a program may never end. After two million events nothing more is kept,

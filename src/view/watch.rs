@@ -226,11 +226,11 @@ impl Watch {
         }
     }
 
-    /// The views of the first executor need no word: most programs have no other.
+    /// Where there is only one so far, as in most programs, that needs no word.
     fn say_whose(&self) -> io::Result<()> {
-        match self.run {
+        match RUNS.load(Ordering::Relaxed) {
             1 => Ok(()),
-            run => writeln!(Past, "executor {run} of this program"),
+            _ => writeln!(Past, "executor {} of this program", self.run),
         }
     }
 
