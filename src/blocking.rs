@@ -131,12 +131,12 @@ where
     held.target.set_task(id);
     let waker = held.target.clone();
     shared.give_waker(id, held);
-    shared.home.blocking_job_starts();
+    shared.home.blocking_call_starts();
     let submitted = shared.pool.submit({
         let (call, waker, home) = (call.clone(), waker.clone(), shared.home.clone());
         let queued_at = Instant::now();
         // Whatever becomes of the closure, also if it is dropped unrun, the count goes down.
-        let ended = OnDrop(move || home.blocking_job_ended());
+        let ended = OnDrop(move || home.blocking_call_ended());
         Box::new(move || {
             call.run(closure, queued_at);
             waker.wake();

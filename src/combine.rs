@@ -182,8 +182,8 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 ///
 /// # Panics
 ///
-/// The future panics if it is polled again after it has given its output. If the drop of the loser panics, that panic goes on, and the
-/// output is dropped.
+/// The future panics if it is polled again after it has given its output. If the drop of the loser panics, that panic
+/// goes on, and the output is dropped.
 #[doc(alias = "select")]
 #[doc(alias = "wait")]
 pub fn race<A, B>(a: A, b: B) -> Race<A, B>

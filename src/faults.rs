@@ -121,7 +121,7 @@ fn where_no_thread_can_be_started_a_blocking_call_panics_in_its_handle_alone() {
         // Nothing counts as being out: time goes on.
         sleep(Duration::from_secs(1)).await;
     });
-    assert_eq!(shared.home.blocking_jobs(), 0);
+    assert_eq!(shared.home.blocking_calls(), 0);
 }
 
 #[test]

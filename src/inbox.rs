@@ -29,7 +29,7 @@
 //! `tests/interleavings/` can run it, as it is, through every order in which its threads' steps can
 //! happen, and checks that each step and each fence is needed. Four orderings it finds nothing against, and
 //! they are kept by argument alone: those of `parked`, the `Acquire` with which `sent` is raised, and the
-//! `Release` with which `blocking_jobs` is counted down.
+//! `Release` with which `blocking_calls` is counted down.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
@@ -49,7 +49,7 @@ pub(crate) struct Home {
     thread: Thread,
     parked: AtomicBool,
     /// How many closures are out on the thread pool.
-    blocking_jobs: AtomicUsize,
+    blocking_calls: AtomicUsize,
     /// The executor's thread, if the executor is observed: then each letter notes whether it was sent from there.
     observed_on: Option<ThreadId>,
 }
@@ -77,7 +77,7 @@ impl Home {
             mail: AtomicBool::new(false),
             thread: thread::current(),
             parked: AtomicBool::new(false),
-            blocking_jobs: AtomicUsize::new(0),
+            blocking_calls: AtomicUsize::new(0),
             observed_on,
         };
         (Arc::new(home), Inbox { letters })
@@ -110,18 +110,18 @@ impl Home {
         self.has_mail() && self.mail.swap(false, Ordering::AcqRel)
     }
 
-    pub(crate) fn blocking_jobs(&self) -> usize {
-        self.blocking_jobs.load(Ordering::Acquire)
+    pub(crate) fn blocking_calls(&self) -> usize {
+        self.blocking_calls.load(Ordering::Acquire)
     }
 
-    pub(crate) fn blocking_job_starts(&self) {
-        self.blocking_jobs.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn blocking_call_starts(&self) {
+        self.blocking_calls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Said by the pool's thread, after it has woken the task. Whoever sees the count at zero and
     /// looks at the inbox afterwards sees that wake too.
-    pub(crate) fn blocking_job_ended(&self) {
-        self.blocking_jobs.fetch_sub(1, Ordering::Release);
+    pub(crate) fn blocking_call_ended(&self) {
+        self.blocking_calls.fetch_sub(1, Ordering::Release);
         self.unpark();
     }
 }
@@ -149,7 +149,7 @@ impl Inbox {
     /// place where the executor's thread ever parks.
     ///
     /// `ready` is asked once more after the thread has said that it is parked, for what is not in
-    /// the inbox: whether a blocking job has ended, a waker that is watched is gone, or an observer
+    /// the inbox: whether a blocking call has ended, a waker that is watched is gone, or an observer
     /// has given the executor something to do.
     pub(crate) fn park(
         &self,

@@ -98,7 +98,8 @@ impl<T: 'static> JoinSet<T> {
     /// Spawns a future on the executor that runs on this thread, into the set.
     ///
     /// To abort one task while [`join_next`](JoinSet::join_next) is awaited, which borrows the set, keep an
-    /// [`AbortHandle`](crate::AbortHandle) of it: `let task = spawn(f); let stop = task.abort_handle(); set.insert(task);`
+    /// [`AbortHandle`](crate::AbortHandle) of it: `let task = spawn(f); let stop = task.abort_handle();
+    /// set.insert(task);`
     ///
     /// # Panics
     ///
@@ -176,8 +177,8 @@ impl<T: 'static> JoinSet<T> {
     /// Waits for the next task to end and gives its outcome; `None` if the set is empty. Outcomes
     /// come in the order in which the tasks ended.
     ///
-    /// If the future is dropped before it is done, no outcome is lost, but nobody is woken on its behalf any more. So do
-    /// not make a new one at each `poll` of your own future: use [`poll_join_next`](JoinSet::poll_join_next).
+    /// If the future is dropped before it is done, no outcome is lost, but nobody is woken on its behalf any more. So
+    /// do not make a new one at each `poll` of your own future: use [`poll_join_next`](JoinSet::poll_join_next).
     ///
     /// # Panics
     ///
@@ -447,6 +448,8 @@ impl<T: 'static> Extend<JoinHandle<T>> for JoinSet<T> {
     }
 }
 
+/// A set of these tasks: each handle is taken in as by [`insert`](JoinSet::insert).
+///
 /// ```
 /// use watchglass::{JoinSet, block_on, spawn_named};
 ///

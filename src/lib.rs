@@ -128,9 +128,9 @@
 //! An executor polls on one thread, so neither futures nor their outputs need to be `Send`, and a
 //! task that computes for long keeps all others waiting. And what waits for this executor is not `Send`: a sleep, a
 //! timeout, an interval, a handle, a set, and each async block that awaits one. So box it with `Box::pin`, or
-//! with `boxed_local` and not `boxed` of the crate futures, and write `#[async_trait(?Send)]`. Wakers are `Send` and `Sync`: any thread may
-//! wake a task. Nothing is global, but what `WATCHGLASS` asks for: each thread may have its executor, or several one
-//! after another.
+//! with `boxed_local` and not `boxed` of the crate futures, and write `#[async_trait(?Send)]`. Wakers are `Send` and
+//! `Sync`: any thread may wake a task. Nothing is global, but what `WATCHGLASS` asks for: each thread may have its
+//! executor, or several one after another.
 //!
 //! [guard.rs]: ../src/watchglass/guard.rs.html
 //! [name.rs]: ../src/watchglass/name.rs.html

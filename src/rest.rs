@@ -28,7 +28,7 @@ impl Shared {
     pub(crate) fn rest(&self, main: &mut MainTask<'_>, closed_world: bool) -> Option<Stalled> {
         // Counted before anything is decided. Counted at the park, a closure that ended in between
         // would end nobody's wait, although time may move now or the verdict is certain.
-        let jobs = self.home.blocking_jobs();
+        let jobs = self.home.blocking_calls();
         if self.advance_clock().is_some() {
             return None;
         }
@@ -42,7 +42,7 @@ impl Shared {
     /// Virtual time jumps to the next deadline. It must not while a closure is out on a thread or
     /// a wake is on its way, for whatever comes of these comes before the deadline.
     pub(crate) fn advance_clock(&self) -> Option<Duration> {
-        if !self.clock.is_virtual() || self.home.blocking_jobs() > 0 || !self.inbox.is_empty() {
+        if !self.clock.is_virtual() || self.home.blocking_calls() > 0 || !self.inbox.is_empty() {
             return None;
         }
         let to_ns = self.wheel.borrow().next_wake()?;
@@ -94,7 +94,7 @@ impl Shared {
         let meddled = || self.queue.len() > 0 || next_wake().is_some_and(is_earlier);
         let is_gone = || watched.as_ref().is_some_and(Watched::is_gone);
         let ended = self.inbox.park(&self.home, timeout, || {
-            self.home.blocking_jobs() != jobs || nobody_is_left || is_gone() || meddled()
+            self.home.blocking_calls() != jobs || nobody_is_left || is_gone() || meddled()
         });
         self.spin.note_park(&self.home, waits_since, ended);
         if let Some(watched) = watched {

@@ -82,7 +82,7 @@ pub(crate) fn verdict(
     main: &mut MainTask<'_>,
     closed_world: bool,
 ) -> Option<Stalled> {
-    if shared.home.blocking_jobs() > 0 || !shared.inbox.is_empty() {
+    if shared.home.blocking_calls() > 0 || !shared.inbox.is_empty() {
         return None;
     }
     debug_assert_eq!(shared.queue.len(), 0, "nobody is ready");

@@ -1,8 +1,8 @@
 //! Who is told that a timer has fired, or that a task has ended: a task, a future of a `join_all` inside a task, or
 //! somebody else's waker.
 //!
-//! Whoever reads this for the first time may stop at [`WokenChildren`], and come back with `join_all.rs`: the rest is only
-//! for that.
+//! Whoever reads this for the first time may stop at [`WokenChildren`], and come back with `join_all.rs`: the rest is
+//! only for that.
 //!
 //! What threads share here is [`WokenChildren`], in which a `join_all` finds which of its futures were woken.
 //! `tests/interleavings/` runs it, as it is, through every order in which their steps can happen.

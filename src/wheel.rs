@@ -69,8 +69,8 @@ const RETIRED: u32 = u32::MAX;
 /// Values ordered by deadline.
 ///
 /// Arming, moving and cancelling take constant time, unless arming has to grow the memory or to look for the lowest
-/// free place (`free.rs`). One `pop` may place a whole slot anew, but an entry is moved at most eleven times in its life.
-/// The memory is that of the most entries held at once, and is kept until the wheel is dropped.
+/// free place (`free.rs`). One `pop` may place a whole slot anew, but an entry is moved at most eleven times in its
+/// life. The memory is that of the most entries held at once, and is kept until the wheel is dropped.
 pub(crate) struct Wheel<T> {
     /// Every entry with a deadline up to here is in `due`, every other is in a slot.
     elapsed: u64,

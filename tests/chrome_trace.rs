@@ -436,7 +436,50 @@ fn who_was_woken_during_its_own_poll_or_has_lost_its_timer_does_not_wait_for_it(
         "{waits:?}"
     );
     let timeline = recording.timeline();
-    assert!(timeline.contains("nobody has its waker"), "{timeline}");
+    assert!(
+        timeline.contains("= sleep until 5.000 s =============-"),
+        "{timeline}"
+    );
+}
+
+#[test]
+fn who_has_no_waker_waits_for_nothing_and_who_has_left_a_timer_for_that() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        drop(spawn_named("forgets", pending::<()>()));
+        let mut nap = Box::pin(sleep(secs(2)));
+        let mut polls = 0;
+        let keeps = poll_fn(move |cx| {
+            polls += 1;
+            // The timer of the first poll ends the wait of the second.
+            if polls == 2 {
+                return Poll::Pending;
+            }
+            cx.waker().wake_by_ref();
+            nap.as_mut().poll(cx)
+        });
+        let keeps = spawn_named("keeps", keeps);
+        keeps.await.unwrap();
+    });
+    let events = events(&recording);
+    let slices = slices(&events);
+    let names: HashSet<&str> = slices
+        .values()
+        .flatten()
+        .map(|slice| &slice.name[..])
+        .collect();
+    assert!(
+        names.contains("waits, and nobody has its waker"),
+        "{names:?}"
+    );
+    assert!(
+        names.contains("waits for what it has waited for before"),
+        "{names:?}"
+    );
+    assert!(
+        !names.iter().any(|name| name.contains("not watchglass's")),
+        "{names:?}"
+    );
 }
 
 #[test]

@@ -509,6 +509,16 @@ fn what_overlapped_is_counted_without_limits_that_nobody_needed() {
         "3.000 s of sleep in 2.000 s: 1.000 s overlapped",
         "it slept until its reset, too"
     );
+    let reset_and_dropped = async {
+        let mut slept = Box::pin(sleep(secs(9)));
+        assert!(poll_once(slept.as_mut()).await.is_pending());
+        sleep(secs(1)).await;
+        slept.reset(now() + secs(1));
+    };
+    assert_eq!(
+        sums(reset_and_dropped),
+        "1.000 s of sleep in 1.000 s: 0.000 s overlapped (without what was given up)"
+    );
     assert_eq!(sums(async {}), "");
 }
 

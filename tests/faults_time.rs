@@ -243,7 +243,7 @@ fn a_sleep_reset_to_never_never_wakes() {
 }
 
 #[test]
-fn more_blocking_jobs_than_threads_all_run_and_no_more_at_once_than_allowed() {
+fn more_blocking_calls_than_threads_all_run_and_no_more_at_once_than_allowed() {
     static NOW: AtomicUsize = AtomicUsize::new(0);
     static MOST: AtomicUsize = AtomicUsize::new(0);
     no_hang(|| {

@@ -122,7 +122,7 @@ fn a_million_sleeps_end_at_one_instant() {
 
 #[test]
 #[ignore = "a load: run by scripts/load"]
-fn a_hundred_thousand_blocking_jobs() {
+fn a_hundred_thousand_blocking_calls() {
     measured("100,000 closures on threads", 512, || {
         Executor::new().block_on(async {
             let jobs = (0..100_000).map(|n| spawn_blocking(move || n));

@@ -269,7 +269,10 @@ fn who_has_lost_its_sleep_to_another_is_not_drawn_asleep() {
     });
     let [first, second] = ["first", "second"].map(|name| rows(&timeline, name));
     assert!(first[0].contains("= sleep until 4.000 s ="), "{timeline}");
-    assert!(first[0].contains("- nobody has its waker -"), "{timeline}");
+    assert!(
+        first[0].contains("- what it has waited for before -"),
+        "{timeline}"
+    );
     assert!(second[0].contains("= sleep until 4.000 s ="), "{timeline}");
 }
 

@@ -108,8 +108,8 @@ pub enum Event {
         /// The task of which nobody has the handle any more.
         task: TaskId,
     },
-    /// The future's `poll` returned. A panic ends a poll too, with [`Panicked`](Event::Panicked): that took from the time
-    /// of its [`PollStarted`](Event::PollStarted) to the time of that.
+    /// The future's `poll` returned. A panic ends a poll too, with [`Panicked`](Event::Panicked): that took from the
+    /// time of its [`PollStarted`](Event::PollStarted) to the time of that.
     PollEnded {
         /// The task that ran.
         task: TaskId,
@@ -253,8 +253,8 @@ pub enum Event {
         /// that of the first. Empty if none do.
         cycle: Vec<TaskId>,
     },
-    /// A poll held the thread for long, and everyone else with it; or the drop of a task that was aborted did. Told when
-    /// it has ended: after a panic, when that was told. See [`Builder::long_poll`](crate::Builder::long_poll).
+    /// A poll held the thread for long, and everyone else with it; or the drop of a task that was aborted did. Told
+    /// when it has ended: after a panic, when that was told. See [`Builder::long_poll`](crate::Builder::long_poll).
     LongPoll(Box<LongPoll>),
     /// A task has been polled a thousand times in a row, or two thousand, and so on, each time only because
     /// it woke itself. It may be waiting for something by asking again and again, and then the thread never

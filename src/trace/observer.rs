@@ -17,8 +17,9 @@ use crate::guard::contain;
 /// ```
 ///
 /// (The type of the argument is to be written: without it, the compiler says that an implementation of `FnOnce` "is not
-/// general enough", for it takes the closure for one that accepts a single lifetime.) A closure is an `Fn`: what it changes is in a `Cell` or a `RefCell`. Two observers in a
-/// tuple are one, and so are an `Option` of one, and an `Rc` of one, for whoever wants to look at it afterwards:
+/// general enough", for it takes the closure for one that accepts a single lifetime.) A closure is an `Fn`: what it
+/// changes is in a `Cell` or a `RefCell`. Two observers in a tuple are one, and so are an `Option` of one, and an
+/// `Rc` of one, for whoever wants to look at it afterwards:
 ///
 /// ```
 /// use std::cell::RefCell;

@@ -137,6 +137,15 @@ impl Trace<'_> {
                     self.waits(*task, now);
                 }
             }
+            Event::ForgottenWaker { task } => {
+                if let Some((_, on)) = self
+                    .tasks
+                    .get_mut(task)
+                    .and_then(|track| track.waits.as_mut())
+                {
+                    "waits, and nobody has its waker".clone_into(on);
+                }
+            }
             // To drop it holds the thread like a poll.
             Event::Dropping { task } => {
                 self.stops_waiting(*task, now);
@@ -236,7 +245,7 @@ impl Trace<'_> {
         if state.queued {
             return;
         }
-        let on = format!("waits for {}", self.narrator.waits(state));
+        let on = format!("waits{}", self.narrator.waiting(state));
         if let Some(track) = self.tasks.get_mut(&task) {
             track.waits = Some((now, on));
         }

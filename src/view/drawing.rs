@@ -457,9 +457,6 @@ fn waits(narrator: &Narrator<'_>, task: TaskId) -> (Waiting, String) {
         true => Waiting::Timer,
         false => Waiting::Other,
     };
-    if waits.is_empty() && task.wakers == Some(0) {
-        return (kind, "nobody has its waker".to_owned());
-    }
     let text = narrator.waits(task);
     // In a bar there is little room.
     let text = text.replace("its timer for the tick", "tick");

@@ -38,11 +38,11 @@
 //! at each event and every 10 ms, by a thread of its own, and when the thread that made the executor ends. A line
 //! that another thread prints is told with the time of the next event, and as the running task's. Lost is what
 //! is printed in the last 10 ms before an abort, or before `main` ends while an executor lives on another thread. At
-//! `process::exit` what was printed arrives, and the views are lost. A child process that is started meanwhile has that file too: what it prints
-//! arrives for as long as this process lives, but not what `exec` makes of this process. Who opens `/dev/stdout`
-//! by its name opens that file, and may cut off what has not been passed on. Standard output is locked for a
-//! moment when the executor is made and when it is dropped: a thread that holds that lock and waits for the
-//! executor makes both wait for ever.
+//! `process::exit` what was printed arrives, and the views are lost. A child process that is started meanwhile has
+//! that file too: what it prints arrives for as long as this process lives, but not what `exec` makes of this
+//! process. Who opens `/dev/stdout` by its name opens that file, and may cut off what has not been passed on.
+//! Standard output is locked for a moment when the executor is made and when it is dropped: a thread that holds that
+//! lock and waits for the executor makes both wait for ever.
 //!
 //! # In a program
 //!
@@ -192,12 +192,13 @@ impl Recording {
     /// The events as JSON: `{"watchglass": 1, "records": [..]}`, one object a line.
     ///
     /// Each has `seq`, `time_ns`, `event` (the name of the [`Event`](crate::trace::Event)), `says` (the story's
-    /// sentence) and the event's fields under their own names; the name of a `Duration` has `_ns` added to it, and it is
-    /// in nanoseconds. Tasks, timers and places in the source are texts: `"#3"`, `"timer 0"`, `"file:line:column"`. Of
-    /// an enum without fields the text is the variant's name; a [`Cause`](crate::trace::Cause) and a
-    /// [`WaitsOn`](crate::trace::WaitsOn) are objects, such as `{"kind": "Timer", "timer": "timer 0"}`; a
-    /// [`Place`](crate::trace::Place) is `"due"` or `{"level": 3, "slot": 4}`; `None` is `null`. The fields of a
-    /// [`LongPoll`](crate::trace::LongPoll) are those of its event. Pass over events that you do not know.
+    /// sentence) and the event's fields under their own names; the name of a `Duration` has `_ns` added to it, and it
+    /// is in nanoseconds. Tasks, timers and places in the source are texts: `"#3"`, `"timer 0"`,
+    /// `"file:line:column"`. Of an enum without fields the text is the variant's name; a
+    /// [`Cause`](crate::trace::Cause) and a [`WaitsOn`](crate::trace::WaitsOn) are objects, such as `{"kind":
+    /// "Timer", "timer": "timer 0"}`; a [`Place`](crate::trace::Place) is `"due"` or `{"level": 3, "slot": 4}`;
+    /// `None` is `null`. The fields of a [`LongPoll`](crate::trace::LongPoll) are those of its event. Pass over
+    /// events that you do not know.
     ///
     /// ```
     /// # use watchglass::{Executor, trace::Recording};

@@ -3,7 +3,7 @@
 //! A record's own `Display` knows nothing but the record. The narrator folds the records as it goes,
 //! so it knows which poll of a task it is, what its timer was asked for, and who runs meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::Location;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(crate) struct Narrator<'a> {
     ready: Option<TaskId>,
     /// The task that was last dropped with its executor.
     dropping: Option<TaskId>,
+    /// Those whose last poll has left nobody their waker.
+    forgotten: HashSet<TaskId>,
 }
 
 /// A timer that is in the wheel no more.
@@ -48,6 +50,7 @@ impl<'a> Narrator<'a> {
             ended: None,
             ready: None,
             dropping: None,
+            forgotten: HashSet::new(),
         }
     }
 
@@ -83,7 +86,9 @@ impl<'a> Narrator<'a> {
             Event::Dropping { task } => self.dropping = Some(task),
             Event::PollStarted { task, why } => {
                 self.dropping = (why == Cause::Aborted).then_some(task);
+                self.forgotten.remove(&task);
             }
+            Event::ForgottenWaker { task } => drop(self.forgotten.insert(task)),
             _ => {}
         }
         self.ready = match record.event {
@@ -408,16 +413,13 @@ impl<'a> Narrator<'a> {
         let goes_on = |wait: &&Wait| self.goes_on(wait.on);
         let waits: Vec<&Wait> = task.waits.iter().filter(goes_on).collect();
         match waits.as_slice() {
-            [] if task.wakers == Some(0) => {
-                format!("{name}, {began}, waits, and nobody has its waker")
-            }
             // Of several each has its place.
             [.., wait] => {
                 let at = At(wait.at).to_string();
                 let at = if waits.len() == 1 { at } else { String::new() };
                 format!("{name}, {began}, waits for {}{at}", self.waits(task))
             }
-            [] => format!("{name}, {began}, waits for {}", self.waits(task)),
+            [] => format!("{name}, {began}, waits{}", self.waiting(task)),
         }
     }
 
@@ -459,6 +461,14 @@ impl<'a> Narrator<'a> {
         }
     }
 
+    /// What a task does that waits, in words that fit after "waits".
+    pub(crate) fn waiting(&self, task: &TaskState) -> String {
+        match self.forgotten.contains(&task.id) && self.waits_on(task).is_empty() {
+            true => ", and nobody has its waker".to_owned(),
+            false => format!(" for {}", self.waits(task)),
+        }
+    }
+
     /// All that a task waits for after its last poll, in words that fit after "waits for".
     ///
     /// Some of a join's futures may not have been polled again: so a join of many says how many
@@ -470,7 +480,12 @@ impl<'a> Narrator<'a> {
             waits => {
                 // What has a time limit is waited for, too.
                 let is_untold = waits.iter().all(|&on| self.is_limit(on));
-                let untold = is_untold.then(|| "something that is not watchglass's".to_owned());
+                // Where nobody outside has its waker, it has left its id with a timer or a task in an earlier poll.
+                let untold = match task.wakers {
+                    Some(0) if waits.is_empty() => "what it has waited for before",
+                    _ => "something that is not watchglass's",
+                };
+                let untold = is_untold.then(|| untold.to_owned());
                 let waits = waits.iter().map(|&on| self.waited_for(on));
                 let waits = untold.into_iter().chain(waits);
                 waits.collect::<Vec<String>>().join(" and ")
@@ -486,6 +501,11 @@ impl<'a> Narrator<'a> {
         let armed = self.state.timer(timer).map(|timer| timer.kind);
         let kind = armed.or(self.fired(timer).map(|fired| fired.kind));
         kind == Some(TimerKind::Timeout)
+    }
+
+    /// The last of these, with its place.
+    pub(crate) fn last_wait<'t>(&self, task: &'t TaskState) -> Option<&'t Wait> {
+        task.waits.iter().rev().find(|wait| self.goes_on(wait.on))
     }
 
     /// What a task waits for after its last poll, as far as it is watchglass's.

@@ -43,8 +43,12 @@ pub(crate) fn walk(
         at: 0,
     };
     writeln!(output, "{HELP}")?;
-    for Finding { step, says } in findings::of(records, &walk.names, FINDINGS_LISTED) {
+    let found = walk.found();
+    for Finding { step, says } in found.iter().take(FINDINGS_LISTED) {
         writeln!(output, "found at step {step}: {says}")?;
+    }
+    if let Some(more @ 1..) = found.len().checked_sub(FINDINGS_LISTED) {
+        writeln!(output, "and {more} more: f leads to each")?;
     }
     walk.show(&mut output)?;
     loop {
@@ -293,15 +297,14 @@ impl Walk<'_> {
             (Stage::Waiting, _) if task.kind == TaskKind::Blocking && !task.queued => {
                 "waiting until it has run on another thread".to_owned()
             }
-            (Stage::Waiting, None) if task.wakers == Some(0) && !task.queued => {
-                "waiting, and nobody has its waker".to_owned()
-            }
-            (Stage::Waiting, last) => {
+            (Stage::Waiting, last) if task.queued => {
                 let at = last.map_or(String::new(), |wait| self.place(wait));
-                match task.queued {
-                    true => format!("woken{queued}{at}"),
-                    false => format!("waiting for {}{at}", narrator.waits(task)),
-                }
+                format!("woken{queued}{at}")
+            }
+            (Stage::Waiting, _) => {
+                let at = narrator.last_wait(task);
+                let at = at.map_or(String::new(), |wait| self.place(wait));
+                format!("waiting{}{at}", narrator.waiting(task))
             }
             (stage, _) => format!("{stage}{queued}"),
         }

@@ -21,20 +21,35 @@ pub(crate) struct Sums {
     timers: usize,
     timers_cancelled: usize,
     closures: usize,
-    /// Since when each sleep has had its deadline.
-    asleep: HashMap<TimerId, Duration>,
+    asleep: HashMap<TimerId, Sleep>,
     /// When each closure was handed to the pool.
     out: HashMap<TaskId, Duration>,
     /// From when until when each sleep and each closure went on that came to its end. A time limit is no sleep,
     /// and neither is the time after a deadline.
     waits: Vec<(Duration, Duration)>,
-    /// Whether a sleep was dropped before its end.
+    /// Whether a sleep or a closure was dropped before its end.
     any_given_up: bool,
     first: Option<Duration>,
     last: Duration,
     longest_poll: Option<(TaskId, Duration, Duration)>,
     /// Whose poll goes on, or whose drop after an abort, and since when.
     polling: Option<(TaskId, Duration)>,
+}
+
+/// A sleep that goes on.
+struct Sleep {
+    /// When it went on until it was reset.
+    before: Vec<(Duration, Duration)>,
+    /// Since when it has had this deadline.
+    since: Duration,
+    deadline: Duration,
+}
+
+impl Sleep {
+    /// After its deadline nobody sleeps.
+    fn until(&self, now: Duration) -> (Duration, Duration) {
+        (self.since, self.deadline.min(now).max(self.since))
+    }
 }
 
 impl Sums {
@@ -67,28 +82,42 @@ impl Sums {
                 self.polling = None;
                 self.held(*task, *took, record.time);
             }
-            Event::TimerArmed { timer, kind, .. } => {
+            Event::TimerArmed {
+                timer,
+                kind,
+                deadline,
+                ..
+            } => {
                 self.timers += 1;
                 if *kind != TimerKind::Timeout {
-                    self.asleep.insert(*timer, record.time);
+                    let (since, deadline) = (record.time, *deadline);
+                    let before = Vec::new();
+                    self.asleep.insert(
+                        *timer,
+                        Sleep {
+                            before,
+                            since,
+                            deadline,
+                        },
+                    );
                 }
             }
-            Event::TimerReset { timer, .. } => {
-                // Until now it slept, if to another end.
-                if let Some(since) = self.asleep.get_mut(timer) {
-                    self.waits.push((*since, record.time));
-                    *since = record.time;
+            Event::TimerReset {
+                timer, deadline, ..
+            } => {
+                if let Some(sleep) = self.asleep.get_mut(timer) {
+                    sleep.before.push(sleep.until(record.time));
+                    (sleep.since, sleep.deadline) = (record.time, *deadline);
                 }
             }
             Event::TimerCancelled { timer } => {
                 self.timers_cancelled += 1;
                 self.any_given_up |= self.asleep.remove(timer).is_some();
             }
-            Event::TimerFired {
-                timer, deadline, ..
-            } => {
-                if let Some(since) = self.asleep.remove(timer) {
-                    self.waits.push((since, since.max(*deadline)));
+            Event::TimerFired { timer, now, .. } => {
+                if let Some(mut sleep) = self.asleep.remove(timer) {
+                    self.waits.append(&mut sleep.before);
+                    self.waits.push(sleep.until(*now));
                 }
             }
             Event::BlockingStarted { task } => {

@@ -112,14 +112,14 @@ const INBOX_FAULTS: [Fault; 15] = [
     ),
     (
         "count_of_jobs_acquires_nothing",
-        "self.blocking_jobs.load(Ordering::Acquire)",
-        "self.blocking_jobs.load(Ordering::Relaxed)",
+        "self.blocking_calls.load(Ordering::Acquire)",
+        "self.blocking_calls.load(Ordering::Relaxed)",
     ),
     (
         "nobody_unparked_when_a_job_ends",
-        "self.blocking_jobs.fetch_sub(1, Ordering::Release);
+        "self.blocking_calls.fetch_sub(1, Ordering::Release);
         self.unpark();",
-        "self.blocking_jobs.fetch_sub(1, Ordering::Release);",
+        "self.blocking_calls.fetch_sub(1, Ordering::Release);",
     ),
     (
         "nobody_unparked_when_the_last_waker_goes",

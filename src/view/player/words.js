@@ -102,7 +102,8 @@ function waits(task) {
   const all = waitsOf(task);
   const last = all[all.length - 1];
   if (!last && task.kind === "Blocking") return waitsFor({ kind: "Blocking" });
-  if (!last) return "something that is not watchglass's";
+  // Where nobody outside has its waker, it has left its id with a timer or a task in an earlier poll.
+  if (!last) return task.wakers === 0 ? "what it has waited for before" : "something that is not watchglass's";
   if (last.on.kind === "Children") return waitsFor(last.on);
   // What has a time limit is waited for, too.
   const untold = all.every((wait) => state.kinds.get(wait.on.timer) === "Timeout");

@@ -108,21 +108,21 @@ macro_rules! inbox_scenarios {
         /// Once no job is out and the inbox is empty, no wake is on its way.
         fn a_job_wakes_and_ends() {
             let (home, inbox, waker) = executor();
-            home.blocking_job_starts();
+            home.blocking_call_starts();
             let job = home.clone();
             super::spawn(move || {
                 waker.send();
-                job.blocking_job_ended();
+                job.blocking_call_ended();
             });
             loop {
                 if inbox.receive().is_some() {
                     return;
                 }
-                let jobs = home.blocking_jobs();
+                let jobs = home.blocking_calls();
                 if jobs == 0 {
                     assert!(!inbox.is_empty(), "a false verdict: a wake is on its way");
                 } else {
-                    inbox.park(&home, None, || home.blocking_jobs() != jobs);
+                    inbox.park(&home, None, || home.blocking_calls() != jobs);
                 }
             }
         }
@@ -130,15 +130,15 @@ macro_rules! inbox_scenarios {
         /// A job that is dropped unrun wakes nobody, but the executor must not wait for it.
         fn a_job_ends_without_a_wake() {
             let (home, inbox, _) = executor();
-            home.blocking_job_starts();
+            home.blocking_call_starts();
             let job = home.clone();
-            super::spawn(move || job.blocking_job_ended());
+            super::spawn(move || job.blocking_call_ended());
             loop {
-                let jobs = home.blocking_jobs();
+                let jobs = home.blocking_calls();
                 if jobs == 0 {
                     return;
                 }
-                inbox.park(&home, None, || home.blocking_jobs() != jobs);
+                inbox.park(&home, None, || home.blocking_calls() != jobs);
             }
         }
 
