@@ -132,9 +132,10 @@ where
     let waker = held.target.clone();
     shared.give_waker(id, held);
     shared.home.blocking_call_starts();
+    // Before a thread is started for it, which takes some time.
+    let queued_at = Instant::now();
     let submitted = shared.pool.submit({
         let (call, waker, home) = (call.clone(), waker.clone(), shared.home.clone());
-        let queued_at = Instant::now();
         // Whatever becomes of the closure, also if it is dropped unrun, the count goes down.
         let ended = OnDrop(move || home.blocking_call_ended());
         Box::new(move || {
@@ -149,7 +150,8 @@ where
     match submitted {
         Ok(()) => {
             let tracer = shared.tracer();
-            tracer.emit(move || Event::BlockingStarted { task: id });
+            let started = move || Event::BlockingStarted { task: id };
+            tracer.emit_at(shared.clock.elapsed_at(Some(queued_at)), started);
             shared.queue.with_slot(id, |slot| slot.waits_at = Some(at));
             let (task, on) = (Some(id), WaitsOn::Blocking);
             tracer.emit(move || Event::Waits { task, on, at });

@@ -284,8 +284,9 @@ impl Sleep {
                     self.state = SleepState::Elapsed(deadline.expect("it lies in the past"));
                     return Poll::Ready(());
                 }
-                shared.waits(WaitsOn::Timer(timer_id(*key)), at);
+                // First whom it wakes from now on: it is that one who waits.
                 shared.set_timer_waiter(*key, cx.waker());
+                shared.waits(WaitsOn::Timer(timer_id(*key)), at);
             }
             SleepState::Never(_) => {
                 let shared = Shared::expect_current(name_of(kind), AWAIT_IT);

@@ -443,6 +443,43 @@ fn who_was_woken_during_its_own_poll_or_has_lost_its_timer_does_not_wait_for_it(
 }
 
 #[test]
+fn a_wake_of_who_has_ended_and_is_queued_is_no_arrow() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let lent = Rc::new(RefCell::new(None));
+        let left = lent.clone();
+        // It ends and is in the queue, for it has woken itself.
+        spawn(poll_fn(move |cx| {
+            cx.waker().wake_by_ref();
+            *left.borrow_mut() = Some(cx.waker().clone());
+            Poll::Ready(())
+        }));
+        let wakes = async move { Waker::wake(lent.take().unwrap()) };
+        spawn(wakes).await.unwrap();
+    });
+    assert_valid(&events(&recording));
+}
+
+#[test]
+fn a_closure_has_run_between_what_is_told_of_it() {
+    for _ in 0..50 {
+        let (executor, recording) = recorded(Executor::builder().blocking_threads(1));
+        executor.block_on(async { spawn_blocking(|| ()).await.unwrap() });
+        let mut started = None;
+        for record in recording.records() {
+            match record.event {
+                Event::BlockingStarted { .. } => started = Some(record.time),
+                Event::BlockingDone { queued, took, .. } => {
+                    assert!(started.unwrap() + queued + took <= record.time);
+                }
+                _ => {}
+            }
+        }
+        assert!(started.is_some());
+    }
+}
+
+#[test]
 fn who_has_no_waker_waits_for_nothing_and_who_has_left_a_timer_for_that() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     executor.block_on(async {

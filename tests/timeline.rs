@@ -8,7 +8,7 @@ use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
@@ -1063,6 +1063,64 @@ fn no_two_tasks_have_one_name() {
             "{timeline}"
         );
     }
+}
+
+#[test]
+fn no_two_tasks_have_one_name_also_where_a_longer_one_is_given() {
+    let (_, picture) = drawn(Executor::builder().virtual_time(), async {
+        join_all(["a", "a", "a #1", "a #1 #3"].map(|name| spawn_named(name, async {}))).await;
+    });
+    let names = picture.split("class=\"name\"").skip(1);
+    let mut names: Vec<&str> = names
+        .map(|rest| rest.split(['>', '<']).nth(1).unwrap())
+        .collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!((all, names.len()), (5, 5), "{names:?}");
+}
+
+#[test]
+fn of_many_sleeps_that_a_task_waits_for_some_are_named() {
+    let (_, picture) = drawn(Executor::builder().virtual_time(), async {
+        let mut naps: Vec<_> = (1..=30).map(|n| sleep(secs(n))).collect();
+        poll_fn(|cx| {
+            for nap in &mut naps {
+                let _ = Pin::new(nap).poll(cx);
+            }
+            match naps[0].is_elapsed() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    });
+    assert!(
+        picture.contains(" and sleep until 20.000 s and 10 more</title>"),
+        "{picture}"
+    );
+}
+
+#[test]
+fn who_polls_its_sleep_with_another_waker_still_waits_for_it() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let mut nap = sleep(secs(2));
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            if polls == 1 {
+                cx.waker().wake_by_ref();
+                return Pin::new(&mut nap).poll(cx);
+            }
+            let own = cx.waker().clone();
+            let wraps = waker_fn::waker_fn(move || own.wake_by_ref());
+            Pin::new(&mut nap).poll(&mut Context::from_waker(&wraps))
+        })
+        .await;
+    });
+    let story = recording.story();
+    assert!(!story.contains("not watchglass's"), "{story}");
 }
 
 #[test]

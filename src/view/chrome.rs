@@ -22,7 +22,7 @@ use super::findings::{is_finding, is_useless_wake};
 use super::names::Names;
 use super::narrator::Narrator;
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Record};
+use crate::trace::{Cause, Effect, Event, Record};
 
 /// All tracks are in one process.
 const PROCESS: u64 = 1;
@@ -120,9 +120,12 @@ impl Trace<'_> {
         }
         match event {
             Event::Spawned { task, .. } => self.spawned(*task, now),
-            Event::Woken { task, by, .. } => {
+            Event::Woken { task, by, effect } => {
                 self.stops_waiting(*task, now);
-                self.woken(*task, *by, now);
+                // One that has ended may be in the queue still, and is passed over there.
+                if *effect != Effect::Finished {
+                    self.woken(*task, *by, now);
+                }
             }
             Event::PollStarted { task, .. } => {
                 self.stops_waiting(*task, now);
@@ -222,7 +225,8 @@ impl Trace<'_> {
         let (Some((from, at)), true) = (from, is_queued) else {
             return;
         };
-        if self.wakes.contains_key(&task) {
+        // One that an observer has spawned has no track, and an arrow to it might have no end.
+        if self.wakes.contains_key(&task) || !self.tasks.contains_key(&task) {
             return;
         }
         self.arrows += 1;

@@ -45,22 +45,25 @@ impl Names {
             (task, label)
         };
         let mut labels: HashMap<TaskId, String> = spawned().map(label).collect();
-        // Somebody may have given a task the very label of another.
-        let mut times: HashMap<&String, usize> = HashMap::new();
-        labels
-            .values()
-            .for_each(|label| *times.entry(label).or_default() += 1);
-        let is_given = |(task, label): &(&TaskId, &String)| {
-            times[label] > 1 && !label.ends_with(&format!(" {task}"))
-        };
-        let given: Vec<TaskId> = labels
-            .iter()
-            .filter(is_given)
-            .map(|(&task, _)| task)
-            .collect();
-        for task in given {
-            let label = labels.get_mut(&task).expect("it is one of them");
-            *label += &format!(" {task}");
+        // Somebody may have given a task the very label of another, also the longer one that it then has.
+        loop {
+            let mut times: HashMap<&String, usize> = HashMap::new();
+            labels
+                .values()
+                .for_each(|label| *times.entry(label).or_default() += 1);
+            let is_given = |(_, label): &(&TaskId, &String)| times[label] > 1;
+            let given = labels.iter().filter(is_given);
+            // The one whose own id it ends with may keep it.
+            let is_longer =
+                |(task, label): &(&TaskId, &String)| !label.ends_with(&format!(" {task}"));
+            let given: Vec<TaskId> = given.filter(is_longer).map(|(&task, _)| task).collect();
+            if given.is_empty() {
+                break;
+            }
+            for task in given {
+                let label = labels.get_mut(&task).expect("it is one of them");
+                *label += &format!(" {task}");
+            }
         }
         Names {
             labels,

@@ -486,8 +486,10 @@ impl<'a> Narrator<'a> {
                     _ => "something that is not watchglass's",
                 };
                 let untold = is_untold.then(|| untold.to_owned());
-                let waits = waits.iter().map(|&on| self.waited_for(on));
-                let waits = untold.into_iter().chain(waits);
+                let (told, others) = named(waits);
+                let waits = told.iter().map(|&on| self.waited_for(on));
+                let others = (others > 0).then(|| format!("{others} more"));
+                let waits = untold.into_iter().chain(waits).chain(others);
                 waits.collect::<Vec<String>>().join(" and ")
             }
         }

@@ -162,7 +162,7 @@ impl Sums {
             return None;
         }
         let all = self.last.saturating_sub(self.first.unwrap_or_default());
-        let overlapped = waiting - covered(self.waits.clone());
+        let overlapped = waiting.saturating_sub(covered(self.waits.clone()));
         let what = match self.closures {
             0 => "sleep",
             _ => "sleep and closures",
