@@ -335,6 +335,9 @@ fn whatever_spawns_may_name_its_task() {
         set.spawn_named("in a set", async {});
         set.extend([spawn_named("in a set too", async {})]);
         set.insert(spawn_blocking_named("on a thread", || ()));
+        assert_eq!(set.len(), 3);
+        let handles = [spawn(async {}), spawn(async {})];
+        assert_eq!(handles.into_iter().collect::<JoinSet<()>>().len(), 2);
         while let Some(done) = set.join_next().await {
             done.unwrap();
         }
@@ -352,6 +355,8 @@ fn whatever_spawns_may_name_its_task() {
         ("in a set", TaskKind::Spawned),
         ("in a set too", TaskKind::Spawned),
         ("on a thread", TaskKind::Blocking),
+        ("whatever_spawns_may_name_its_task", TaskKind::Spawned),
+        ("whatever_spawns_may_name_its_task", TaskKind::Spawned),
         ("whatever_spawns_may_name_its_task", TaskKind::Blocking),
     ];
     assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind)));
