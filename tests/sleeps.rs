@@ -405,6 +405,9 @@ fn an_interval_may_begin_at_any_time_and_anew() {
         assert_eq!(late.map(since_start), [3, 11, 15]);
         ticks.reset();
         assert_eq!(since_start(ticks.tick().await), 19);
+        let mut never = interval(Duration::MAX);
+        never.reset();
+        assert!(poll_once(pin!(never.tick())).await.is_pending());
         let mut fresh = interval(secs(5));
         fresh.reset();
         assert_eq!(since_start(fresh.tick().await), 24);
