@@ -68,21 +68,11 @@ impl Shared {
         if self.tracer().long_poll().is_some_and(|long| held >= long) {
             // Not where it waited earlier in this poll, and gave that up.
             let waits_there = !ready && (queued || self.is_registered(task));
-            self.tell_long_poll(task, held, after, until.filter(|_| waits_there));
+            let long = self.long_poll(task, held, after, until.filter(|_| waits_there));
+            self.tracer().emit(move || Event::LongPoll(long));
         }
         // The observer may have polled something that waits, too.
         self.queue.waits_at.set(until);
-    }
-
-    fn tell_long_poll(
-        &self,
-        task: TaskId,
-        took: Duration,
-        after: Option<&'static Location<'static>>,
-        until: Option<&'static Location<'static>>,
-    ) {
-        let long = self.long_poll(task, took, after, until);
-        self.tracer().emit(move || Event::LongPoll(long));
     }
 
     /// If the task has held the thread for long in its last poll, which a panic has ended, or where an abort has
@@ -95,7 +85,7 @@ impl Shared {
         is_long.then(|| self.long_poll(task, took, after, None))
     }
 
-    /// With those who had to wait while `task` held the thread: the tasks that were ready or whose timer is due, how
+    /// What is told of such a poll, with who had to wait meanwhile: the tasks that were ready or whose timer is due, how
     /// many timers are due, and how long the first of them has waited meanwhile. A timer that was due when this
     /// very poll armed it has waited for nobody.
     fn long_poll(

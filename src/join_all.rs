@@ -7,8 +7,8 @@
 //! ```text
 //!   the child's waker ──┐
 //!                       ├──▶ its index into `WokenChildren` (waiter.rs) ──▶ the task is woken ──▶ JoinAll::poll
-//!   a timer, an end  ───┘                                                                      │
-//!                                  the child is polled, with its own waker  ◀──────────────────┘
+//!   a timer, an end  ───┘                                                                              │
+//!                                  the child is polled, with its own waker  ◀──────────────────────────┘
 //! ```
 
 use std::fmt;
@@ -87,7 +87,9 @@ pub struct JoinAll<F: Future> {
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
     /// never has one of its own.
     spare: Option<HeldWaker<ChildWaker>>,
+    /// Where all its polls were.
     home: Option<PolledAt>,
+    /// Where the last one was.
     last_polled_at: Option<PolledAt>,
 }
 

@@ -314,6 +314,11 @@ impl Deadline {
         }
     }
 
+    /// The same instant, from its own clock on another.
+    fn on_another(&self, own: &Clock, other: &Clock) -> Option<Self> {
+        Deadline::on(other, self.instant_on(own)?)
+    }
+
     fn ns(&self) -> u64 {
         match self {
             Deadline::Ns(ns) => *ns,
@@ -359,19 +364,13 @@ impl SleepState {
         let deadline = match self {
             SleepState::For(duration) => clock.ns_after(*duration).map(Deadline::Ns),
             SleepState::Until(deadline) => Deadline::on(clock, *deadline),
-            SleepState::Begun(elsewhere, deadline) => {
-                let deadline = deadline.instant_on(&elsewhere.clock);
-                deadline.and_then(|deadline| Deadline::on(clock, deadline))
-            }
+            SleepState::Begun(elsewhere, deadline) => deadline.on_another(&elsewhere.clock, clock),
             // Nobody will fire it there.
             SleepState::Armed(Timer {
                 shared: ended,
                 deadline,
                 ..
-            }) if ended.is_ending.get() => {
-                let deadline = deadline.instant_on(&ended.clock);
-                deadline.and_then(|deadline| Deadline::on(clock, deadline))
-            }
+            }) if ended.is_ending.get() => deadline.on_another(&ended.clock, clock),
             SleepState::Armed(_) => panic!(
                 "{what} was polled on another executor than the one it was armed on, which still \
                  holds its timer; make a new one on this executor",
