@@ -69,7 +69,7 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-/// In a sentence so many tasks are named. Of more it says how many there are.
+/// In a sentence so many tasks are named, or things that one waits for. Of more it says how many there are.
 pub(crate) const NAMED: usize = 20;
 
 /// Those that are named, and how many there are besides.

@@ -21,7 +21,7 @@ pub(crate) struct Sums {
     timers: usize,
     timers_cancelled: usize,
     closures: usize,
-    asleep: HashMap<TimerId, Sleep>,
+    asleep: HashMap<TimerId, SleepSoFar>,
     /// When each closure was handed to the pool.
     out: HashMap<TaskId, Duration>,
     /// From when until when each sleep and each closure went on that came to its end. A time limit is no sleep,
@@ -37,7 +37,7 @@ pub(crate) struct Sums {
 }
 
 /// A sleep that goes on.
-struct Sleep {
+struct SleepSoFar {
     /// When it went on until it was reset.
     before: Vec<(Duration, Duration)>,
     /// Since when it has had this deadline.
@@ -45,7 +45,7 @@ struct Sleep {
     deadline: Duration,
 }
 
-impl Sleep {
+impl SleepSoFar {
     /// After its deadline nobody sleeps.
     fn until(&self, now: Duration) -> (Duration, Duration) {
         (self.since, self.deadline.min(now).max(self.since))
@@ -94,7 +94,7 @@ impl Sums {
                     let before = Vec::new();
                     self.asleep.insert(
                         *timer,
-                        Sleep {
+                        SleepSoFar {
                             before,
                             since,
                             deadline,
