@@ -255,22 +255,28 @@ impl Executor {
         let at = Location::caller();
         let mut main = MainTask::start(&self.shared, type_name::<F>(), at);
         let run = || {
-            let future = future.as_mut().as_pin_mut();
-            let future = future.expect("it is dropped only below");
+            let future = future.as_mut();
             match self.shared.tracer().has_observer() {
                 false => self.run::<false, F>(&mut main, future),
                 true => self.run::<true, F>(&mut main, future),
             }
         };
         let ran = catch_unwind(AssertUnwindSafe(run));
-        if let Err(payload) = &ran {
-            main.panicked(&**payload);
-            // What that poll has cloned must wake nobody else.
-            drop(self.spare.borrow_mut().replace_by_new());
+        // A future that is done was dropped in its last poll. Any other is dropped here, and not by a panic that
+        // unwinds: a second panic, in its own drop, would end the process.
+        let dropped = match &ran {
+            Ok(Ok(_)) => Ok(()),
+            _ => main.drop_future(future),
+        };
+        match (&ran, &dropped) {
+            (Ok(Ok(_)), _) => {}
+            (Ok(Err(_)), Ok(())) => main.cancelled(),
+            (Err(payload), _) | (Ok(Err(_)), Err(payload)) => {
+                main.panicked(&**payload);
+                // What that poll has cloned must wake nobody else.
+                drop(self.spare.borrow_mut().replace_by_new());
+            }
         }
-        // The future is dropped here, and not by a panic that unwinds: a second panic, in its own
-        // drop or the output's, would end the process.
-        let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
         let payload = match (ran, dropped, self.shared.tracer().take_panic()) {
             (Ok(result), Ok(()), None) => return result,
             (Ok(unwanted), Ok(()), Some(of_observer)) => {
@@ -297,7 +303,7 @@ impl Executor {
     fn run<const OBSERVED: bool, F: Future>(
         &self,
         main: &mut MainTask<'_>,
-        mut future: Pin<&mut F>,
+        mut future: Pin<&mut Option<F>>,
     ) -> Result<F::Output, Stalled> {
         let spare = &mut *self.spare.borrow_mut();
         loop {
@@ -317,7 +323,6 @@ impl Executor {
                 }
                 Until::NobodyIsReady => {
                     if let Some(stalled) = self.shared.rest(main, self.closed_world) {
-                        main.cancelled();
                         return Err(stalled);
                     }
                 }

@@ -9,14 +9,16 @@
 
 use std::any::Any;
 use std::mem;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 
 use waker_fn::waker_fn;
 
 use crate::context::Shared;
+use crate::guard::drop_and_resume;
 use crate::held_waker::HeldWaker;
 use crate::inbox::TaskWaker;
 use crate::name::short_name;
@@ -71,19 +73,17 @@ impl<'a> MainTask<'a> {
     #[inline]
     pub(crate) fn poll<const OBSERVED: bool, F: Future>(
         &mut self,
-        future: Pin<&mut F>,
+        future: Pin<&mut Option<F>>,
         spare: &mut HeldWaker,
     ) -> Poll<F::Output> {
         let shared = self.shared;
+        let poll = |cx: &mut Context<'_>| poll_and_drop(future, cx);
         let polled = match &self.waker {
-            Some(own) => {
-                shared.poll::<OBSERVED, _>(self.id, &own.waker, || None, |cx| future.poll(cx))
-            }
+            Some(own) => shared.poll::<OBSERVED, _>(self.id, &own.waker, || None, poll),
             None => {
                 spare.target.set_task(self.id);
                 let clones = || Some(spare.clones());
-                let polled =
-                    shared.poll::<OBSERVED, _>(self.id, &spare.waker, clones, |cx| future.poll(cx));
+                let polled = shared.poll::<OBSERVED, _>(self.id, &spare.waker, clones, poll);
                 self.keep_if_cloned(spare);
                 polled
             }
@@ -136,14 +136,24 @@ impl<'a> MainTask<'a> {
         self.waker = target.map(MainWaker::new);
     }
 
-    /// The future will never be done.
+    /// Drops a future that is not done, before its end is told and as a part of its task: whomever that wakes was woken
+    /// by this task, and it may spawn.
+    pub(crate) fn drop_future<F>(&self, mut future: Pin<&mut Option<F>>) -> thread::Result<()> {
+        // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
+        self.shared.said.borrow_mut().clear();
+        self.shared.queue.set_running(Some(self.id));
+        let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
+        self.shared.poll_ended();
+        dropped
+    }
+
+    /// The future will never be done, and is gone.
     pub(crate) fn cancelled(&mut self) {
         self.end(|task| Event::Cancelled { task });
     }
 
     /// The future has panicked, or else an observer has.
     pub(crate) fn panicked(&mut self, payload: &(dyn Any + Send)) {
-        self.shared.poll_ended();
         let long = self.shared.long_poll_of_failed(self.id);
         self.end(|task| Event::Panicked {
             task,
@@ -161,6 +171,23 @@ impl<'a> MainTask<'a> {
         self.shared.tracer().emit(move || how(id));
         self.waker = None;
     }
+}
+
+/// Polls the future, and drops it within its last poll, as `Stage` in `task.rs` does. Should its drop panic, so does the
+/// poll.
+#[inline(always)]
+fn poll_and_drop<F: Future>(
+    mut future: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    let running = future.as_mut().as_pin_mut();
+    let polled = running.expect("it is dropped when it is done").poll(cx);
+    if polled.is_ready()
+        && let Err(panic) = catch_unwind(AssertUnwindSafe(|| future.set(None)))
+    {
+        drop_and_resume(polled, panic);
+    }
+    polled
 }
 
 impl MainWaker {

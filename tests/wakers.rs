@@ -4,6 +4,7 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use common::{
 };
 use waker_fn::waker_fn;
 use watchglass::trace::{Cause, Effect, Event, Recording};
-use watchglass::{Executor, Step, TaskId, join_all, sleep, spawn, yield_now};
+use watchglass::{Executor, Step, TaskId, current_task, join_all, sleep, spawn, yield_now};
 
 /// By whom the task was woken since the recording was last taken, and with what effect.
 fn wakes(recording: &Recording, of: TaskId) -> Vec<(Cause, Effect)> {
@@ -321,25 +322,73 @@ fn what_the_main_future_has_cloned_wakes_it_also_if_it_woke_itself_in_that_poll(
     executor.try_block_on(main).unwrap();
 }
 
+/// It is done, or never will be, or panics.
 #[test]
-fn after_a_panic_of_the_main_future_nobody_runs() {
-    let (executor, recording) = recorded(Executor::builder().virtual_time());
-    let kept = Rc::new(RefCell::new(None::<Waker>));
-    let keeps = kept.clone();
-    let other = executor.spawn(poll_fn(move |cx| {
-        keeps.replace(Some(cx.waker().clone()));
-        Poll::<()>::Pending
-    }));
-    executor.run_until_idle();
-    recording.take();
-    let guard = OnDrop(move || kept.borrow().as_ref().unwrap().wake_by_ref());
-    let panics = poll_fn(move |_| -> Poll<()> {
-        let _guard = &guard;
-        panic!("on purpose")
-    });
-    assert_eq!(panic_message(|| executor.block_on(panics)), "on purpose");
-    let woken = (Cause::Outside, Effect::Queued);
-    assert_eq!(wakes(&recording, other.id()), [woken]);
+fn the_main_future_is_dropped_as_a_part_of_its_task_and_before_its_end_is_told() {
+    let ends: [fn() -> Poll<()>; 3] = [
+        || Poll::Ready(()),
+        || Poll::Pending,
+        || panic!("on purpose"),
+    ];
+    for end in ends {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        let kept = Rc::new(RefCell::new(None::<Waker>));
+        let keeps = kept.clone();
+        let other = executor.spawn(poll_fn(move |cx| {
+            keeps.replace(Some(cx.waker().clone()));
+            Poll::<()>::Pending
+        }));
+        executor.run_until_idle();
+        recording.take();
+        let runs = Rc::new(Cell::new(None));
+        let guard = OnDrop({
+            let runs = runs.clone();
+            move || {
+                runs.set(current_task());
+                kept.borrow().as_ref().unwrap().wake_by_ref();
+            }
+        });
+        let main = poll_fn(move |_| {
+            let _guard = &guard;
+            end()
+        });
+        let _ = catch_unwind(AssertUnwindSafe(|| executor.try_block_on(main)));
+        let main = runs.get().expect("it runs while it is dropped");
+        let events = recording.events();
+        let at = |event: &Event| events.iter().position(|told| told == event);
+        let woken = at(&Event::Woken {
+            task: other.id(),
+            by: Cause::Task(main),
+            effect: Effect::Queued,
+        });
+        let is_end = |event: &Event| match event {
+            Event::Completed { task } | Event::Cancelled { task } => *task == main,
+            Event::Panicked { task, .. } => *task == main,
+            _ => false,
+        };
+        let ended = events.iter().position(is_end);
+        assert!(woken.is_some() && woken < ended, "{events:?}");
+    }
+}
+
+#[test]
+fn a_panic_in_the_drop_of_a_main_future_is_told_and_goes_to_the_caller() {
+    for end in [Poll::Ready(()), Poll::Pending] {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        let guard = OnDrop(|| panic!("on purpose"));
+        let main = poll_fn(move |_| {
+            let _guard = &guard;
+            end
+        });
+        assert_eq!(panic_message(|| executor.block_on(main)), "on purpose");
+        let events = recording.events().into_iter();
+        let panics = events.filter_map(|event| match event {
+            Event::Panicked { message, .. } => message,
+            _ => None,
+        });
+        assert_eq!(panics.collect::<Vec<_>>(), ["on purpose"]);
+        assert_eq!(executor.block_on(async { 7 }), 7);
+    }
 }
 
 #[test]

@@ -231,13 +231,12 @@ pub enum Event {
         task: TaskId,
     },
     /// The task was aborted, or dropped with its executor. Or it is `block_on`'s own future after
-    /// [`Stalled`](Event::Stalled), which is dropped next.
+    /// [`Stalled`](Event::Stalled), which has been dropped.
     Cancelled {
         /// The task that is gone now.
         task: TaskId,
     },
-    /// The task's future panicked, in a poll or when it was dropped. (Not that of `block_on` after its end: that panic
-    /// goes to the caller alone.)
+    /// The task's future panicked, in a poll or when it was dropped.
     Panicked {
         /// The task that is gone now.
         task: TaskId,
