@@ -19,8 +19,9 @@ use crate::context::Shared;
 use crate::executor::Executor;
 use crate::held_waker::HeldWaker;
 use crate::join_handle::JoinHandle;
+use crate::join_set::JoinSet;
 use crate::name::{Name, short_name};
-use crate::task::boxed_and_named;
+use crate::task::{TaskId, boxed_and_named};
 use crate::trace::{Event, WaitsOn};
 
 /// Runs a closure on another thread, and gives a handle on its result. The executor's thread goes on
@@ -89,7 +90,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let instead = "call it in async code that runs";
+    let instead = "call it in async code that runs, or use `Executor::spawn_blocking_named`";
     let shared = Shared::expect_current("spawn_blocking_named", instead);
     hand_over(shared, name.into(), closure)
 }
@@ -111,6 +112,60 @@ impl Executor {
     {
         let name = short_name(type_name::<F>()).into();
         hand_over(self.shared.clone(), name, closure)
+    }
+
+    /// Like [`spawn_blocking`](Executor::spawn_blocking), for a closure whose task is to be called `name` in traces and
+    /// messages.
+    ///
+    /// ```
+    /// let executor = watchglass::Executor::new();
+    /// let sum = executor.spawn_blocking_named("sums up", || (1..=100).sum::<u32>());
+    /// assert_eq!(executor.block_on(sum).unwrap(), 5050);
+    /// ```
+    #[track_caller]
+    pub fn spawn_blocking_named<F, T>(&self, name: impl Into<Name>, closure: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        hand_over(self.shared.clone(), name.into(), closure)
+    }
+}
+
+impl<T: Send + 'static> JoinSet<T> {
+    /// Hands a closure to a thread, as [`spawn_blocking`] does, into the set.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](JoinSet::spawn).
+    ///
+    /// ```
+    /// use watchglass::{JoinSet, block_on};
+    ///
+    /// block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     for number in 1..=3 {
+    ///         set.spawn_blocking(move || number * number);
+    ///     }
+    ///     let mut sum = 0;
+    ///     while let Some(square) = set.join_next().await {
+    ///         sum += square.unwrap();
+    ///     }
+    ///     assert_eq!(sum, 14);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn_blocking<F>(&mut self, closure: F) -> TaskId
+    where
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let instead = "call it in async code that runs, or `insert` the handle that `Executor::spawn_blocking` gives";
+        let shared = Shared::expect_current("JoinSet::spawn_blocking", instead);
+        self.insert(hand_over(
+            shared,
+            short_name(type_name::<F>()).into(),
+            closure,
+        ))
     }
 }
 

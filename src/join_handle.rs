@@ -348,7 +348,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
 ///
 /// # Dropping
 ///
-/// Dropping it does nothing to the task, and it keeps nothing of an executor that is gone.
+/// Dropping it does nothing to the task. Of an executor that is gone it keeps no more than a block of memory.
 #[derive(Clone)]
 pub struct AbortHandle {
     shared: Weak<Shared>,

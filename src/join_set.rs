@@ -376,7 +376,13 @@ impl<T> JoinSet<T> {
             Some((shared, Waiter::Task(id))) if shared.is_current() => {
                 shared.queue.wake_from_here(id);
             }
-            Some((shared, waiter)) => shared.wake_waiter(waiter, Cause::NotRunning),
+            Some((shared, waiter)) => {
+                let by = match shared.is_current() {
+                    true => shared.queue.cause_here(),
+                    false => Cause::NotRunning,
+                };
+                shared.wake_waiter(waiter, by);
+            }
             None => {}
         }
     }
@@ -401,7 +407,7 @@ impl<T: 'static> Future for JoinNext<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let next = self.poll_next(cx);
+        let next = self.poll_next("JoinSet::join_next", cx);
         next.map(|next| next.map(|(_, outcome)| outcome))
     }
 }
@@ -411,7 +417,7 @@ impl<T: 'static> Future for JoinNextWithId<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.next.poll_next(cx)
+        self.next.poll_next("JoinSet::join_next_with_id", cx)
     }
 }
 
@@ -419,9 +425,10 @@ impl<T: 'static> Future for JoinNextWithId<'_, T> {
 type NextOutcome<T> = (TaskId, Result<T, JoinError>);
 
 impl<T: 'static> JoinNext<'_, T> {
+    /// Polls it as `what`, the function that made it.
     #[track_caller]
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<NextOutcome<T>>> {
-        let next = self.set.poll_as("JoinSet::join_next", AWAIT_IT, cx);
+    fn poll_next(&mut self, what: &str, cx: &mut Context<'_>) -> Poll<Option<NextOutcome<T>>> {
+        let next = self.set.poll_as(what, AWAIT_IT, cx);
         self.is_waiting = next.is_pending();
         next
     }

@@ -1,6 +1,6 @@
 //! The ready queue: the tasks that are to be polled, first in, first out.
 //!
-//! A ready task is in exactly one place, this queue, and it is in it once: [`Queue::wake`] looks at
+//! A ready task is in exactly one place, this queue, and it is in it once: [`Queue::push`] looks at
 //! the task's state before it pushes. Wakes from other threads arrive in the inbox (`inbox.rs`) and
 //! end up here too, through the same function.
 
@@ -144,13 +144,17 @@ impl Queue {
     /// [`wake`](Queue::wake), by code that runs on this thread: in the poll of some task, or not.
     #[inline]
     pub(crate) fn wake_from_here(&self, id: TaskId) {
-        let by = match (self.waking_by.get(), self.running.get()) {
-            (Some(by), _) => by,
-            (None, Some(running)) if running == id => Cause::Itself,
-            (None, Some(running)) => Cause::Task(running),
-            (None, None) => Cause::Outside,
+        let by = match self.cause_here() {
+            Cause::Task(running) if running == id => Cause::Itself,
+            by => by,
         };
         self.wake(id, by);
+    }
+
+    /// Why somebody is woken by code that runs on this thread.
+    pub(crate) fn cause_here(&self) -> Cause {
+        let running = self.running.get().map(Cause::Task);
+        self.waking_by.get().or(running).unwrap_or(Cause::Outside)
     }
 
     /// Pushes the task if it is waiting, and returns what it was. Every wake comes through here.

@@ -11,9 +11,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use common::{Log, OnDrop, recorded, secs, virtual_executor};
-use watchglass::trace::{Cause, Event, Record, WaitsOn};
+use watchglass::trace::{Cause, Effect, Event, Record, WaitsOn};
 use watchglass::{
-    Executor, JoinSet, TaskId, now, sleep, spawn, spawn_blocking, timeout, yield_now,
+    Executor, JoinSet, TaskId, current_task, join_all, now, sleep, spawn, spawn_blocking, timeout,
+    yield_now,
 };
 
 #[test]
@@ -258,6 +259,33 @@ fn a_task_that_ends_while_the_set_detaches_it_leaves_nothing_behind() {
     set.insert(slow);
     let outcome = second.block_on(set.join_next());
     assert!(outcome.expect("one is in the set").is_ok());
+}
+
+#[test]
+fn who_detaches_all_has_woken_whoever_waits_also_in_a_join() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let set = Rc::new(RefCell::new(JoinSet::<()>::new()));
+    set.borrow_mut().insert(executor.spawn(pending()));
+    let waits = {
+        let set = set.clone();
+        async move { join_all([poll_fn(|cx| set.borrow_mut().poll_join_next(cx))]).await }
+    };
+    let waits = executor.spawn(waits);
+    let main = executor.block_on(async {
+        yield_now().await;
+        set.borrow_mut().detach_all();
+        current_task().expect("it runs")
+    });
+    let woken = Event::Woken {
+        task: waits.id(),
+        by: Cause::Task(main),
+        effect: Effect::Queued,
+    };
+    assert!(
+        recording.events().contains(&woken),
+        "{:?}",
+        recording.events()
+    );
 }
 
 #[test]

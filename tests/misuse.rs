@@ -90,7 +90,13 @@ fn what_needs_an_executor_says_so_outside_of_one() {
         &with_advice("JoinSet::spawn_named", named.to_owned()),
         || JoinSet::new().spawn_named("a", async {}),
     );
-    let runs = "call it in async code that runs".to_owned();
+    let blocks = "call it in async code that runs, or `insert` the handle that `Executor::spawn_blocking` gives";
+    assert_panics(
+        &with_advice("JoinSet::spawn_blocking", blocks.to_owned()),
+        || JoinSet::new().spawn_blocking(|| ()),
+    );
+    let runs =
+        "call it in async code that runs, or use `Executor::spawn_blocking_named`".to_owned();
     assert_panics(&with_advice("spawn_blocking_named", runs), || {
         spawn_blocking_named("a", || ())
     });
@@ -107,6 +113,9 @@ fn what_needs_an_executor_says_so_outside_of_one() {
     set.insert(executor.spawn(pending::<()>()));
     assert_panics(&message("JoinSet::join_next"), || {
         pin!(set.join_next()).poll(cx)
+    });
+    assert_panics(&message("JoinSet::join_next_with_id"), || {
+        pin!(set.join_next_with_id()).poll(cx)
     });
     let polled = |what| {
         let instead = "poll it inside `watchglass::block_on` or a task";
