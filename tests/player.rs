@@ -375,6 +375,26 @@ fn a_hundred_thousand_events_open_without_stalling() {
 }
 
 #[test]
+fn a_task_that_waits_for_sixty_thousand_timers_and_a_line_without_end_do_not_stall_it() {
+    let (true, Some(browser)) = (is_there("node"), chromium()) else {
+        return;
+    };
+    let recording = Recording::new();
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(recording.clone());
+    let sleeps = (0..60_000).map(|ms| sleep(Duration::from_millis(ms % 7)));
+    executor.build().block_on(join_all(sleeps));
+    let text = "a line without end ".repeat(5_000);
+    let (seq, time) = (recording.len() as u64, Duration::ZERO);
+    let event = Event::Printed { task: None, text };
+    recording.observe_owned(Record { seq, time, event });
+    let page = file("long.html");
+    fs::write(&page, recording.html("long")).unwrap();
+    println!("{}", node("large.mjs", &[Path::new(browser), &page]));
+}
+
+#[test]
 fn forty_thousand_tasks_that_wait_at_one_line_do_not_stall_it() {
     let (true, Some(browser)) = (is_there("node"), chromium()) else {
         return;

@@ -11,7 +11,7 @@ function plain(state) {
     return a1 - b1 || a2 - b2;
   };
   const tasks = [...state.tasks.values()].map(({ seen_at, forgotten, dropping, ...task }) => task);
-  const { printed, kinds, left, places, ...rest } = state;
+  const { printed, kinds, left, places, own, ...rest } = state;
   return { ...rest, tasks, ready: readyQueue(state), timers: [...state.timers.values()].sort(byId) };
 }
 

@@ -20,6 +20,21 @@ const measured = () => withPage(browser, page, "", async ({ evaluate, openedMs, 
   assert.ok(openedMs < 5000, "it stalls when it opens");
   assert.ok(endMs < 5000, "it stalls at the first jump");
   assert.ok(jumpMs < 500, "it stalls at a jump");
+  if (await evaluate("Object.keys(run.names).length > 100")) {
+    const find = (text) => evaluate(`(() => {
+      const input = document.getElementById("find");
+      input.value = "${text}";
+      input.dispatchEvent(new Event("change"));
+      const now = record(step);
+      return [input.offsetHeight > 0, now.event, now.task, document.getElementById("not-found").textContent];
+    })()`);
+    await evaluate("go(0)");
+    assert.deepEqual(await find("#70"), [true, "PollStarted", "#70", ""]);
+    await evaluate("go(lastStep)");
+    assert.deepEqual(await find(" 71 "), [true, "PollStarted", "#71", ""]);
+    assert.equal((await find("nobody"))[3], "no task is called so");
+    assert.deepEqual(await find(""), [true, "PollStarted", "#71", ""]);
+  }
   assert.deepEqual(errors, []);
 });
 

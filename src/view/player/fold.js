@@ -3,7 +3,8 @@
 // `State::fold` in src/trace/state.rs does, and a test holds the two equal (tests/player.rs).
 //
 // Tasks and timers are never changed in place: a changed one replaces the old one. So a copy of a
-// state shares them, and keeping a copy every so often, to go back from, costs little.
+// state shares them, and keeping a copy every so often, to go back from, costs little. But to what a task waits for
+// more is added in place, where no copy shares the list: a task may wait for many thousands of timers.
 
 function emptyState() {
   return {
@@ -21,10 +22,13 @@ function emptyState() {
     printed: [],
     // What each timer is for, also those of the past. Of the page alone, and one for all copies: it never changes.
     kinds: new Map(),
+    // The lists of waits that no copy shares.
+    own: new WeakSet(),
   };
 }
 
 function copyState(state) {
+  state.own = new WeakSet();
   return {
     ...state,
     tasks: new Map(state.tasks),
@@ -34,7 +38,15 @@ function copyState(state) {
     places: null,
     timers: new Map(state.timers),
     printed: state.printed.slice(),
+    own: new WeakSet(),
   };
+}
+
+// A task's list of waits, to be changed in place.
+function ownWaits(state, task) {
+  const waits = state.own.has(task.waits) ? task.waits : task.waits.slice();
+  state.own.add(waits);
+  return waits;
 }
 
 function changeTask(state, id, change) {
@@ -171,7 +183,8 @@ function fold(state, record, isShown = () => true) {
     case "Waits": {
       const waiting = state.tasks.get(task);
       if (waiting) {
-        const waits = [...waiting.waits, { on: record.on, at: record.at }];
+        const waits = ownWaits(state, waiting);
+        waits.push({ on: record.on, at: record.at });
         changeTask(state, task, { waits, seen_at: isShown(record.at) ? record.at : waiting.seen_at });
       }
       break;
@@ -179,7 +192,11 @@ function fold(state, record, isShown = () => true) {
     case "GaveUp": {
       const waiting = state.tasks.get(task);
       const last = waiting ? waiting.waits.findLastIndex(({ on }) => sameWait(on, record.on)) : -1;
-      if (last >= 0) changeTask(state, task, { waits: waiting.waits.toSpliced(last, 1) });
+      if (last >= 0) {
+        const waits = ownWaits(state, waiting);
+        waits.splice(last, 1);
+        changeTask(state, task, { waits });
+      }
       break;
     }
     case "BlockingStarted":

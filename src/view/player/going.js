@@ -46,12 +46,20 @@ function lastPoll() {
   return null;
 }
 
-function nextPoll(task) {
-  for (let at = step + 1; at < count; at += 1) {
+function nextPoll(task, from = step) {
+  for (let at = from + 1; at < count; at += 1) {
     const found = record(at);
     if (found.event === "PollStarted" && (task === null || found.task === task)) return at;
   }
   return null;
+}
+
+// The task of that id, or whose name is that, or begins so.
+function taskCalled(wanted) {
+  const ids = Object.keys(run.names);
+  const name = (id) => run.names[id];
+  return ids.find((id) => id === wanted || id === "#" + wanted) ||
+    ids.find((id) => name(id) === wanted) || ids.find((id) => name(id).startsWith(wanted));
 }
 
 const lastPollOfAll = Object.values(run.last_polls).reduce((last, at) => Math.max(last, at), -1);

@@ -2,6 +2,7 @@
 
 const rowsShown = 100;
 const timersShown = 12;
+const lettersShown = 20000;
 // The colours of a terminal, say: an escape, "[", and then numbers and a letter. Or its links: an escape, "]", and a
 // text up to the next one or a bell. Or its sets of letters.
 const terminalCodes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~])/g;
@@ -29,6 +30,7 @@ function showTasks(now) {
   for (const task of shown) body.append(taskRow(task));
   const place = document.getElementById("tasks");
   const more = all.length - shown.length;
+  document.getElementById("find-label").hidden = Object.keys(run.names).length <= rowsShown;
   const rest = more > 0 ? [element("p", "and " + more + " more", "none")] : [];
   refill(place, all.length > 0 ? table : element("p", "none yet", "none"), ...rest);
   // The one that something happens to, or else the one that runs.
@@ -60,6 +62,7 @@ function taskRow(task) {
   const row = element("tr", undefined, isOver(task) ? "over" : task.stage);
   // The program may print the id.
   const name = element("th", label(task.id));
+  name.title = run.names[task.id] || task.id;
   if (!label(task.id).includes(task.id)) name.append(element("span", " " + task.id, "id"));
   name.scope = "row";
   const polls = element("td", task.polls + " ");
@@ -159,21 +162,24 @@ function levelRow(level, taken) {
 }
 
 function showPrinted() {
-  // A line may be printed in pieces.
+  // A line may be printed in pieces, and have no end.
   const pieces = [];
   let from = state.printed.length;
-  for (let ends = 0; from > 0 && ends <= rowsShown; ends += pieces.at(-1).split("\n").length - 1) {
+  let letters = 0;
+  for (let ends = 0; from > 0 && ends <= rowsShown && letters < lettersShown; ends += pieces.at(-1).split("\n").length - 1) {
     from -= 1;
     pieces.push(state.printed[from].text);
+    letters += pieces.at(-1).length;
   }
-  // What comes behind a `\r` takes the line's place, as in a terminal.
-  const text = pieces.reverse().join("").replace(terminalCodes, "").replace(/[^\n]*\r(?=[^\r\n])/g, "");
+  const all = pieces.reverse().join("");
+  // What comes behind a `\r` takes the line's place, as in a terminal. Looked for from the beginnings of lines alone.
+  const text = all.slice(-lettersShown).replace(terminalCodes, "").replace(/(?<![^\n])[^\n]*\r(?=[^\r\n])/g, "");
   const lines = text.match(/[^\n]*\n|[^\n]+$/g) || [];
   const place = document.getElementById("printed");
   // The program may have printed before or after, or to nobody who watches.
   const none = run.prints ? "nothing" : "nothing was recorded (WATCHGLASS records what is printed while the executor lives)";
   place.textContent = lines.slice(-rowsShown).join("") || none;
-  if (from > 0 || lines.length > rowsShown) {
+  if (from > 0 || letters > lettersShown || lines.length > rowsShown) {
     place.prepend(element("span", "… what was printed before is not shown\n", "none"));
   }
   place.scrollTop = place.scrollHeight;

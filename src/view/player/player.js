@@ -63,6 +63,14 @@ on("number", "change", (event) => {
   const wanted = event.target.value;
   go(wanted === "" ? step : Number(wanted));
 });
+on("find", "change", (event) => {
+  const wanted = event.target.value.trim();
+  const task = wanted === "" ? null : taskCalled(wanted);
+  const to = task ? nextPoll(task) ?? nextPoll(task, -1) : null;
+  const found = task ? label(task) + " is never polled" : "no task is called so";
+  document.getElementById("not-found").textContent = wanted === "" || to !== null ? "" : found;
+  goIfAny(to);
+});
 // A slider that is dragged tells of more places than there are frames to show them in.
 let dragged = false;
 on("scrubber", "input", () => {

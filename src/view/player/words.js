@@ -13,8 +13,10 @@ function seconds(ns) {
   return (Math.floor(ns / (1e9 / unit)) / unit).toFixed(run.digits) + "\u00a0s";
 }
 
+// Of a long name its beginning.
 function label(id) {
-  return run.names[id] || id;
+  const name = run.names[id] || id;
+  return name.length > 40 ? name.slice(0, 39) + "…" : name;
 }
 
 // The last record of an event of a timer, from the one at `at` back.
@@ -125,7 +127,13 @@ function isOver(task) {
   return task.stage === "done" || task.stage === "cancelled" || task.stage === "panicked";
 }
 
+const places = new Map();
+
+// Asked for again and again, of many tasks at one line.
 function placeOf(at) {
-  const parts = at.split(":");
-  return { file: parts.slice(0, -2).join(":"), line: Number(parts[parts.length - 2]) };
+  if (!places.has(at)) {
+    const parts = at.split(":");
+    places.set(at, { file: parts.slice(0, -2).join(":"), line: Number(parts[parts.length - 2]) });
+  }
+  return places.get(at);
 }
