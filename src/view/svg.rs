@@ -1,5 +1,6 @@
 //! The timeline as a picture: an SVG that is readable in light and dark, and to a screen reader.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::iter;
 
@@ -19,6 +20,9 @@ use crate::trace::Record;
 const FINDINGS: usize = 6;
 /// More lanes than this are not drawn: the picture would be too long to look at.
 const LANES: usize = 200;
+/// Marks that all lie within this are drawn as one: nobody could tell them apart, and with a hundred thousand of them
+/// the picture would not open.
+const CLOSE: f64 = 0.5;
 
 pub(crate) fn picture(records: &[Record]) -> String {
     let found = findings::of(records, &Names::of(records), FINDINGS);
@@ -126,8 +130,9 @@ impl Picture {
     /// Times, and where the thread is idle.
     fn add_ground(&mut self, lanes: &Lanes) {
         let bottom = self.bottom;
-        for &(from, until) in &lanes.idle {
-            let (x, width) = (at(from), at(until) - at(from));
+        for idle in close(&lanes.idle, |&idle| idle) {
+            let x = at(idle[0].0);
+            let width: f64 = idle.iter().map(|&(from, until)| at(until) - at(from)).sum();
             let height = bottom - TOP;
             let idle = format!(
                 "<rect class=\"idle\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" \
@@ -171,20 +176,23 @@ impl Picture {
             }
         );
         self.add(&head);
-        for bar in &lane.waits {
-            self.add_bar(bar, middle - 9.0, 18.0);
-        }
+        self.add_bars(&lane.waits, middle - 9.0);
         for (timers, row) in lane.timers.iter().zip(0..) {
             let y = top + LANE + TIMER_ROW * f64::from(row) - 3.0;
-            timers.iter().for_each(|bar| self.add_bar(bar, y, 18.0));
+            self.add_bars(timers, y);
         }
-        let next = lane.polls.iter().skip(1).map(|poll| poll.from);
-        for (poll, next) in lane.polls.iter().zip(next.chain([f64::INFINITY])) {
-            self.add_poll(poll, next, middle);
+        let mut groups = close(&lane.polls, |poll| (poll.from, poll.until)).peekable();
+        while let Some(polls) = groups.next() {
+            let next = groups.peek().map_or(f64::INFINITY, |next| next[0].from);
+            self.add_polls(polls, next, middle);
         }
-        for (x, told) in &lane.useless_wakes {
-            let mark = ring(at(*x), middle, told) + "\n";
-            self.add(&mark);
+        for wakes in close(&lane.useless_wakes, |&(x, _)| (x, x)) {
+            let (x, told) = &wakes[0];
+            let mark = match wakes.len() {
+                1 => ring(at(*x), middle, told),
+                many => ring(at(*x), middle, &format!("{many} wakes that did nothing")),
+            };
+            self.add(&(mark + "\n"));
         }
         if let Some((x, stage)) = lane.end
             && lane.ends_badly()
@@ -195,6 +203,27 @@ impl Picture {
                 middle + 4.0
             );
             self.add(&end);
+        }
+    }
+
+    fn add_bars(&mut self, bars: &[Bar], y: f64) {
+        for bars in close(bars, |bar| (bar.from, bar.until)) {
+            let longest = bars
+                .iter()
+                .max_by(|one, other| (one.until - one.from).total_cmp(&(other.until - other.from)));
+            match (bars, longest) {
+                ([bar], _) => self.add_bar(bar, y, 18.0),
+                ([first, .., last], Some(longest)) => {
+                    let one = Bar {
+                        from: first.from,
+                        until: last.until,
+                        kind: longest.kind,
+                        label: format!("{} waits", bars.len()),
+                    };
+                    self.add_bar(&one, y, 18.0);
+                }
+                _ => {}
+            }
         }
     }
 
@@ -242,13 +271,24 @@ impl Picture {
         }
     }
 
-    fn add_poll(&mut self, poll: &Poll, next: f64, middle: f64) {
-        let (x, until) = (at(poll.from), at(poll.until));
+    /// One poll, or several that cannot be told apart, as wide as all of them.
+    fn add_polls(&mut self, polls: &[Poll], next: f64, middle: f64) {
+        let (first, last) = (&polls[0], &polls[polls.len() - 1]);
+        let x = at(first.from);
         // One that has no width is seen all the same. Very many are not to lie on each other: that would hide that the
         // task waits in between.
-        let width = (until - x).max(((at(next) - x) * 0.4).clamp(0.01, 2.0));
-        let class = if poll.long { "long" } else { "poll" };
-        let told = format!("{}: {}", poll.time, poll.told);
+        let nexts = polls[1..].iter().map(|poll| poll.from).chain([next]);
+        let widths = polls.iter().zip(nexts).map(|(poll, next)| {
+            let (x, until) = (at(poll.from), at(poll.until));
+            (until - x).max(((at(next) - x) * 0.4).clamp(0.01, 2.0))
+        });
+        let width: f64 = widths.sum();
+        let is_long = polls.iter().any(|poll| poll.long);
+        let class = if is_long { "long" } else { "poll" };
+        let told = match polls.len() {
+            1 => format!("{}: {}", first.time, first.told),
+            many => format!("{many} polls from {} to {}", first.time, last.time),
+        };
         let rect = format!(
             "<rect class=\"{class}\" x=\"{x:.2}\" y=\"{:.1}\" width=\"{width:.2}\" height=\"28\" \
              rx=\"1\"><title>{}</title></rect>\n",
@@ -256,12 +296,12 @@ impl Picture {
             escaped(&told)
         );
         self.add(&rect);
-        if has_letter(poll.from, poll.until) {
+        if has_letter(first.from, last.until) {
             let why = format!(
                 "<text class=\"why\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
                 x + (width - LETTER).min(12.0) / 2.0,
                 middle + 4.0,
-                poll.letter()
+                first.letter()
             );
             self.add(&why);
         }
@@ -270,7 +310,18 @@ impl Picture {
     fn add_arrows(&mut self, lanes: &Lanes) {
         let middle = |lane: usize| self.tops[lane] + LANE / 2.0;
         let mut drawn = String::new();
+        let mut places = HashSet::new();
         for arrow in &lanes.arrows {
+            let rounded = |x: f64| (at(x) / CLOSE).round() as i64;
+            let place = (
+                arrow.from_lane,
+                arrow.until_lane,
+                rounded(arrow.from),
+                rounded(arrow.until),
+            );
+            if !places.insert(place) {
+                continue;
+            }
             let down = if arrow.until_lane > arrow.from_lane {
                 1.0
             } else {
@@ -317,6 +368,20 @@ impl Picture {
             y += LINE;
         }
     }
+}
+
+/// In groups, each of those that lie close to its first.
+fn close<T>(marks: &[T], place: impl Fn(&T) -> (f64, f64)) -> impl Iterator<Item = &[T]> {
+    let mut rest = marks;
+    iter::from_fn(move || {
+        let (first, others) = rest.split_first()?;
+        let end = at(place(first).0) + CLOSE;
+        let is_close = |mark: &&T| at(place(mark).1) < end;
+        let many = 1 + others.iter().take_while(is_close).count();
+        let (group, left) = rest.split_at(many);
+        rest = left;
+        Some(group)
+    })
 }
 
 /// The findings in lines that fit the picture.
