@@ -3,6 +3,7 @@
 //!
 //! All of it runs only while there is an observer, so it may take its time.
 
+use std::collections::HashSet;
 use std::mem;
 use std::panic::Location;
 use std::time::{Duration, Instant};
@@ -110,11 +111,17 @@ impl Shared {
                 delayed.extend(waiter.task());
             }
         }
-        delayed.retain(|&other| other != task && self.queue.state(other).is_unfinished());
-        delayed.sort_unstable();
-        delayed.dedup();
+        let mut counted = HashSet::new();
+        delayed.retain(|&other| {
+            other != task && self.queue.state(other).is_unfinished() && counted.insert(other)
+        });
         let more_delayed = delayed.len().saturating_sub(NAMED);
-        delayed.truncate(NAMED);
+        // Only those that are named are put in order: there may be many others.
+        if more_delayed > 0 {
+            delayed.select_nth_unstable(NAMED);
+            delayed.truncate(NAMED);
+        }
+        delayed.sort_unstable();
         Box::new(LongPoll {
             task,
             took,

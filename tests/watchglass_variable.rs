@@ -1140,8 +1140,11 @@ fn a_program_whose_last_line_has_no_end() {
 fn the_last_line_is_told_also_if_it_has_no_end() {
     let output = run_here("a_program_whose_last_line_has_no_end", "story");
     let story = printed(&output);
-    assert!(
-        story.contains("printed while no task ran: \"no end\""),
-        "{story}"
-    );
+    let told = "printed at some time before, without an end of the line: \"no end\"";
+    assert!(story.contains(told), "{story}");
+    // The view begins a line of its own, and the next one does not.
+    assert!(story.contains("no end\n0.000"), "{story}");
+    let output = run_here("a_program_whose_last_line_has_no_end", "story,timeline");
+    assert!(!printed(&output).contains("no end\n\n"));
+    assert!(!printed(&output).contains("\n\n\n"), "{}", printed(&output));
 }

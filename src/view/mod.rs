@@ -36,7 +36,8 @@
 //! On Linux, what the program prints with `println!` is in the views too. For that, standard output is a
 //! file in memory while an executor lives that is watched (one at a time), and what is new in it is passed on
 //! at each event and every 10 ms, by a thread of its own, and when the thread that made the executor ends. A line
-//! that another thread prints is told with the time of the next event, and as the running task's. Lost is what
+//! that another thread prints is told with the time of the next event, and as the running task's. What `print!` prints
+//! is told when the line ends, and if it never does, at the end of the run. Lost is what
 //! is printed in the last 10 ms before an abort, or before `main` ends while an executor lives on another thread. At
 //! `process::exit` what was printed arrives, and the views are lost. A child process that is started meanwhile has
 //! that file too: what it prints arrives for as long as this process lives, but not what `exec` makes of this

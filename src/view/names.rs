@@ -71,6 +71,14 @@ impl Names {
         }
     }
 
+    /// The same, without the middle of those that are longer than this.
+    pub(crate) fn that_fit(mut self, columns: usize) -> Self {
+        for label in self.labels.values_mut() {
+            *label = name_that_fits(label, columns);
+        }
+        self
+    }
+
     /// A time on the executor's clock, in words: `1.500 s`.
     pub(crate) fn time(&self, time: Duration) -> Seconds {
         Seconds::with_digits(time, self.digits)

@@ -222,6 +222,7 @@ impl<'a> Narrator<'a> {
                 }
             ),
             Event::Printed { task, text } => {
+                let is_whole = text.ends_with('\n');
                 // An apostrophe within these quotes needs no escape.
                 let text = text.trim_end_matches('\n').escape_debug();
                 let text = text.to_string().replace("\\'", "'");
@@ -229,6 +230,12 @@ impl<'a> Narrator<'a> {
                     Some(task) => format!("{} prints \"{text}\"", self.name(*task)),
                     None if running.is_some() => {
                         format!("printed by the program's observer: \"{text}\"")
+                    }
+                    // It is in the standard library's buffer until the line ends, or the program.
+                    None if !is_whole => {
+                        format!(
+                            "printed at some time before, without an end of the line: \"{text}\""
+                        )
                     }
                     None => format!("printed while no task ran: \"{text}\""),
                 }

@@ -64,6 +64,8 @@ struct Caught {
     given_back: u64,
     /// What has been passed on while somebody watched, and was not taken yet.
     untold: Vec<u8>,
+    /// True if what was passed on last does not end a line.
+    is_within_line: bool,
 }
 
 impl Printed {
@@ -110,6 +112,17 @@ fn begun_letter(text: &[u8]) -> usize {
     }
 }
 
+impl Past {
+    /// Begins a line of its own, where what was printed last does not end one. (Known only of what was watched.)
+    pub(crate) fn begin_line(&mut self) -> io::Result<()> {
+        let is_within = |caught: &mut Caught| mem::take(&mut caught.is_within_line);
+        match lock().as_mut().is_some_and(is_within) {
+            true => self.write_all(b"\n"),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Write for Past {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut out = io::stdout().lock();
@@ -120,6 +133,7 @@ impl Write for Past {
         match &mut *lock() {
             Some(caught) => {
                 caught.pass_on();
+                caught.is_within_line = !bytes.ends_with(b"\n");
                 caught.real.write(bytes)
             }
             None => out.write(bytes),
@@ -172,6 +186,7 @@ fn begin() -> io::Result<()> {
         passed_on: 0,
         given_back: 0,
         untold: Vec::new(),
+        is_within_line: false,
     });
     Ok(())
 }
@@ -192,6 +207,7 @@ impl Caught {
             self.passed_on = end;
             // A pipe that nobody reads any more is the program's business, and it would not hear of it.
             let _ = self.real.write_all(&bytes);
+            self.is_within_line = !bytes.ends_with(b"\n");
             if WATCHED.load(Ordering::Relaxed) {
                 self.untold.append(&mut bytes);
             }

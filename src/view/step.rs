@@ -8,7 +8,7 @@ mod shown;
 use std::io::{self, BufRead, Write};
 
 use super::findings::{self, Finding};
-use super::names::Names;
+use super::names::{Names, name_that_fits};
 use super::sources::Sources;
 use crate::task::TaskId;
 use crate::trace::{Effect, Event, OneLine, Record, State, named};
@@ -19,6 +19,8 @@ n: the next poll   p TASK: its next poll   p: the same task's next poll   w: why
 f: the next thing that was found to be wrong   (> before a task: it runs)";
 /// More findings than this are counted when the walk begins.
 const FINDINGS_LISTED: usize = 8;
+/// A longer name would be all that one sees.
+const NAME_COLUMNS: usize = 40;
 
 /// Walks until the input ends or says `q`.
 pub(crate) fn walk(
@@ -31,7 +33,7 @@ pub(crate) fn walk(
     }
     let mut walk = Walk {
         records,
-        names: Names::of(records),
+        names: Names::of(records).that_fit(NAME_COLUMNS),
         sources: Sources::of(records),
         at: 0,
     };
@@ -151,9 +153,10 @@ impl Walk<'_> {
     fn named(&self, name: &str) -> Result<TaskId, String> {
         let state = State::after(self.records);
         let all = || state.tasks().iter().map(|task| task.id);
+        let shown = name_that_fits(name, NAME_COLUMNS);
         let is_id = |id: &TaskId| {
             let number = id.to_string();
-            self.names.task(*id) == name || number == name || number[1..] == *name
+            self.names.task(*id) == shown || number == name || number[1..] == *name
         };
         if let Some(id) = all().find(is_id) {
             return Ok(id);

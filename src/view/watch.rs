@@ -206,15 +206,15 @@ impl Watch {
         match view {
             View::Step => {
                 let input = io::stdin().lock();
-                self.say_whose()?;
+                self.begin_view()?;
                 recording.read(|records| step::walk(records, input, Past))
             }
             View::Story(None) => {
-                self.say_whose()?;
+                self.begin_view()?;
                 Past.write_all(self.whole(recording.story()).as_bytes())
             }
             View::Timeline(None) => {
-                self.say_whose()?;
+                self.begin_view()?;
                 Past.write_all(self.whole(recording.timeline()).as_bytes())
             }
             View::Story(Some(file)) => self.save(file, &self.whole(recording.story())),
@@ -226,8 +226,9 @@ impl Watch {
         }
     }
 
-    /// Where there is only one so far, as in most programs, that needs no word.
-    fn say_whose(&self) -> io::Result<()> {
+    /// Begins a view, and says whose it is. Where there is only one so far, as in most programs, that needs no word.
+    fn begin_view(&self) -> io::Result<()> {
+        Past.begin_line()?;
         match RUNS.load(Ordering::Relaxed) {
             1 => Ok(()),
             _ => writeln!(Past, "executor {} of this program", self.run),

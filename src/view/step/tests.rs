@@ -42,6 +42,25 @@ fn shown(recording: &Recording, commands: &[&str]) -> String {
 }
 
 #[test]
+fn a_long_name_is_cut_in_the_lists() {
+    let (executor, recording) = recorded();
+    executor.block_on(async {
+        let long = "x".repeat(2_000);
+        spawn_named(long, sleep(Duration::from_secs(1)))
+            .await
+            .unwrap();
+    });
+    let armed = |event: &Event| matches!(event, Event::TimerArmed { .. });
+    let step = recording.events().iter().position(armed).unwrap();
+    for step in [2, step] {
+        let shown = shown(&recording, &[&format!("{}", step + 1)]);
+        let lists = shown.lines().skip(2);
+        assert!(lists.clone().any(|line| line.contains("xxx…")), "{shown}");
+        assert!(lists.clone().all(|line| line.len() < 250), "{shown}");
+    }
+}
+
+#[test]
 fn who_is_woken_waits_no_more_and_a_closure_s_task_waits_for_the_closure() {
     let (executor, recording) = recorded();
     executor.block_on(async {
