@@ -112,8 +112,8 @@ impl Shared {
             return;
         }
         let task = self.queue.running();
-        if task.is_some() {
-            self.said.borrow_mut().push(on);
+        if task.is_some() && !self.said.borrow_mut().push(on, at) {
+            return;
         }
         self.tracer().emit(move || Event::Waits { task, on, at });
         // The observer may have polled something that waits, too.

@@ -929,3 +929,37 @@ fn a_circle_is_found_through_any_of_several_that_a_task_awaits() {
     // Each awaits the next one.
     assert_eq!(stalled.cycle(), [left.id, right.id, middle.id], "{stalled}");
 }
+
+/// As a loop around another crate's `select!` does, which handles one message after the other.
+#[test]
+fn a_handle_that_is_polled_again_and_again_is_waited_for_once() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let mut job = executor.spawn(pending::<()>());
+    let mut nap = sleep(secs(1));
+    let polls_again = poll_fn(move |cx| {
+        for _ in 0..200 {
+            assert!(Pin::new(&mut job).poll(cx).is_pending());
+            let _ = Pin::new(&mut nap).poll(cx);
+        }
+        // At another place.
+        assert!(Pin::new(&mut job).poll(cx).is_pending());
+        Poll::<()>::Pending
+    });
+    executor.try_block_on(polls_again).unwrap_err();
+    let is_wait = |event: &Event| matches!(event, Event::Waits { .. });
+    let events = recording.events();
+    assert_eq!(events.iter().filter(|event| is_wait(event)).count(), 5);
+    let story = recording.story();
+    let found = story.lines().find(|line| line.contains("nothing can ever"));
+    let found = found.expect("a verdict");
+    assert!(
+        found.contains("waits for Pending to end at tests/stall.rs:"),
+        "{found}"
+    );
+    assert!(!found.contains("to end and"), "{found}");
+    let timeline = recording.timeline();
+    assert!(
+        timeline.contains("- Pending to end and sleep until 1.000 s -"),
+        "{timeline}"
+    );
+}

@@ -839,7 +839,10 @@ fn very_many_polls_do_not_hide_that_a_task_sleeps() {
     let gaps = polls.windows(2).filter(|pair| is_seen_between(pair));
     assert!(gaps.count() >= polls.len() - 2);
     let width: f64 = polls.iter().map(|&(_, width)| width).sum();
-    assert!(width < 500.0, "{width}: it waits for the larger part of the time");
+    assert!(
+        width < 500.0,
+        "{width}: it waits for the larger part of the time"
+    );
     assert!(picture.contains("<title>6 polls from 0."), "{picture}");
 }
 

@@ -81,7 +81,7 @@ pub enum Event {
         task: TaskId,
     },
     /// Inside a poll, a future that belongs to the executor had to wait; or a closure was handed to a thread, and its
-    /// task waits for it.
+    /// task waits for it. Of one timer or one task that a poll waits for at one place again and again, it is told once.
     Waits {
         /// The task that runs, unless the future is polled by something that is not a task.
         task: Option<TaskId>,
@@ -395,6 +395,13 @@ pub enum WaitsOn {
     Children(usize),
     /// A closure on another thread.
     Blocking,
+}
+
+impl WaitsOn {
+    /// True if it names one timer or one task: who waits for the same twice waits for it once.
+    pub(crate) fn is_of_one(self) -> bool {
+        matches!(self, WaitsOn::Timer(_) | WaitsOn::Task(_))
+    }
 }
 
 /// What ended a wait of the whole thread.

@@ -1,6 +1,7 @@
 //! What the running poll has said that its task waits for. Kept only for an observer, who is told what is given up.
 
 use std::collections::HashMap;
+use std::panic::Location;
 
 use super::event::WaitsOn;
 use crate::task::TaskId;
@@ -10,25 +11,36 @@ use crate::task::TaskId;
 pub(crate) struct Said {
     /// In order. What was given up has left a hole, so that what was said later keeps its place.
     waits: Vec<Wait>,
-    /// By task whose handle was polled, where that was said last.
-    last_of_task: HashMap<TaskId, usize>,
+    /// By what is waited for, if it is one timer or one task, where that was said last.
+    last: HashMap<WaitsOn, usize>,
 }
 
 struct Wait {
     /// `None` if it was given up.
     on: Option<WaitsOn>,
-    /// Where the same handle was polled before.
+    at: &'static Location<'static>,
+    /// Where the same was said before.
     same_before: Option<usize>,
 }
 
 impl Said {
-    pub(crate) fn push(&mut self, on: WaitsOn) {
-        let same_before = match on {
-            WaitsOn::Task(task) => self.last_of_task.insert(task, self.waits.len()),
-            _ => None,
-        };
+    /// False if the same was said of the same place before, and goes on: a loop may poll one handle a thousand times.
+    pub(crate) fn push(&mut self, on: WaitsOn, at: &'static Location<'static>) -> bool {
+        let mut same_before = None;
+        if on.is_of_one() {
+            same_before = self.last.get(&on).copied();
+            if same_before.is_some_and(|before| self.waits[before].at == at) {
+                return false;
+            }
+            self.last.insert(on, self.waits.len());
+        }
         let on = Some(on);
-        self.waits.push(Wait { on, same_before });
+        self.waits.push(Wait {
+            on,
+            at,
+            same_before,
+        });
+        true
     }
 
     /// For how many things it has said that it waits, with those that were given up.
@@ -43,28 +55,29 @@ impl Said {
 
     pub(crate) fn clear(&mut self) {
         self.waits.clear();
-        self.last_of_task.clear();
+        self.last.clear();
     }
 
     /// What was said since there was so much, the last first: so whoever follows need not search.
     pub(crate) fn give_up_since(&mut self, waits: usize) -> Vec<WaitsOn> {
         let mut given_up = Vec::new();
-        for Wait { on, same_before } in self.waits.drain(waits..).rev() {
-            if let Some(WaitsOn::Task(task)) = on {
-                match same_before {
-                    Some(at) => self.last_of_task.insert(task, at),
-                    None => self.last_of_task.remove(&task),
+        for wait in self.waits.drain(waits..).rev() {
+            let Some(on) = wait.on else { continue };
+            if on.is_of_one() {
+                match wait.same_before {
+                    Some(before) => self.last.insert(on, before),
+                    None => self.last.remove(&on),
                 };
             }
-            given_up.extend(on);
+            given_up.push(on);
         }
         given_up
     }
 
-    /// How often the task's handle was polled, for which nobody waits any more.
+    /// How often it was said that the task's end is waited for, for which nobody waits any more.
     pub(crate) fn give_up_task(&mut self, task: TaskId) -> usize {
         let mut times = 0;
-        let mut at = self.last_of_task.remove(&task);
+        let mut at = self.last.remove(&WaitsOn::Task(task));
         while let Some(place) = at {
             let wait = &mut self.waits[place];
             wait.on = None;
@@ -86,26 +99,43 @@ mod tests {
         let task = |slot| TaskId::new(slot, NonZeroU32::MIN);
         let (first, second) = (WaitsOn::Task(task(1)), WaitsOn::Task(task(2)));
         let mut said = Said::default();
-        said.push(first);
+        let (here, there) = (Location::caller(), Location::caller());
+        assert!(said.push(first, here));
         let before = said.len();
-        said.push(second);
-        said.push(WaitsOn::Turn);
-        said.push(first);
+        assert!(said.push(second, here));
+        assert!(said.push(WaitsOn::Turn, here));
+        assert!(said.push(first, there));
         assert_eq!(said.give_up_task(task(1)), 2);
         assert_eq!(said.give_up_task(task(1)), 0);
         assert_eq!(said.give_up_since(before), [WaitsOn::Turn, second]);
         assert!(said.waits().next().is_none());
         // Where the second was before, another is now.
-        said.push(WaitsOn::Never);
+        assert!(said.push(WaitsOn::Never, here));
         assert_eq!(said.give_up_task(task(2)), 0);
         // Polled before and inside of what is over.
-        said.push(second);
+        assert!(said.push(second, here));
         let before = said.len();
-        said.push(second);
+        assert!(said.push(second, there));
         assert_eq!(said.give_up_since(before), [second]);
         assert_eq!(said.give_up_task(task(2)), 1);
-        said.push(second);
+        assert!(said.push(second, here));
         said.clear();
         assert_eq!((said.len(), said.give_up_task(task(2))), (0, 0));
+    }
+
+    #[test]
+    fn what_is_said_again_and_goes_on_is_said_once() {
+        let task = TaskId::new(1, NonZeroU32::MIN);
+        let (on, here) = (WaitsOn::Task(task), Location::caller());
+        let mut said = Said::default();
+        assert!(said.push(on, here));
+        assert!(!said.push(on, here));
+        // Polled again inside of what is over, it is waited for all the same.
+        let before = said.len();
+        assert!(!said.push(on, here));
+        assert_eq!(said.give_up_since(before), []);
+        assert_eq!(said.give_up_task(task), 1);
+        assert!(said.push(on, here), "it was given up");
+        assert!(said.push(WaitsOn::Turn, here) && said.push(WaitsOn::Turn, here));
     }
 }

@@ -13,7 +13,7 @@ use super::names::{Names, Span};
 use crate::task::TaskId;
 use crate::trace::{
     At, Cause, Effect, Event, LongPoll, OneLine, Place, Record, Seconds, Stage, State, TaskKind,
-    TaskState, TimerId, TimerKind, Wait, WaitsOn, circle, in_program, named,
+    TaskState, TimerId, TimerKind, WaitsOn, circle, in_program, named,
 };
 
 /// That a closure waited for a thread of the pool for less than this is not told: to start one takes some time, too.
@@ -418,17 +418,16 @@ impl<'a> Narrator<'a> {
         let Some(task) = self.state.task(id) else {
             return format!("{name} waits");
         };
-        // Not those that were given up.
-        let goes_on = |wait: &&Wait| self.goes_on(wait.on);
-        let waits: Vec<&Wait> = task.waits.iter().filter(goes_on).collect();
-        match waits.as_slice() {
-            // Of several each has its place.
-            [.., wait] => {
-                let at = At(wait.at).to_string();
-                let at = if waits.len() == 1 { at } else { String::new() };
+        match self.last_wait(task) {
+            Some(wait) => {
+                let at = match self.waits_on(task).len() {
+                    1 => At(wait.at).to_string(),
+                    // Of several each has its place.
+                    _ => String::new(),
+                };
                 format!("{name}, {began}, waits for {}{at}", self.waits(task))
             }
-            [] => format!("{name}, {began}, waits{}", self.waiting(task)),
+            None => format!("{name}, {began}, waits{}", self.waiting(task)),
         }
     }
 

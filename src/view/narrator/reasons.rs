@@ -1,6 +1,7 @@
 //! Why a task is woken and what it waits for, in words: for the sentences, and for the views that show what is so
 //! between them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Fired, Narrator, lateness};
@@ -94,10 +95,16 @@ impl Narrator<'_> {
         task.waits.iter().rev().find(|wait| self.goes_on(wait.on))
     }
 
-    /// What a task waits for after its last poll, as far as it is watchglass's.
+    /// What a task waits for after its last poll, as far as it is watchglass's: each timer and each task once, also if
+    /// it was polled at several places.
     pub(crate) fn waits_on(&self, task: &TaskState) -> Vec<WaitsOn> {
         let waits = task.waits.iter().map(|wait| wait.on);
-        waits.filter(|&on| self.goes_on(on)).collect()
+        let mut told = HashSet::new();
+        let is_new = |on: &WaitsOn| !on.is_of_one() || told.insert(*on);
+        waits
+            .filter(|&on| self.goes_on(on))
+            .filter(is_new)
+            .collect()
     }
 
     /// False for a wait that was given up in the same poll: that of a timeout that was up, say.

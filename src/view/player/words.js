@@ -74,10 +74,15 @@ function waitsFor(on) {
 }
 
 // The waits that go on. One may have been given up in the same poll: that of a timeout that was up.
-// What the executor has just ended is still waited for: the wake follows.
+// What the executor has just ended is still waited for: the wake follows. Of one timer or task that was polled at
+// several places, the last.
 function waitsOf(task) {
   const now = lastHappened();
-  return task.waits.filter(({ on }) => {
+  const told = new Map(task.waits.map((wait) => [wait.on.timer || wait.on.task, wait]));
+  return task.waits.filter((wait) => {
+    const { on } = wait;
+    const one = on.timer || on.task;
+    if (one && told.get(one) !== wait) return false;
     if (on.kind === "Timer") {
       return state.timers.has(on.timer) || (now.event === "TimerFired" && now.timer === on.timer);
     }
