@@ -4,14 +4,12 @@
 //! All of it runs only while there is an observer, so it may take its time.
 
 use std::collections::HashSet;
-use std::mem;
-use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
-use crate::slots::{Slot, SlotState};
+use crate::slots::SlotState;
 use crate::task::TaskId;
-use crate::trace::{Event, LongPoll, NAMED};
+use crate::trace::{Event, LongPoll, NAMED, Stretch, TimedPoll};
 
 /// After so many polls in a row that a task brought about itself, an event says so.
 const SPINNING_POLLS: u32 = 1_000;
@@ -32,20 +30,20 @@ impl Shared {
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer().emit(move || Event::Spinning { task, polls });
         }
-        self.tracer().note_poll_began(task, started);
+        let at = self.queue.with_slot(task, |slot| slot.waits_at).flatten();
+        let timed = started.map(|began| TimedPoll::begins(task, began, at));
+        self.tracer().note_poll_began(timed);
     }
 
     /// Tells that a poll has ended, and what is wrong with it.
     #[cold]
     pub(crate) fn tell_poll_ended(&self, task: TaskId, ready: bool, wakers: Option<usize>) {
-        let started = self.tracer().take_poll_began(task);
-        let ended = started.map(|_| Instant::now());
-        let held = ended
-            .zip(started)
-            .map_or(Duration::ZERO, |(ended, started)| ended - started);
-        let until = self.waits_at();
-        let put = |slot: &mut Slot| mem::replace(&mut slot.waits_at, until);
-        let after = self.queue.with_slot(task, put).flatten();
+        let timed = self.tracer().take_timed_poll(task);
+        let ended = timed.map(|_| Instant::now());
+        let timed = timed.zip(ended);
+        let held = timed.map_or(Duration::ZERO, |(poll, ended)| ended - poll.began);
+        let waits_at = self.waits_at();
+        self.queue.with_slot(task, |slot| slot.waits_at = waits_at);
         // On the virtual clock no time goes by in a poll, and every run has the same events.
         let took = match self.clock.is_virtual() {
             true => Duration::ZERO,
@@ -66,24 +64,25 @@ impl Shared {
         if !ready && !queued && wakers == Some(0) && nobody_knows_it() {
             self.tracer().emit(move || Event::ForgottenWaker { task });
         }
-        if self.tracer().long_poll().is_some_and(|long| held >= long) {
-            // Not where it waited earlier in this poll, and gave that up.
-            let waits_there = !ready && (queued || self.is_registered(task));
-            let long = self.long_poll(task, held, after, until.filter(|_| waits_there));
+        if let Some((poll, ended)) = timed
+            && self.tracer().long_poll().is_some_and(|long| held >= long)
+        {
+            let long = self.long_poll(task, held, poll.longest(ended));
             self.tracer().emit(move || Event::LongPoll(long));
         }
         // The observer may have polled something that waits, too.
-        self.queue.waits_at.set(until);
+        self.queue.waits_at.set(waits_at);
     }
 
     /// If the task has held the thread for long in its last poll, which a panic has ended, or where an abort has
     /// dropped it: to be told when its end has been.
     #[cold]
     pub(crate) fn long_poll_of_failed(&self, task: TaskId) -> Option<Box<LongPoll>> {
-        let took = self.tracer().take_poll_began(task)?.elapsed();
+        let poll = self.tracer().take_timed_poll(task)?;
+        let ended = Instant::now();
+        let took = ended - poll.began;
         let is_long = took >= self.tracer().long_poll()?;
-        let after = self.queue.with_slot(task, |slot| slot.waits_at).flatten();
-        is_long.then(|| self.long_poll(task, took, after, None))
+        is_long.then(|| self.long_poll(task, took, poll.longest(ended)))
     }
 
     /// What is told of such a poll, with who had to wait meanwhile: the tasks that were ready or whose timer is due, how
@@ -93,8 +92,7 @@ impl Shared {
         &self,
         task: TaskId,
         took: Duration,
-        after: Option<&'static Location<'static>>,
-        until: Option<&'static Location<'static>>,
+        Stretch { after, until, .. }: Stretch,
     ) -> Box<LongPoll> {
         let now_ns = self.clock.now_ns();
         let held_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);

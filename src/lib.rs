@@ -83,6 +83,7 @@
 //! | [trace/observer.rs] | who is told |
 //! | [trace/recording.rs] | an observer that keeps every event |
 //! | [trace/said.rs] | what a poll has said that its task waits for |
+//! | [trace/timed_poll.rs] | how long a poll takes, and where its time goes |
 //! | [waiter.rs] | who is told that a timer has fired, or a task has ended |
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
@@ -145,6 +146,7 @@
 //! [trace/observer.rs]: ../src/watchglass/trace/observer.rs.html
 //! [trace/recording.rs]: ../src/watchglass/trace/recording.rs.html
 //! [trace/said.rs]: ../src/watchglass/trace/said.rs.html
+//! [trace/timed_poll.rs]: ../src/watchglass/trace/timed_poll.rs.html
 //! [waiter.rs]: ../src/watchglass/waiter.rs.html
 //! [slots.rs]: ../src/watchglass/slots.rs.html
 //! [queue.rs]: ../src/watchglass/queue.rs.html

@@ -112,6 +112,9 @@ impl Shared {
             return;
         }
         let task = self.queue.running();
+        if task.is_some() {
+            self.tracer().note_poll_at(at);
+        }
         if task.is_some() && !self.said.borrow_mut().push(on, at) {
             return;
         }

@@ -863,11 +863,39 @@ fn a_long_poll_is_not_said_to_end_where_it_gave_up_to_wait() {
     let polls = polls.into_iter();
     let polls = polls.map(|poll| (poll.after.is_some(), poll.until.is_some(), poll));
     let polls: Vec<_> = polls.collect();
-    let [(false, false, first), (true, true, second), (true, true, _)] = &polls[..] else {
+    let [(true, false, first), (true, true, second), (true, true, _)] = &polls[..] else {
         panic!("{polls:?}");
     };
-    assert!(!first.to_string().contains("tests/"), "{first}");
+    assert!(first.to_string().contains(" on"), "{first}");
     assert!(second.to_string().contains(", from tests/"), "{second}");
+}
+
+#[test]
+fn a_long_poll_is_told_between_the_two_awaits_where_its_time_went() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(200)));
+    let waker = Rc::new(RefCell::new(None));
+    let kept = waker.clone();
+    executor.spawn(async move {
+        sleep(ms(2)).await;
+        let wake: Waker = kept.take().unwrap();
+        wake.wake();
+    });
+    let line = line!();
+    executor.block_on(async {
+        sleep(ms(1)).await;
+        let mut limit = sleep(secs(5));
+        poll_fn(|cx| Poll::Ready(Pin::new(&mut limit).poll(cx).is_pending())).await;
+        thread::sleep(ms(250));
+        poll_fn(|cx| Poll::Ready(Pin::new(&mut limit).poll(cx).is_pending())).await;
+        leaves_its_waker(&waker).await;
+    });
+    let mut polls = long_polls(&recording);
+    polls.retain(|poll| poll.took >= ms(250));
+    let [poll] = &polls[..] else {
+        panic!("{polls:?}");
+    };
+    let places = [poll.after, poll.until].map(|at| at.map(|at| at.line() - line));
+    assert_eq!(places, [Some(4), Some(6)], "{poll}");
 }
 
 #[test]

@@ -283,11 +283,11 @@ pub struct LongPoll {
     pub task: TaskId,
     /// How long, by the operating system's clock, with what the observer took meanwhile: a slow one makes polls long.
     pub took: Duration,
-    /// The `.await` from which the task went on, or one that it had given up waiting at. `None` in its first poll,
-    /// and where it has never waited for anything of watchglass's.
+    /// Where the most of the time went: behind this `.await`. It is the last one of watchglass's that the poll had come
+    /// to by then, or that at which the one before had ended. `None` if neither had come to any.
     pub after: Option<&'static Location<'static>>,
-    /// The `.await` that it came to. `None` if it came to its end, or to one of what is not watchglass's or is polled
-    /// with another waker than the task's.
+    /// The next `.await` of watchglass's that it came to. `None` if it came to none: to its end, say, or to one of what
+    /// is not watchglass's.
     pub until: Option<&'static Location<'static>>,
     /// The tasks that were ready meanwhile, or whose timer came due: of many those with the lowest slots, 20 at most.
     pub delayed: Vec<TaskId>,

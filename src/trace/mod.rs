@@ -15,13 +15,14 @@ mod sentences;
 mod observer;
 mod recording;
 mod said;
+mod timed_poll;
 #[cfg(feature = "view")]
 mod state;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ pub use recording::Recording;
 pub(crate) use said::Said;
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
+pub(crate) use timed_poll::{Stretch, TimedPoll};
 #[cfg(feature = "view")]
 pub(crate) use words::Seconds;
 pub(crate) use words::{At, NAMED, OneLine, circle, in_program, named};
@@ -61,8 +63,8 @@ struct Telling {
     known: RefCell<Vec<Option<Known>>>,
     /// A poll that takes this long is told of as such.
     long_poll: Option<Duration>,
-    /// Whose poll goes on and when it began, if it matters how long it takes.
-    poll_began: Cell<Option<(TaskId, Instant)>>,
+    /// The poll that goes on, if it matters how long it takes.
+    timed: Cell<Option<TimedPoll>>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
@@ -91,7 +93,7 @@ impl Tracer {
             next_seq: Cell::new(0),
             known: RefCell::new(Vec::new()),
             long_poll,
-            poll_began: Cell::new(None),
+            timed: Cell::new(None),
             panic: Cell::new(None),
         });
         Tracer(telling.map(Box::new))
@@ -157,20 +159,32 @@ impl Tracer {
         self.0.as_ref()?.long_poll
     }
 
-    pub(crate) fn note_poll_began(&self, task: TaskId, began: Option<Instant>) {
+    /// A poll begins, of which it matters how long it takes, or of which it does not.
+    pub(crate) fn note_poll_began(&self, poll: Option<TimedPoll>) {
         if let Some(telling) = &self.0 {
-            telling.poll_began.set(began.map(|began| (task, began)));
+            telling.timed.set(poll);
         }
     }
 
-    /// When the task's poll began, once, if it is the one that goes on.
-    pub(crate) fn take_poll_began(&self, task: TaskId) -> Option<Instant> {
-        let began = &self.0.as_ref()?.poll_began;
-        let (running, at) = began.get()?;
-        (running == task).then(|| {
-            began.set(None);
-            at
-        })
+    /// The poll that goes on has come to this `.await`.
+    pub(crate) fn note_poll_at(&self, at: &'static Location<'static>) {
+        if let Some(Telling { timed, .. }) = self.0.as_deref()
+            && self.long_poll().is_some()
+            && let Some(mut poll) = timed.get()
+        {
+            poll.comes_to(Some(at), Instant::now());
+            timed.set(Some(poll));
+        }
+    }
+
+    /// The poll of this task, once, if it is the one that goes on.
+    pub(crate) fn take_timed_poll(&self, task: TaskId) -> Option<TimedPoll> {
+        let timed = &self.0.as_ref()?.timed;
+        let poll = timed.get().filter(|poll| poll.task == task);
+        if poll.is_some() {
+            timed.set(None);
+        }
+        poll
     }
 
     /// Nothing more will be told. True if the observer has been told that now, which happens once. Its

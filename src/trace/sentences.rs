@@ -230,12 +230,14 @@ impl fmt::Display for LongPoll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} held the thread for {:?}", self.task, self.took)?;
         let place = |at| in_program(at).map_or("an await".to_owned(), Location::to_string);
+        let known = [self.after, self.until].into_iter().flatten();
+        let is_known = known.filter_map(in_program).count() > 0;
         match (self.after.map(place), self.until.map(place)) {
             // In between may be awaits of what is not watchglass's.
-            (None, None) => {}
-            (None, Some(until)) => write!(f, ", before it came to {until}")?,
-            (Some(after), None) => write!(f, ", from {after} on")?,
-            (Some(after), Some(until)) => write!(f, ", from {after} to {until}")?,
+            (Some(after), Some(until)) if is_known => write!(f, ", from {after} to {until}")?,
+            (Some(after), None) if is_known => write!(f, ", from {after} on")?,
+            (None, Some(until)) if is_known => write!(f, ", before it came to {until}")?,
+            _ => {}
         }
         if !self.delayed.is_empty() {
             write!(f, "; meanwhile others had to wait:")?;

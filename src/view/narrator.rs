@@ -394,11 +394,13 @@ impl<'a> Narrator<'a> {
         let mut text = format!("{name} held the thread {}", Span(poll.took));
         let place =
             |at| in_program(at).map_or("an await".into(), |at| format!("the await at {at}"));
+        let known = [poll.after, poll.until].into_iter().flatten();
+        let is_known = known.filter_map(in_program).count() > 0;
         text += &match (poll.after.map(place), poll.until.map(place)) {
-            (Some(after), Some(until)) => format!(", from {after} to {until}"),
-            (Some(after), None) => format!(", from {after} on"),
-            (None, Some(until)) => format!(", before it came to {until}"),
-            (None, None) => format!(" (it was {})", self.began(poll.task)),
+            (Some(after), Some(until)) if is_known => format!(", from {after} to {until}"),
+            (Some(after), None) if is_known => format!(", from {after} on"),
+            (None, Some(until)) if is_known => format!(", before it came to {until}"),
+            _ => format!(" (it was {})", self.began(poll.task)),
         };
         if !poll.delayed.is_empty() {
             let delayed = self.names.tasks(&poll.delayed, poll.more_delayed);

@@ -112,12 +112,12 @@ fn every_event_is_told_with_names_and_reasons() {
         ),
         (
             long_poll(Some(at), vec![idle], 1),
-            "main held the thread 8.0 ms, from an await to an await; it delayed idle; 1 timer had to wait 3.0 ms"
+            "main held the thread 8.0 ms (it was given to block_on at src/view/narrator/tests.rs:16:14); it delayed idle; 1 timer had to wait 3.0 ms"
                 .into(),
         ),
         (
             long_poll(Some(at), vec![main, idle, late], 2),
-            "main held the thread 8.0 ms, from an await to an await; it delayed main, idle and late; 2 timers had \
+            "main held the thread 8.0 ms (it was given to block_on at src/view/narrator/tests.rs:16:14); it delayed main, idle and late; 2 timers had \
              to wait up to 3.0 ms"
                 .into(),
         ),
