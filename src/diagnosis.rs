@@ -62,7 +62,7 @@ impl Shared {
         let is_known_elsewhere = self.tracer().note_known_elsewhere(task, unseen);
         let nobody_knows_it = || !is_known_elsewhere && !self.is_registered(task);
         if !ready && !queued && wakers == Some(0) && nobody_knows_it() {
-            self.tracer().emit(move || Event::ForgottenWaker { task });
+            self.tracer().tell_forgotten(task);
         }
         if let Some((poll, ended)) = timed
             && self.tracer().long_poll().is_some_and(|long| held >= long)

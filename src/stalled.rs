@@ -122,6 +122,9 @@ pub(crate) fn verdict(
         tasks: tasks.into(),
     };
     drop(elsewhere);
+    // Of one whose last waker was dropped after its poll nobody has heard yet.
+    let forgotten = stalled.tasks.iter().filter(|task| task.is_forgotten());
+    forgotten.for_each(|task| shared.tracer().tell_forgotten(task.id));
     shared.tracer().emit(|| Event::Stalled {
         tasks: stalled.tasks.iter().map(|task| task.id).collect(),
         cycle: stalled.cycle(),
@@ -234,6 +237,11 @@ impl fmt::Display for Stalled {
 }
 
 impl StuckTask {
+    /// True if neither a task's end would wake it nor somebody outside.
+    fn is_forgotten(&self) -> bool {
+        !self.waker_is_held && !self.waits_elsewhere && self.waits_for.is_empty()
+    }
+
     /// Whoever has its waker is not the executor.
     fn or_for_what_is_not_ours(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.waker_is_held {

@@ -963,3 +963,52 @@ fn a_handle_that_is_polled_again_and_again_is_waited_for_once() {
         "{timeline}"
     );
 }
+
+#[test]
+fn who_has_lost_the_last_waker_long_after_its_poll_is_said_to_have_none() {
+    let (executor, recording) = recorded(Executor::builder());
+    let (send, receive) = mpsc::channel();
+    let waits = executor.spawn(poll_fn(move |cx| {
+        send.send(cx.waker().clone()).unwrap();
+        Poll::<()>::Pending
+    }));
+    let waker: Waker = {
+        executor.run_until_idle();
+        receive.recv().unwrap()
+    };
+    let drops = thread::spawn(move || {
+        thread::sleep(ms(20));
+        drop(waker);
+    });
+    let id = waits.id();
+    executor.try_block_on(waits).unwrap_err();
+    drops.join().unwrap();
+    let events = recording.events();
+    let forgotten = events
+        .iter()
+        .position(|event| *event == Event::ForgottenWaker { task: id });
+    let stalled = events
+        .iter()
+        .position(|event| matches!(event, Event::Stalled { .. }));
+    assert!(forgotten.is_some() && forgotten < stalled, "{events:?}");
+    let story = recording.story();
+    let verdict = story
+        .lines()
+        .find(|line| line.contains("nothing can ever"))
+        .unwrap();
+    assert!(
+        verdict.contains(", waits, and nobody has its waker"),
+        "{verdict}"
+    );
+    // A second verdict tells nothing new of it.
+    executor.try_block_on(pending::<()>()).unwrap_err();
+    let is_forgotten = |event: &Event| *event == Event::ForgottenWaker { task: id };
+    assert_eq!(
+        recording
+            .events()
+            .iter()
+            .filter(|event| is_forgotten(event))
+            .count(),
+        1
+    );
+}

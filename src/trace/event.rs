@@ -126,7 +126,8 @@ pub enum Event {
         wakers: Option<usize>,
     },
     /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far
-    /// as can be known, it will never be polled again. It is not told of a task that has ever
+    /// as can be known, it will never be polled again. If somebody held it then and has dropped it since, this is told
+    /// only before the verdict, [`Stalled`](Event::Stalled). It is not told of a task that has ever
     /// waited where the executor does not look, and may be known there still: for a [`JoinSet`](crate::JoinSet), in a
     /// [`join_all`](crate::join_all()), for a deadline that never comes, for another executor's task.
     ForgottenWaker {

@@ -77,6 +77,8 @@ struct Known {
     polls_by_itself: u32,
     /// True if it has ever left its id where nobody looks: see `waiter_kept_elsewhere` in `waiting.rs`.
     is_known_elsewhere: bool,
+    /// True if it was told since its last poll that nobody has its waker.
+    is_forgotten: bool,
 }
 
 impl Tracer {
@@ -212,6 +214,7 @@ impl Tracer {
                 Cause::Itself => known.polls_by_itself.wrapping_add(1),
                 _ => 0,
             };
+            known.is_forgotten = false;
             (cause, known.polls_by_itself)
         };
         let telling = self.0.as_deref();
@@ -228,6 +231,20 @@ impl Tracer {
         };
         let telling = self.0.as_deref();
         telling.is_some_and(|telling| telling.with_known(task, note))
+    }
+
+    /// Tells that nobody has the task's waker, once a poll; and not of a task that has left its id where nobody looks.
+    pub(crate) fn tell_forgotten(&self, task: TaskId) {
+        let note = |known: &mut Known| {
+            let is_new = !known.is_known_elsewhere && !known.is_forgotten;
+            known.is_forgotten |= is_new;
+            is_new
+        };
+        if let Some(telling) = self.on()
+            && telling.with_known(task, note)
+        {
+            telling.tell(Event::ForgottenWaker { task });
+        }
     }
 
     /// Of how many tasks something is kept.
@@ -262,6 +279,7 @@ impl Known {
             cause: None,
             polls_by_itself: 0,
             is_known_elsewhere: false,
+            is_forgotten: false,
         }
     }
 }

@@ -70,8 +70,8 @@ pub struct TaskState {
     pub waits: Vec<Wait>,
     /// How often it has been polled.
     pub polls: u64,
-    /// How many clones of its waker were held after its last poll, if that is known. Timers and
-    /// handles hold none: they know the task by its id.
+    /// How many clones of its waker were held after its last poll, if that is known; and none, if the executor has found
+    /// that since. Timers and handles hold none: they know the task by its id.
     pub wakers: Option<usize>,
     /// The number of the record of the wake that led to its last poll, if it has been polled.
     pub woken_by: Option<u64>,
@@ -215,6 +215,11 @@ impl State {
                     task.waits.push(Wait { on: *on, at });
                 }
             }
+            Event::ForgottenWaker { task } => {
+                if let Some(task) = self.task_mut(*task) {
+                    task.wakers = Some(0);
+                }
+            }
             Event::GaveUp { task, on } => {
                 if let Some(task) = self.task_mut(*task)
                     && let Some(last) = task.waits.iter().rposition(|wait| wait.on == *on)
@@ -267,7 +272,6 @@ impl State {
             }
             // These tell of what is so, and change nothing.
             Event::Detached { .. }
-            | Event::ForgottenWaker { .. }
             | Event::ClockAdvanced { .. }
             | Event::BlockingDone { .. }
             | Event::Stalled { .. }

@@ -88,7 +88,11 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     fn add(&mut self, record: &Record, x: f64) {
-        let former = former_waiter(self.narrator.state(), &record.event);
+        let before = self.narrator.state();
+        let former = former_waiter(before, &record.event);
+        let wakers = |task| before.task(task).and_then(|task| task.wakers);
+        let was_held =
+            matches!(record.event, Event::ForgottenWaker { task } if wakers(task) != Some(0));
         // What a timer was asked for is known until it fires.
         let told = self.narrator.tell(record);
         if let Some(task) = former {
@@ -120,8 +124,14 @@ impl Drawing<'_> {
                 }
             }
             Event::ForgottenWaker { task } => {
-                if let Some((.., label)) = self.open.get_mut(task) {
-                    "nobody has its waker".clone_into(label);
+                let label = "nobody has its waker".to_owned();
+                match self.open.get_mut(task) {
+                    Some((.., open)) if !was_held => *open = label,
+                    // Somebody had it until now.
+                    _ => {
+                        self.closes(*task, x);
+                        self.open.insert(*task, (x, Waiting::Other, label));
+                    }
                 }
             }
             Event::LongPoll(poll) => {

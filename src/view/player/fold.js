@@ -203,7 +203,7 @@ function fold(state, record, isShown = () => true) {
       changeTask(state, task, { stage: "waiting" });
       break;
     case "ForgottenWaker":
-      changeTask(state, task, { forgotten: true });
+      changeTask(state, task, { forgotten: true, wakers: 0 });
       break;
     case "PollEnded":
       state.running = null;
