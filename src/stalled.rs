@@ -48,7 +48,7 @@ pub struct StuckTask {
     pub name: String,
     /// Where it was spawned; for `block_on`'s own future, where `block_on` was called.
     pub spawned_at: &'static Location<'static>,
-    /// The `.await` at which it waits. `None` if it waits for something that is not watchglass's, a
+    /// The `.await` at which it waits. `None` if it waits for a future that is not watchglass's, a
     /// channel, say. It may be a place in the standard library or in another crate, see
     /// [`Event::Waits`], or one that the task gave up waiting at in its last poll, in
     /// another crate's `select!`, say. If it `waits_elsewhere`, it is the `.await` of that handle, also if another
@@ -251,8 +251,7 @@ impl StuckTask {
     }
 }
 
-const NOT_OURS: &str =
-    "something that is not watchglass's (a lock, a channel or another crate's combinator, perhaps)";
+const NOT_OURS: &str = "a future that is not watchglass's (of a lock, a channel or another crate's combinator, perhaps)";
 
 impl fmt::Display for StuckTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -98,7 +98,7 @@ fn the_story_says_who_waits_for_what_is_not_the_executor_s() {
         waits.await.unwrap();
     });
     let story = recording.story();
-    let room = "room returns Pending: the thread is free; it waits for something that is not watchglass's\n";
+    let room = "room returns Pending: the thread is free; it waits for a future that is not watchglass's\n";
     assert!(story.contains(room), "{story}");
     assert_eq!(story.matches("it waits for").count(), 1, "{story}");
 }

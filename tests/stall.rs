@@ -177,7 +177,7 @@ fn of_many_who_are_stuck_some_are_named_and_the_others_counted() {
     assert!(story.contains("; and 11 more\n"), "{story}");
 }
 
-const NOT_OURS: &str = "waits for something that is not watchglass's (a lock, a channel or another crate's combinator, perhaps)";
+const NOT_OURS: &str = "waits for a future that is not watchglass's (of a lock, a channel or another crate's combinator, perhaps)";
 
 /// Each in a circle by its handles, if one believed that it still awaits them.
 #[test]
@@ -1011,4 +1011,39 @@ fn who_has_lost_the_last_waker_long_after_its_poll_is_said_to_have_none() {
             .count(),
         1
     );
+}
+
+#[test]
+fn who_waits_for_a_task_or_for_a_channel_is_said_to_wait_for_both() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let (send, receive) = async_channel::unbounded::<()>();
+    let job = executor.spawn_named("job", pending::<()>());
+    let both = executor.spawn_named("both", async move {
+        let hears = async {
+            receive.recv().await.unwrap();
+        };
+        let ends = async {
+            job.await.unwrap();
+        };
+        race(hears, ends).await;
+    });
+    let stalled = executor.try_block_on(both).unwrap_err().to_string();
+    assert!(
+        stalled.contains("or for a future that is not watchglass's"),
+        "{stalled}"
+    );
+    let story = recording.story();
+    let verdict = story
+        .lines()
+        .find(|line| line.contains("nothing can ever"))
+        .unwrap();
+    assert!(
+        verdict.contains("waits for job to end at tests/stall.rs:"),
+        "{verdict}"
+    );
+    assert!(
+        verdict.contains(", or for a future that is not watchglass's"),
+        "{verdict}"
+    );
+    drop(send);
 }

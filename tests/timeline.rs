@@ -8,7 +8,7 @@ use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use common::{OnDrop, altered, leaves_its_waker, ms, own_waker, recorded, secs};
 use watchglass::time::Sleep;
 use watchglass::trace::{Cause, Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{
-    Builder, Executor, Step, interval, join, join_all, now, sleep, sleep_until, spawn,
+    Builder, Executor, Step, interval, join, join_all, now, race, sleep, sleep_until, spawn,
     spawn_blocking, spawn_named, timeout, yield_now,
 };
 
@@ -703,7 +703,7 @@ fn a_time_limit_is_no_sleep() {
         ("limit", "time limit at 2.000 s"),
         (
             "other",
-            "something that is not watchglass&#39;s and time limit at 3.000 s",
+            "a future that is not watchglass&#39;s and time limit at 3.000 s",
         ),
         ("timer", "tick at 5.000 s"),
     ] {
@@ -721,7 +721,7 @@ fn a_time_limit_is_no_sleep() {
     let story = recording.story();
     for sentence in [
         "polled (poll 2): its time limit at 1.000 s was reached",
-        "returns Pending: the thread is free; it waits for something that is not watchglass's and its time limit at 3.000 s",
+        "returns Pending: the thread is free; it waits for a future that is not watchglass's and its time limit at 3.000 s",
         "is cancelled: its time limit is of no use any more",
         "polled (poll 7): its timer for the tick at 5.000 s fired",
     ] {
@@ -1179,4 +1179,63 @@ fn a_time_limit_of_what_is_not_watchglass_s_has_a_row() {
         assert!(!timeline.contains(mark), "{mark}: {timeline}");
     }
     assert!(timeline.contains(":: the thread is parked"), "{timeline}");
+}
+
+/// As with the `Shared` of the crate futures: who polls it first makes its timer, and it uses a waker that is no task's.
+#[test]
+fn a_timer_that_goes_on_for_another_is_drawn_no_longer_than_its_task_waits() {
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
+        let shared = Rc::new(RefCell::new(sleep(secs(2))));
+        let poll = |shared: &Rc<RefCell<Sleep>>| {
+            let nobody = &mut Context::from_waker(Waker::noop());
+            Pin::new(&mut *shared.borrow_mut()).poll(nobody)
+        };
+        let of_first = shared.clone();
+        let first = spawn_named("first", async move {
+            let polls = poll_fn(|_| poll(&of_first));
+            assert!(timeout(secs(1), polls).await.is_err());
+            sleep(secs(2)).await;
+        });
+        let kept = [2, 4].map(|at| Rc::new(RefCell::new(sleep(secs(at)))));
+        let of_second = kept.clone();
+        let polls = poll_fn(move |_| of_second.iter().map(&poll).max().unwrap());
+        let second = spawn_named("second", polls);
+        sleep(secs(1)).await;
+        second.abort();
+        first.await.unwrap();
+        assert!(poll(&shared).is_ready() && poll(&kept[0]).is_ready());
+    });
+    let one = timeline.find("|1.000 s").unwrap();
+    for name in ["first", "second"] {
+        let rows = rows(&timeline, name);
+        let label = "sleep until 2.000 s ";
+        let row = rows[1..].iter().find(|row| row.contains(label));
+        let row = row.unwrap_or_else(|| panic!("{timeline}"));
+        let behind = row.find(label).unwrap() + label.len();
+        let ends = row[behind..].find(|letter| letter != '=');
+        let ends = ends.map_or(row.len(), |bar| behind + bar);
+        assert!(ends <= one + 6, "{timeline}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_timer_and_has_given_its_waker_away_is_told_of_both() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let (send, receive) = async_channel::unbounded::<()>();
+    let waits = executor.spawn_named("waits", async move {
+        race(
+            async {
+                receive.recv().await.unwrap();
+            },
+            sleep(secs(1)),
+        )
+        .await;
+        pending::<()>().await;
+    });
+    executor.block_on(sleep(secs(2)));
+    drop((send, waits));
+    let story = recording.story();
+    let first = "waits returns Pending: the thread is free; somebody outside has its waker, too";
+    assert!(story.contains(first), "{story}");
+    assert_eq!(story.matches("has its waker, too").count(), 1, "{story}");
 }

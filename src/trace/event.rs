@@ -170,8 +170,8 @@ pub enum Event {
         /// Where it lies now.
         place: Place,
     },
-    /// A deadline passed. The wake follows, unless the `join_all` that it belongs to was woken before and has not been
-    /// polled since.
+    /// A deadline passed. The wake follows, unless the `join_all` or the combinator of another crate that it belongs to
+    /// was woken before and has not been polled since.
     TimerFired {
         /// The timer, which is gone now.
         timer: TimerId,

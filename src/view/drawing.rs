@@ -165,6 +165,16 @@ impl Drawing<'_> {
                 self.overdue = overdue.map(|(due, label)| (*timer, due, label));
             }
             Event::TimerCancelled { timer } => self.timers.disarm(*timer, x, None),
+            Event::GaveUp {
+                on: WaitsOn::Timer(timer),
+                ..
+            } => {
+                // One that uses a waker may go on for somebody else.
+                let timer = self.narrator.state().timer(*timer);
+                if let Some(timer) = timer.filter(|timer| timer.task.is_none()) {
+                    self.timers.disarm(timer.id, x, None);
+                }
+            }
             Event::TimerReset { timer, .. } => self.reset(*timer, x),
             Event::TimerHandedOver { timer, .. } => {
                 // The timer's bar ends in one lane, and goes on in another.
@@ -385,8 +395,9 @@ impl Drawing<'_> {
         if self.polling.take_if(|polling| *polling == task).is_some() {
             self.ends_poll(task, x);
         }
-        if let Some(lane) = self.lane(task) {
-            lane.end = Some((x, stage));
+        if let Some(&lane) = self.lane_of.get(&task) {
+            self.lanes[lane].end = Some((x, stage));
+            self.timers.end_lane(lane, x);
         }
     }
 

@@ -97,7 +97,7 @@ impl Poll {
 }
 
 /// How the label begins of a wait for a lock, a channel or another crate's combinator.
-const OUTSIDE: &str = "something that is not watchglass's";
+const OUTSIDE: &str = "a future that is not watchglass's";
 
 /// Something that goes on while the task is not polled.
 pub(crate) struct Bar {

@@ -252,17 +252,22 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    /// What a task waits for after its poll, where no event of the poll has told it. Of a waker that nobody holds the
-    /// next event tells.
+    /// What a task waits for after its poll, where no event of the poll has told it, or that it may. Of a waker that nobody
+    /// holds the next event tells.
     fn untold_wait(&self, task: TaskId) -> String {
-        let is_untold = |task: &&TaskState| {
-            let waits = self.waits_on(task);
-            let none_is_told = waits.iter().all(|&on| self.is_limit(on));
-            !task.queued && task.wakers != Some(0) && none_is_told
+        let is_reachable = |task: &&TaskState| !task.queued && task.wakers != Some(0);
+        let Some(task) = self.state.task(task).filter(is_reachable) else {
+            return String::new();
         };
-        match self.state.task(task).filter(is_untold) {
-            Some(task) => format!("; it waits for {}", self.waits(task)),
-            None => String::new(),
+        match self.waits_on(task).as_slice() {
+            waits if waits.iter().all(|&on| self.is_limit(on)) => {
+                format!("; it waits for {}", self.waits(task))
+            }
+            // It may wait for what that one does as well, or have left its waker there before.
+            [.., last] if task.wakers.is_some() && !matches!(last, WaitsOn::Children(_)) => {
+                "; somebody outside has its waker, too".to_owned()
+            }
+            _ => String::new(),
         }
     }
 
@@ -427,7 +432,13 @@ impl<'a> Narrator<'a> {
                     // Of several each has its place.
                     _ => String::new(),
                 };
-                format!("{name}, {began}, waits for {}{at}", self.waits(task))
+                let or = match task.wakers {
+                    Some(1..) if !self.is_limit(wait.on) => {
+                        ", or for a future that is not watchglass's"
+                    }
+                    _ => "",
+                };
+                format!("{name}, {began}, waits for {}{at}{or}", self.waits(task))
             }
             None => format!("{name}, {began}, waits{}", self.waiting(task)),
         }

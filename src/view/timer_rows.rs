@@ -16,6 +16,8 @@ pub(crate) struct TimerRows {
     armed: HashMap<TimerId, (usize, usize, Bar)>,
     /// The lane of each timer in the wheel that has no row.
     rowless: HashMap<TimerId, usize>,
+    /// By lane, the timers that have used a waker.
+    foreign: HashMap<usize, Vec<TimerId>>,
 }
 
 #[derive(Default)]
@@ -43,6 +45,9 @@ impl TimerRows {
 
     /// `deadline` is the timer's, as it is to be written.
     pub(crate) fn arm(&mut self, timer: &TimerState, deadline: Seconds, lane: usize, x: f64) {
+        if timer.task.is_none() {
+            self.foreign.entry(lane).or_default().push(timer.id);
+        }
         let RowsOfLane { rows, taken, more } = &mut self.lanes[lane];
         let Some(row) = taken.iter().position(|taken| !taken) else {
             if more.timers == 0 {
@@ -93,6 +98,13 @@ impl TimerRows {
             kind: Waiting::Overdue,
             label,
         });
+    }
+
+    /// The lane ends. Timers that use a waker may go on, but not for its task.
+    pub(crate) fn end_lane(&mut self, lane: usize, x: f64) {
+        for timer in self.foreign.remove(&lane).unwrap_or_default() {
+            self.disarm(timer, x, None);
+        }
     }
 
     /// The rows of each lane. What has not ended goes on to the right edge.

@@ -93,7 +93,7 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   const rowsOf = (name) => shownAt(steps, `[...document.querySelectorAll("#tasks tr")]
     .filter((row) => row.cells[0].textContent.includes("${name}")).map((row) => row.cells[1].textContent).join()`);
   const getters = (await rowsOf("getter")).join("\n");
-  assert.match(getters, /waiting for something that is not watchglass's and its time limit at 1\.051\ss/);
+  assert.match(getters, /waiting for a future that is not watchglass's and its time limit at 1\.051\ss/);
   const mains = (await rowsOf("busy")).join("\n");
   assert.match(mains, /waiting for its timer for 60\.000\ss and its time limit at 0\.050\ss/);
   assert.match(mains, /waiting for its timer for the tick at 1\.052\ss/);

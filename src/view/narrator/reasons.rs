@@ -68,7 +68,7 @@ impl Narrator<'_> {
                 // Where nobody outside has its waker, it has left its id with a timer or a task in an earlier poll.
                 let untold = match task.wakers {
                     Some(0) if waits.is_empty() => "what it has waited for before",
-                    _ => "something that is not watchglass's",
+                    _ => "a future that is not watchglass's",
                 };
                 let untold = is_untold.then(|| untold.to_owned());
                 let (told, others) = named(waits);

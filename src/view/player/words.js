@@ -110,11 +110,11 @@ function waits(task) {
   const last = all[all.length - 1];
   if (!last && task.kind === "Blocking") return waitsFor({ kind: "Blocking" });
   // Where nobody outside has its waker, it has left its id with a timer or a task in an earlier poll.
-  if (!last) return task.wakers === 0 ? "what it has waited for before" : "something that is not watchglass's";
+  if (!last) return task.wakers === 0 ? "what it has waited for before" : "a future that is not watchglass's";
   if (last.on.kind === "Children") return waitsFor(last.on);
   // What has a time limit is waited for, too.
   const untold = all.every((wait) => state.kinds.get(wait.on.timer) === "Timeout");
-  return (untold ? "something that is not watchglass's and " : "") + all.map((wait) => waitsFor(wait.on)).join(" and ");
+  return (untold ? "a future that is not watchglass's and " : "") + all.map((wait) => waitsFor(wait.on)).join(" and ");
 }
 
 // What comes after "waiting".

@@ -361,6 +361,6 @@ fn what_a_task_waits_for_is_the_same_when_its_limit_has_fired() {
     executor.block_on(limited).unwrap_err();
     let has_fired = |event: &Event| matches!(event, Event::TimerFired { .. });
     let fired = shown(&recording, &[&step_of(&recording, has_fired)]);
-    let waits = "waiting for something that is not watchglass's and its time limit at 1.000 s";
+    let waits = "waiting for a future that is not watchglass's and its time limit at 1.000 s";
     assert!(fired.contains(waits), "{fired}");
 }
