@@ -30,7 +30,7 @@ use crate::spin::Spin;
 use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
 use crate::trace::{Cause, Event, Said, TaskKind, Tracer};
 use crate::waiter::{Joiner, PolledChild, Waiter};
-use crate::wheel::{Key, Wheel};
+use crate::wheel::{TimerId, Wheel};
 
 /// Everything that one executor has, except for the loop that drives it.
 pub(crate) struct Shared {
@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     /// True once the executor is being dropped, and with it all of its tasks.
     pub(crate) is_ending: Cell<bool>,
     /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
-    pub(crate) armed_when_due: RefCell<HashSet<Key>>,
+    pub(crate) armed_when_due: RefCell<HashSet<TimerId>>,
     /// Its tasks that await one of another executor, and where, each place as often as it does.
     pub(crate) awaits_elsewhere: RefCell<HashMap<TaskId, Vec<&'static Location<'static>>>>,
 }

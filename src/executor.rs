@@ -176,13 +176,6 @@ enum Until {
     NobodyIsReady,
 }
 
-/// What there is to do next.
-enum Next {
-    Poll(Popped),
-    TimersFired(usize),
-    Nothing,
-}
-
 impl Executor {
     pub(crate) fn of(shared: Rc<Shared>, closed_world: bool) -> Self {
         let spare = HeldWaker::new(shared.home.clone());
@@ -384,23 +377,28 @@ impl Executor {
     }
 
     fn next_step(&self) -> Step {
+        let queue = &self.shared.queue;
         loop {
-            match self.next() {
-                Next::Poll(Popped { id, how, task }) => {
-                    let task = task.expect("`block_on`'s own future is there only while it runs");
-                    let spare = &mut self.spare.borrow_mut();
-                    if let Some(polled) = self.shared.poll_task::<true>(id, how, task, spare) {
-                        self.shared.queue.put_back(polled);
-                    }
-                    return Step::Polled(id);
+            if let Some(Popped { id, how, task }) = queue.pop(&self.turn_left, None) {
+                let task = task.expect("`block_on`'s own future is there only while it runs");
+                let spare = &mut self.spare.borrow_mut();
+                if let Some(polled) = self.shared.poll_task::<true>(id, how, task, spare) {
+                    queue.put_back(polled);
                 }
-                Next::TimersFired(timers) => return Step::TimersFired(timers),
-                Next::Nothing => match self.shared.advance_clock() {
-                    Some(by) => return Step::ClockAdvanced(by),
-                    // It came after the turn had begun: whom it wakes is ready, and time stands still until then.
-                    None if !self.shared.inbox.is_empty() => self.shared.take_inbox(),
-                    None => return Step::Idle,
-                },
+                return Step::Polled(id);
+            }
+            let fired = self.begin_turn();
+            if fired > 0 {
+                return Step::TimersFired(fired);
+            }
+            if self.turn_left.get() > 0 {
+                continue;
+            }
+            match self.shared.advance_clock() {
+                Some(by) => return Step::ClockAdvanced(by),
+                // It came after the turn had begun: whom it wakes is ready, and time stands still until then.
+                None if !self.shared.inbox.is_empty() => self.shared.take_inbox(),
+                None => return Step::Idle,
             }
         }
     }
@@ -500,22 +498,6 @@ impl Executor {
     }
 
     // ---- the turn
-
-    /// The next task of this turn; or a new turn, which begins with the inbox and the timers.
-    fn next(&self) -> Next {
-        loop {
-            if let Some(popped) = self.shared.queue.pop(&self.turn_left, None) {
-                return Next::Poll(popped);
-            }
-            let fired = self.begin_turn();
-            if fired > 0 {
-                return Next::TimersFired(fired);
-            }
-            if self.turn_left.get() == 0 {
-                return Next::Nothing;
-            }
-        }
-    }
 
     /// Takes what has come from outside, and says how many timers have fired.
     #[inline(always)]

@@ -20,10 +20,8 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 use crate::clock::Clock;
 use crate::context::Shared;
 use crate::current::AWAIT_IT;
-use crate::timers::timer_id;
-use crate::trace::{TimerKind, WaitsOn};
+use crate::trace::{TimerId, TimerKind, WaitsOn};
 use crate::waiter::Waiter;
-use crate::wheel::Key;
 
 /// The time on the clock of the executor that runs on this thread: virtual time, if it is virtual.
 /// Outside of an executor it is `Instant::now()`, and so in a closure of
@@ -150,7 +148,7 @@ enum SleepState {
 /// An entry in an executor's wheel.
 struct Timer {
     shared: Rc<Shared>,
-    key: Key,
+    id: TimerId,
     deadline: Deadline,
 }
 
@@ -268,25 +266,25 @@ impl Sleep {
         }
         match &mut self.state {
             SleepState::Begun(shared, deadline) => {
-                let key = shared.arm_for(cx.waker(), deadline.ns(), kind);
-                shared.waits(WaitsOn::Timer(timer_id(key)), at);
+                let id = shared.arm_for(cx.waker(), deadline.ns(), kind);
+                shared.waits(WaitsOn::Timer(id), at);
                 self.state = SleepState::Armed(Timer {
                     shared: shared.clone(),
-                    key,
+                    id,
                     deadline: mem::replace(deadline, Deadline::Ns(0)),
                 });
             }
             SleepState::Armed(timer) => {
                 let timer = &*timer;
-                let Timer { shared, key, .. } = timer;
+                let Timer { shared, id, .. } = timer;
                 if timer.has_fired() {
                     let deadline = timer.deadline.instant_on(&shared.clock);
                     self.state = SleepState::Elapsed(deadline.expect("it lies in the past"));
                     return Poll::Ready(());
                 }
                 // First whom it wakes from now on: it is that one who waits.
-                shared.set_timer_waiter(*key, cx.waker());
-                shared.waits(WaitsOn::Timer(timer_id(*key)), at);
+                shared.set_timer_waiter(*id, cx.waker());
+                shared.waits(WaitsOn::Timer(*id), at);
             }
             SleepState::Never(_) => {
                 let shared = Shared::expect_current(name_of(kind), AWAIT_IT);
@@ -385,10 +383,10 @@ impl SleepState {
 impl Timer {
     /// Puts the deadline in the wheel.
     fn arm(shared: Rc<Shared>, deadline: Deadline, waiter: Waiter) -> SleepState {
-        let key = shared.arm(deadline.ns(), waiter, TimerKind::Sleep);
+        let id = shared.arm(deadline.ns(), waiter, TimerKind::Sleep);
         SleepState::Armed(Timer {
             shared,
-            key,
+            id,
             deadline,
         })
     }
@@ -396,20 +394,20 @@ impl Timer {
     /// Moves it to another deadline, and keeps whom to wake.
     fn reset(mut self, deadline: Instant) -> SleepState {
         let Some(deadline) = Deadline::on(&self.shared.clock, deadline) else {
-            let waiter = self.shared.cancel_timer(self.key);
+            let waiter = self.shared.cancel_timer(self.id);
             // Where that is kept now, nobody looks who asks whether anybody will wake the task.
             if let Some(task) = waiter.as_ref().and_then(Waiter::task) {
                 self.shared.tracer().note_known_elsewhere(task, true);
             }
             return SleepState::Never(waiter.map(|waiter| (self.shared.clone(), waiter)));
         };
-        self.shared.reset_timer(self.key, deadline.ns());
+        self.shared.reset_timer(self.id, deadline.ns());
         self.deadline = deadline;
         SleepState::Armed(self)
     }
 
     fn has_fired(&self) -> bool {
-        self.shared.wheel.borrow().place(self.key).is_none()
+        self.shared.wheel.borrow().place(self.id).is_none()
     }
 }
 
@@ -433,7 +431,7 @@ fn name_of(kind: TimerKind) -> &'static str {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        drop(self.shared.cancel_timer(self.key));
+        drop(self.shared.cancel_timer(self.id));
     }
 }
 

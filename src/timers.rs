@@ -6,7 +6,7 @@
 //!    a sleep is dropped ─▶ cancel_timer ─┘
 //! ```
 //!
-//! A timer in the wheel carries whom to wake, and nothing else: the sleep finds it by its key.
+//! A timer in the wheel carries whom to wake, and nothing else: the sleep finds it by its id.
 
 use std::mem;
 use std::sync::Arc;
@@ -16,7 +16,6 @@ use std::time::Duration;
 use crate::context::Shared;
 use crate::trace::{Cause, Event, Place, TimerId, TimerKind};
 use crate::waiter::Waiter;
-use crate::wheel::Key;
 
 /// How many timers a turn fires at most; the rest are due at the next turn.
 const MAX_TIMERS_A_TURN: usize = 64;
@@ -24,7 +23,7 @@ const MAX_TIMERS_A_TURN: usize = 64;
 impl Shared {
     /// Puts a deadline in the wheel, for whoever polls with `waker`.
     #[inline]
-    pub(crate) fn arm_for(&self, waker: &Waker, deadline_ns: u64, kind: TimerKind) -> Key {
+    pub(crate) fn arm_for(&self, waker: &Waker, deadline_ns: u64, kind: TimerKind) -> TimerId {
         match self.task_polled_with(waker) {
             Some(id) if !self.tracer().has_observer() => {
                 let mut wheel = self.wheel.borrow_mut();
@@ -36,25 +35,25 @@ impl Shared {
 
     /// Puts a deadline in the wheel.
     #[inline(never)]
-    pub(crate) fn arm(&self, deadline_ns: u64, waiter: Waiter, kind: TimerKind) -> Key {
+    pub(crate) fn arm(&self, deadline_ns: u64, waiter: Waiter, kind: TimerKind) -> TimerId {
         let task = waiter.task();
-        let key = self.wheel.borrow_mut().insert(deadline_ns, waiter);
+        let timer = self.wheel.borrow_mut().insert(deadline_ns, waiter);
         self.tracer().emit(move || {
-            self.note_if_due(key, deadline_ns);
+            self.note_if_due(timer, deadline_ns);
             Event::TimerArmed {
-                timer: timer_id(key),
+                timer,
                 task,
                 kind,
                 deadline: Duration::from_nanos(deadline_ns),
-                place: self.place(key),
+                place: self.place(timer),
             }
         });
-        key
+        timer
     }
 
     /// Whoever polls with `waker` is woken when the timer fires, and nobody else.
     #[inline]
-    pub(crate) fn set_timer_waiter(&self, key: Key, waker: &Waker) {
+    pub(crate) fn set_timer_waiter(&self, timer: TimerId, waker: &Waker) {
         let is_same = |waiter: &mut Waiter| match waiter {
             Waiter::Task(id) => self.task_polled_with(waker) == Some(*id),
             Waiter::Child(woken, index) => match self.child_polled_with(waker) {
@@ -63,17 +62,16 @@ impl Shared {
             },
             Waiter::Waker(old) => old.will_wake(waker),
         };
-        if self.wheel.borrow_mut().get_mut(key).is_some_and(is_same) {
+        if self.wheel.borrow_mut().get_mut(timer).is_some_and(is_same) {
             return;
         }
         // Cloned and dropped with nothing borrowed: both are the waker's own code.
         let waiter = self.waiter(waker);
         let task = waiter.task();
-        let before = match self.wheel.borrow_mut().get_mut(key) {
+        let before = match self.wheel.borrow_mut().get_mut(timer) {
             Some(place) => mem::replace(place, waiter),
             None => waiter,
         };
-        let timer = timer_id(key);
         if before.task() != task {
             self.tracer()
                 .emit(move || Event::TimerHandedOver { timer, task });
@@ -82,49 +80,48 @@ impl Shared {
     }
 
     /// Moves a timer to another deadline.
-    pub(crate) fn reset_timer(&self, key: Key, deadline_ns: u64) {
-        let found = self.wheel.borrow_mut().reset(key, deadline_ns);
+    pub(crate) fn reset_timer(&self, timer: TimerId, deadline_ns: u64) {
+        let found = self.wheel.borrow_mut().reset(timer, deadline_ns);
         debug_assert!(found, "only a timer in the wheel is reset");
         self.tracer().emit(move || {
-            self.note_if_due(key, deadline_ns);
+            self.note_if_due(timer, deadline_ns);
             Event::TimerReset {
-                timer: timer_id(key),
+                timer,
                 deadline: Duration::from_nanos(deadline_ns),
-                place: self.place(key),
+                place: self.place(timer),
             }
         });
     }
 
     /// Notes a timer that was due when a poll armed or moved it: whoever did that has delayed nobody.
-    fn note_if_due(&self, key: Key, deadline_ns: u64) {
+    fn note_if_due(&self, timer: TimerId, deadline_ns: u64) {
         if self.queue.running().is_some() && deadline_ns <= self.clock.now_ns() {
-            self.armed_when_due.borrow_mut().insert(key);
+            self.armed_when_due.borrow_mut().insert(timer);
         }
     }
 
     /// Takes a timer out of the wheel, if it is still there, and gives back whom it would wake.
     #[inline(always)]
-    pub(crate) fn cancel_timer(&self, key: Key) -> Option<Waiter> {
+    pub(crate) fn cancel_timer(&self, timer: TimerId) -> Option<Waiter> {
         match self.tracer().has_observer() {
-            false => self.wheel.borrow_mut().cancel(key),
-            true => self.cancel_timer_and_tell(key),
+            false => self.wheel.borrow_mut().cancel(timer),
+            true => self.cancel_timer_and_tell(timer),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn cancel_timer_and_tell(&self, key: Key) -> Option<Waiter> {
-        let waiter = self.wheel.borrow_mut().cancel(key);
+    fn cancel_timer_and_tell(&self, timer: TimerId) -> Option<Waiter> {
+        let waiter = self.wheel.borrow_mut().cancel(timer);
         if waiter.is_some() {
             self.unregistered();
-            let timer = timer_id(key);
             self.tracer().emit(move || Event::TimerCancelled { timer });
         }
         waiter
     }
 
-    fn place(&self, key: Key) -> Place {
-        let place = self.wheel.borrow().place(key);
+    fn place(&self, timer: TimerId) -> Place {
+        let place = self.wheel.borrow().place(timer);
         place.expect("the timer is in the wheel")
     }
 
@@ -151,7 +148,7 @@ impl Shared {
             let Some(expired) = expired else {
                 break;
             };
-            let timer = timer_id(expired.key);
+            let timer = expired.key;
             self.tracer().emit(move || Event::TimerFired {
                 timer,
                 deadline: Duration::from_nanos(expired.deadline),
@@ -170,18 +167,10 @@ impl Shared {
     #[cold]
     fn turn_wheel(&self, now_ns: u64) {
         let mut moved = Vec::new();
-        let mut note = |key, place| moved.push((timer_id(key), place));
+        let mut note = |timer, place| moved.push((timer, place));
         self.wheel.borrow_mut().turn(now_ns, &mut note);
         for (timer, place) in moved {
             self.tracer().emit(move || Event::Cascaded { timer, place });
         }
-    }
-}
-
-/// How the trace names a timer.
-pub(crate) fn timer_id(key: Key) -> TimerId {
-    TimerId {
-        index: key.index,
-        generation: key.generation,
     }
 }

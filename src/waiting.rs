@@ -14,9 +14,8 @@ use std::task::Waker;
 use crate::context::Shared;
 use crate::slots::{NextPoll, Slot};
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, TimerId, WaitsOn};
+use crate::trace::{Cause, Event, WaitsOn};
 use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, WokenChildren};
-use crate::wheel::Key;
 
 /// What a poll has said up to some moment: where its task waits, and for how many things.
 #[derive(Clone, Copy)]
@@ -220,9 +219,9 @@ impl Shared {
     pub(crate) fn is_registered(&self, task: TaskId) -> bool {
         let is_its = |waiter: &Waiter| waiter.task() == Some(task);
         let is_left_with = |on| match on {
-            WaitsOn::Timer(TimerId { index, generation }) => {
+            WaitsOn::Timer(timer) => {
                 let mut wheel = self.wheel.borrow_mut();
-                let waiter = wheel.get_mut(Key { index, generation });
+                let waiter = wheel.get_mut(timer);
                 waiter.is_some_and(|waiter| is_its(waiter))
             }
             WaitsOn::Task(awaited) => {

@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::task::TaskId;
-pub use crate::wheel::Place;
+pub use crate::wheel::{Place, TimerId};
 
 /// One event, with its place in the order of all events and its time.
 ///
@@ -416,14 +416,6 @@ pub enum UnparkCause {
     /// Something else: the operating system, an `unpark` that was not the executor's, or an observer
     /// that gave the executor something to do when it was told of the park.
     Spurious,
-}
-
-/// Names one timer of one executor. It displays as `timer 3`, or `timer 3.1` for the second timer
-/// in entry 3 of the wheel.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TimerId {
-    pub(crate) index: u32,
-    pub(crate) generation: u32,
 }
 
 #[cfg(test)]

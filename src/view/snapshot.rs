@@ -8,7 +8,6 @@ use crate::context::Shared;
 use crate::executor::Executor;
 use crate::slots::{NextPoll, SlotState};
 use crate::task::TaskId;
-use crate::timers::timer_id;
 use crate::trace::{Cause, Place, Ready, State, TimerId};
 use crate::waiter::Waiter;
 
@@ -97,7 +96,7 @@ impl Snapshot {
         let wheel = shared.wheel.borrow();
         let timer = |(key, deadline_ns, place, waiter): (_, _, _, &Waiter)| {
             let deadline = Duration::from_nanos(deadline_ns);
-            (timer_id(key), waiter.task(), deadline, place)
+            (key, waiter.task(), deadline, place)
         };
         let mut timers: Vec<_> = wheel.iter().map(timer).collect();
         timers.sort_unstable_by_key(|&(id, ..)| id);

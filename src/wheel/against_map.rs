@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::wheel::{Key, Wheel};
+use crate::wheel::{TimerId, Wheel};
 
 /// What the map knows of an entry. Its key there is the number of its arming.
 struct Armed {
-    key: Key,
+    key: TimerId,
     deadline: u64,
     /// When it was armed, its deadline had come already.
     late: bool,

@@ -171,7 +171,7 @@ fn shifted(time: u64, by: i128) -> u64 {
 
 /// An entry as the model knows it.
 struct Armed {
-    key: Key,
+    key: TimerId,
     asked: u64,
     /// The time from which it counts, and how many were armed before it: the order of the wheel.
     rank: (u64, u64),
@@ -187,10 +187,10 @@ struct Held {
     /// Entries by an identity of their own, which the wheel carries as the value.
     armed: BTreeMap<u64, Armed>,
     order: BTreeMap<(u64, u64), u64>,
-    stale: Vec<Key>,
+    stale: Vec<TimerId>,
     deadlines: Vec<u64>,
     /// Where the wheel said that each entry lies: at first, and in each cascade.
-    told: HashMap<Key, Place>,
+    told: HashMap<TimerId, Place>,
     loose: BTreeSet<(usize, usize)>,
 }
 
@@ -235,7 +235,7 @@ impl Held {
     }
 
     /// Notes in the model that an entry was armed just now.
-    fn arm(&mut self, id: u64, key: Key, asked: u64) {
+    fn arm(&mut self, id: u64, key: TimerId, asked: u64) {
         let rank = (asked.max(self.wheel.elapsed()), self.arms);
         self.arms += 1;
         self.deadlines.push(asked);
@@ -252,7 +252,7 @@ impl Held {
     }
 
     /// Notes that an entry is about to leave its slot in another way than by a cascade.
-    fn loosen(&mut self, key: Key) {
+    fn loosen(&mut self, key: TimerId) {
         if let Place::Slot { level, slot } = self.wheel.place(key).unwrap() {
             self.loose.insert((level.into(), slot.into()));
         }
