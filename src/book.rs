@@ -28,67 +28,67 @@ pub mod programs;
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/01-two-programs.md")]
-pub mod two_programs {}
+pub mod chapter_01_two_programs {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/02-calling-does-nothing.md")]
-pub mod calling_does_nothing {}
+pub mod chapter_02_calling_does_nothing {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/03-poll-it-yourself.md")]
-pub mod poll_it_yourself {}
+pub mod chapter_03_poll_it_yourself {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/04-an-async-fn-is-an-enum.md")]
-pub mod an_async_fn_is_an_enum {}
+pub mod chapter_04_an_async_fn_is_an_enum {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/05-what-rustc-wrote.md")]
-pub mod what_rustc_wrote {}
+pub mod chapter_05_what_rustc_wrote {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/06-pin.md")]
-pub mod pin {}
+pub mod chapter_06_pin {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/07-the-waker.md")]
-pub mod the_waker {}
+pub mod chapter_07_the_waker {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/08-an-executor-in-a-hundred-lines.md")]
-pub mod an_executor_in_a_hundred_lines {}
+pub mod chapter_08_an_executor_in_a_hundred_lines {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/09-the-timer-wheel.md")]
-pub mod the_timer_wheel {}
+pub mod chapter_09_the_timer_wheel {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/10-join-spawn-race-cancel.md")]
-pub mod join_spawn_race_cancel {}
+pub mod chapter_10_join_spawn_race_cancel {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/11-when-it-goes-wrong.md")]
-pub mod when_it_goes_wrong {}
+pub mod chapter_11_when_it_goes_wrong {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/12-back-to-python.md")]
-pub mod back_to_python {}
+pub mod chapter_12_back_to_python {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
 #[doc = include_str!("../docs/13-in-a-debugger.md")]
-pub mod in_a_debugger {}
+pub mod chapter_13_in_a_debugger {}
 
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("book_pictures.md")]
