@@ -56,6 +56,17 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.ok(closures.length > 0 && closures.every((closure) =>
     /^waiting until it has run on another thread; .*closure of busy was handed to a thread here/.test(closure)), closures.join());
 
+  // ---- what was found
+  const found = await evaluate("run.findings.map((finding) => finding.step).sort((a, b) => a - b)");
+  assert.ok(found.length > 0, "something was found");
+  await evaluate("go(0)");
+  for (const at of new Set(found.filter((at) => at > 0))) {
+    await press("f");
+    assert.equal(await evaluate("step"), at);
+  }
+  await press("f");
+  assert.equal(await evaluate("step"), found.at(-1), "behind the last there is no other");
+
   // ---- a panic
   await evaluate("go([...Array(count).keys()].find((at) => record(at).event === 'Panicked'))");
   const panics = await evaluate("[...document.querySelectorAll('.who')].map((who) => who.textContent).join()");

@@ -93,6 +93,7 @@ const keys = {
   Home: () => go(0),
   End: () => go(lastStep),
   n: () => goIfAny(nextPoll(null)),
+  f: () => goIfAny(run.findings.map((finding) => finding.step).filter((at) => at > step).sort((a, b) => a - b)[0]),
   w: () => jump(wakeOfPoll()),
   p: () => {
     const task = followed();
