@@ -88,12 +88,7 @@ impl Shared {
     /// What is told of such a poll, with who had to wait meanwhile: the tasks that were ready or whose timer is due, how
     /// many timers are due, and how long the first of them has waited meanwhile. A timer that was due when this
     /// very poll armed it has waited for nobody.
-    fn long_poll(
-        &self,
-        task: TaskId,
-        took: Duration,
-        Stretch { after, until, .. }: Stretch,
-    ) -> Box<LongPoll> {
+    fn long_poll(&self, task: TaskId, took: Duration, stretch: Stretch) -> Box<LongPoll> {
         let now_ns = self.clock.now_ns();
         let held_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let began_ns = now_ns.saturating_sub(held_ns);
@@ -123,8 +118,9 @@ impl Shared {
         Box::new(LongPoll {
             task,
             took,
-            after,
-            until,
+            after: stretch.after,
+            until: stretch.until,
+            between: stretch.took,
             delayed,
             more_delayed,
             timers,

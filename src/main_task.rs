@@ -8,7 +8,7 @@
 //! asked whether somebody holds a clone: before the thread parks without a deadline, and after that.)
 
 use std::any::Any;
-use std::mem;
+use std::mem::{self, needs_drop};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::guard::drop_and_resume;
 use crate::held_waker::HeldWaker;
 use crate::inbox::TaskWaker;
 use crate::name::short_name;
+use crate::slots::SlotState;
 use crate::task::{TaskId, message_of};
 use crate::trace::Event;
 
@@ -141,7 +142,10 @@ impl<'a> MainTask<'a> {
     pub(crate) fn drop_future<F>(&self, mut future: Pin<&mut Option<F>>) -> thread::Result<()> {
         // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
         self.shared.said.borrow_mut().clear();
-        self.shared.queue.set_running(Some(self.id));
+        let queue = &self.shared.queue;
+        // A wake of it is of no use any more.
+        queue.with_slot(self.id, |slot| slot.state = SlotState::Finished);
+        queue.set_running(Some(self.id));
         let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
         self.shared.poll_ended();
         dropped
@@ -173,8 +177,8 @@ impl<'a> MainTask<'a> {
     }
 }
 
-/// Polls the future, and drops it within its last poll, as `Stage` in `task.rs` does. Should its drop panic, so does the
-/// poll.
+/// Polls the future, and drops it within its last poll, as `Stage` in `task.rs` does. Should its drop panic, so does
+/// the poll.
 #[inline(always)]
 fn poll_and_drop<F: Future>(
     mut future: Pin<&mut Option<F>>,
@@ -182,7 +186,9 @@ fn poll_and_drop<F: Future>(
 ) -> Poll<F::Output> {
     let running = future.as_mut().as_pin_mut();
     let polled = running.expect("it is dropped when it is done").poll(cx);
+    // Where nothing has a drop, none is asked for: that takes some time.
     if polled.is_ready()
+        && needs_drop::<F>()
         && let Err(panic) = catch_unwind(AssertUnwindSafe(|| future.set(None)))
     {
         drop_and_resume(polled, panic);

@@ -127,7 +127,8 @@ pub(crate) fn verdict(
     forgotten.for_each(|task| shared.tracer().tell_forgotten(task.id));
     shared.tracer().emit(|| Event::Stalled {
         tasks: stalled.tasks.iter().map(|task| task.id).collect(),
-        cycle: stalled.cycle(),
+        cycle: stalled.cycle().into(),
+        held: stalled.held().map(|task| task.id).collect(),
     });
     Some(stalled)
 }
@@ -192,6 +193,10 @@ impl Stalled {
         Vec::new()
     }
 
+    fn held(&self) -> impl Iterator<Item = &StuckTask> {
+        self.tasks.iter().filter(|task| task.waker_is_held)
+    }
+
     /// The stuck tasks, in the order of their slots.
     pub fn tasks(&self) -> &[StuckTask] {
         &self.tasks
@@ -217,8 +222,7 @@ impl fmt::Display for Stalled {
                 write!(f, "\nand they wait in a circle: {cycle}")?;
             }
         }
-        let held = self.tasks.iter().filter(|task| task.waker_is_held);
-        let held: Vec<String> = held.map(|task| task.id.to_string()).collect();
+        let held: Vec<String> = self.held().map(|task| task.id.to_string()).collect();
         let (held, others) = named(&held);
         let and_more = match others {
             0 => String::new(),

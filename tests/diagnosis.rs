@@ -876,7 +876,9 @@ fn a_long_poll_is_told_between_the_two_awaits_where_its_time_went() {
     let waker = Rc::new(RefCell::new(None));
     let kept = waker.clone();
     executor.spawn(async move {
-        sleep(ms(2)).await;
+        while kept.borrow().is_none() {
+            sleep(ms(1)).await;
+        }
         let wake: Waker = kept.take().unwrap();
         wake.wake();
     });

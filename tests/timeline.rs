@@ -1183,38 +1183,66 @@ fn a_time_limit_of_what_is_not_watchglass_s_has_a_row() {
 
 /// As with the `Shared` of the crate futures: who polls it first makes its timer, and it uses a waker that is no task's.
 #[test]
-fn a_timer_that_goes_on_for_another_is_drawn_no_longer_than_its_task_waits() {
+fn a_timer_that_uses_a_waker_is_drawn_no_longer_than_its_task_lives() {
+    type Shared = Rc<RefCell<Sleep>>;
+    let poll = |shared: &Shared, waker: &Waker| {
+        Pin::new(&mut *shared.borrow_mut()).poll(&mut Context::from_waker(waker))
+    };
     let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
-        let shared = Rc::new(RefCell::new(sleep(secs(2))));
-        let poll = |shared: &Rc<RefCell<Sleep>>| {
-            let nobody = &mut Context::from_waker(Waker::noop());
-            Pin::new(&mut *shared.borrow_mut()).poll(nobody)
-        };
+        // Two, for one alone has no row.
+        let shared = [4, 5].map(|at| Rc::new(RefCell::new(sleep(secs(at)))));
         let of_first = shared.clone();
-        let first = spawn_named("first", async move {
-            let polls = poll_fn(|_| poll(&of_first));
-            assert!(timeout(secs(1), polls).await.is_err());
-            sleep(secs(2)).await;
+        let first = poll_fn(move |_| {
+            of_first
+                .iter()
+                .map(|nap| poll(nap, Waker::noop()))
+                .max()
+                .unwrap()
         });
-        let kept = [2, 4].map(|at| Rc::new(RefCell::new(sleep(secs(at)))));
-        let of_second = kept.clone();
-        let polls = poll_fn(move |_| of_second.iter().map(&poll).max().unwrap());
-        let second = spawn_named("second", polls);
-        sleep(secs(1)).await;
-        second.abort();
-        first.await.unwrap();
-        assert!(poll(&shared).is_ready() && poll(&kept[0]).is_ready());
+        let first = spawn_named("first", first);
+        let of_second = shared.clone();
+        let second = spawn_named("second", async move {
+            sleep(secs(1)).await;
+            // From now on they wake this task.
+            let both = poll_fn(|cx| {
+                of_second
+                    .iter()
+                    .map(|nap| poll(nap, cx.waker()))
+                    .max()
+                    .unwrap()
+            });
+            both.await;
+        });
+        let alone = [4, 5].map(|at| Rc::new(RefCell::new(sleep(secs(at)))));
+        let of_third = alone.clone();
+        let third = poll_fn(move |_| {
+            of_third
+                .iter()
+                .map(|nap| poll(nap, Waker::noop()))
+                .max()
+                .unwrap()
+        });
+        let third = spawn_named("third", third);
+        sleep(secs(2)).await;
+        first.abort();
+        third.abort();
+        second.await.unwrap();
+        drop((shared, alone));
     });
-    let one = timeline.find("|1.000 s").unwrap();
-    for name in ["first", "second"] {
+    let at = |time| timeline.find(time).unwrap();
+    for (name, until) in [
+        ("first", "|1.000 s"),
+        ("second", "|4.000 s"),
+        ("third", "|2.000 s"),
+    ] {
         let rows = rows(&timeline, name);
-        let label = "sleep until 2.000 s ";
+        let label = "4.000 s =";
         let row = rows[1..].iter().find(|row| row.contains(label));
         let row = row.unwrap_or_else(|| panic!("{timeline}"));
         let behind = row.find(label).unwrap() + label.len();
         let ends = row[behind..].find(|letter| letter != '=');
         let ends = ends.map_or(row.len(), |bar| behind + bar);
-        assert!(ends <= one + 6, "{timeline}");
+        assert!(ends.abs_diff(at(until)) < 7, "{name}: {timeline}");
     }
 }
 
@@ -1235,7 +1263,7 @@ fn who_waits_for_a_timer_and_has_given_its_waker_away_is_told_of_both() {
     executor.block_on(sleep(secs(2)));
     drop((send, waits));
     let story = recording.story();
-    let first = "waits returns Pending: the thread is free; somebody outside has its waker, too";
+    let first = "waits returns Pending: the thread is free; somebody else has its waker, too";
     assert!(story.contains(first), "{story}");
     assert_eq!(story.matches("has its waker, too").count(), 1, "{story}");
 }

@@ -10,7 +10,7 @@ use std::process::{self, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender, unbounded};
 use example::example;
@@ -1140,11 +1140,44 @@ fn a_program_whose_last_line_has_no_end() {
 fn the_last_line_is_told_also_if_it_has_no_end() {
     let output = run_here("a_program_whose_last_line_has_no_end", "story");
     let story = printed(&output);
-    let told = "printed at some time before, without an end of the line: \"no end\"";
+    let told = "printed by now, and the last line has no end: \"no end\"";
     assert!(story.contains(told), "{story}");
     // The view begins a line of its own, and the next one does not.
     assert!(story.contains("no end\n0.000"), "{story}");
     let output = run_here("a_program_whose_last_line_has_no_end", "story,timeline");
     assert!(!printed(&output).contains("no end\n\n"));
     assert!(!printed(&output).contains("\n\n\n"), "{}", printed(&output));
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_view_after_another_executor_has_printed_without_a_line_s_end() {
+    let (first, second) = (Executor::new(), Executor::new());
+    first.block_on(async {});
+    second.block_on(async {});
+    drop(first);
+    let third = Executor::new();
+    third.block_on(async {
+        print!("loading...");
+        std::io::stdout().flush().unwrap();
+    });
+    drop(second);
+}
+
+#[test]
+fn a_view_comes_while_another_executor_is_watched_that_has_begun_a_line() {
+    let mut program = here(
+        "a_view_after_another_executor_has_printed_without_a_line_s_end",
+        "story",
+    );
+    let mut program = program.stdout(Stdio::null()).spawn().unwrap();
+    let ends = Instant::now() + Duration::from_secs(60);
+    while program.try_wait().unwrap().is_none() {
+        if Instant::now() > ends {
+            program.kill().unwrap();
+            panic!("it hangs");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }

@@ -81,7 +81,7 @@ pub enum Event {
         task: TaskId,
     },
     /// Inside a poll, a future that belongs to the executor had to wait; or a closure was handed to a thread, and its
-    /// task waits for it. Of one timer or one task that a poll waits for at one place again and again, it is told once.
+    /// task waits for it. Where a poll waits for the same at the same place again and again, it is told once.
     Waits {
         /// The task that runs, unless the future is polled by something that is not a task.
         task: Option<TaskId>,
@@ -248,10 +248,12 @@ pub enum Event {
     /// wakes a task now does so too late for this `block_on`.
     Stalled {
         /// The tasks that will never finish.
-        tasks: Vec<TaskId>,
+        tasks: Box<[TaskId]>,
         /// Those among them that wait for each other: each for the end of the next, and the last for
         /// that of the first. Empty if none do.
-        cycle: Vec<TaskId>,
+        cycle: Box<[TaskId]>,
+        /// Those among them whose waker somebody holds, who was promised not to use it.
+        held: Box<[TaskId]>,
     },
     /// A poll held the thread for long, and everyone else with it; or the drop of a task that was aborted did. Told
     /// when it has ended: after a panic, when that was told. See [`Builder::long_poll`](crate::Builder::long_poll).
@@ -284,12 +286,15 @@ pub struct LongPoll {
     pub task: TaskId,
     /// How long, by the operating system's clock, with what the observer took meanwhile: a slow one makes polls long.
     pub took: Duration,
-    /// Where the most of the time went: behind this `.await`. It is the last one of watchglass's that the poll had come
+    /// After this `.await` most of the time went by. It is the last one of watchglass's that the poll had come
     /// to by then, or that at which the one before had ended. `None` if neither had come to any.
     pub after: Option<&'static Location<'static>>,
     /// The next `.await` of watchglass's that it came to. `None` if it came to none: to its end, say, or to one of what
     /// is not watchglass's.
     pub until: Option<&'static Location<'static>>,
+    /// How much of the time went by between these two. Where no two are more than half of it apart, they are the first
+    /// and the last, and this is all of it.
+    pub between: Duration,
     /// The tasks that were ready meanwhile, or whose timer came due: of many those with the lowest slots, 20 at most.
     pub delayed: Vec<TaskId>,
     /// How many there were besides these.

@@ -11,7 +11,7 @@ use crate::task::TaskId;
 pub(crate) struct Said {
     /// In order. What was given up has left a hole, so that what was said later keeps its place.
     waits: Vec<Wait>,
-    /// By what is waited for, if it is one timer or one task, where that was said last.
+    /// By what is waited for, where that was said last.
     last: HashMap<WaitsOn, usize>,
 }
 
@@ -26,14 +26,16 @@ struct Wait {
 impl Said {
     /// False if the same was said of the same place before, and goes on: a loop may poll one handle a thousand times.
     pub(crate) fn push(&mut self, on: WaitsOn, at: &'static Location<'static>) -> bool {
-        let mut same_before = None;
-        if on.is_of_one() {
-            same_before = self.last.get(&on).copied();
-            if same_before.is_some_and(|before| self.waits[before].at == at) {
+        let same_before = self.last.get(&on).copied();
+        let mut before = same_before;
+        while let Some(place) = before {
+            let wait = &self.waits[place];
+            if wait.at == at {
                 return false;
             }
-            self.last.insert(on, self.waits.len());
+            before = wait.same_before;
         }
+        self.last.insert(on, self.waits.len());
         let on = Some(on);
         self.waits.push(Wait {
             on,
@@ -63,12 +65,10 @@ impl Said {
         let mut given_up = Vec::new();
         for wait in self.waits.drain(waits..).rev() {
             let Some(on) = wait.on else { continue };
-            if on.is_of_one() {
-                match wait.same_before {
-                    Some(before) => self.last.insert(on, before),
-                    None => self.last.remove(&on),
-                };
-            }
+            match wait.same_before {
+                Some(before) => self.last.insert(on, before),
+                None => self.last.remove(&on),
+            };
             given_up.push(on);
         }
         given_up
@@ -136,6 +136,9 @@ mod tests {
         assert_eq!(said.give_up_since(before), []);
         assert_eq!(said.give_up_task(task), 1);
         assert!(said.push(on, here), "it was given up");
-        assert!(said.push(WaitsOn::Turn, here) && said.push(WaitsOn::Turn, here));
+        assert!(said.push(WaitsOn::AnyTask, here) && !said.push(WaitsOn::AnyTask, here));
+        // At two places in turn.
+        let there = Location::caller();
+        assert!(said.push(on, there) && !said.push(on, here) && !said.push(on, there));
     }
 }

@@ -193,7 +193,7 @@ impl fmt::Display for Event {
                 task,
                 message: None,
             } => write!(f, "{task} panicked"),
-            Event::Stalled { tasks, cycle } => {
+            Event::Stalled { tasks, cycle, .. } => {
                 write!(
                     f,
                     "nothing can ever happen again, and these have not finished:"
@@ -201,7 +201,7 @@ impl fmt::Display for Event {
                 let (named, others) = named(tasks);
                 named.iter().try_for_each(|task| write!(f, " {task}"))?;
                 and_more(f, others)?;
-                match cycle.as_slice() {
+                match &**cycle {
                     [] => Ok(()),
                     cycle => {
                         let cycle = circle(cycle, |task| task.to_string());
@@ -226,18 +226,34 @@ fn and_more(f: &mut fmt::Formatter<'_>, others: usize) -> fmt::Result {
     }
 }
 
+impl LongPoll {
+    /// True if it is known between which places of the program the time went by, or behind which, or before.
+    pub(crate) fn is_in_program(&self) -> bool {
+        let mut places = [self.after, self.until].into_iter().flatten();
+        places.any(|at| in_program(at).is_some())
+    }
+
+    /// True if the time between these is clearly less than all.
+    pub(crate) fn is_in_part(&self) -> bool {
+        self.between.mul_f64(1.1) < self.took
+    }
+}
+
 impl fmt::Display for LongPoll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} held the thread for {:?}", self.task, self.took)?;
         let place = |at| in_program(at).map_or("an await".to_owned(), Location::to_string);
-        let known = [self.after, self.until].into_iter().flatten();
-        let is_known = known.filter_map(in_program).count() > 0;
+        let part = match self.is_in_part() {
+            true => format!("{:?} of it ", self.between),
+            false => String::new(),
+        };
         match (self.after.map(place), self.until.map(place)) {
+            _ if !self.is_in_program() => {}
+            (None, None) => {}
             // In between may be awaits of what is not watchglass's.
-            (Some(after), Some(until)) if is_known => write!(f, ", from {after} to {until}")?,
-            (Some(after), None) if is_known => write!(f, ", from {after} on")?,
-            (None, Some(until)) if is_known => write!(f, ", before it came to {until}")?,
-            _ => {}
+            (Some(after), Some(until)) => write!(f, ", {part}from {after} to {until}")?,
+            (Some(after), None) => write!(f, ", {part}from {after} on")?,
+            (None, Some(until)) => write!(f, ", {part}before it came to {until}")?,
         }
         if !self.delayed.is_empty() {
             write!(f, "; meanwhile others had to wait:")?;

@@ -10,6 +10,8 @@ use crate::task::TaskId;
 pub(crate) struct TimedPoll {
     pub(super) task: TaskId,
     pub(crate) began: Instant,
+    /// The `.await` at which the poll before had ended.
+    went_on_at: Option<&'static Location<'static>>,
     /// The `.await` that it has come to last, and when. To begin with, the one at which it went on.
     last: (Option<&'static Location<'static>>, Instant),
     longest: Stretch,
@@ -18,7 +20,7 @@ pub(crate) struct TimedPoll {
 /// A part of a poll, between two of the `.await`s that were told.
 #[derive(Clone, Copy)]
 pub(crate) struct Stretch {
-    took: Duration,
+    pub(crate) took: Duration,
     pub(crate) after: Option<&'static Location<'static>>,
     pub(crate) until: Option<&'static Location<'static>>,
 }
@@ -33,6 +35,7 @@ impl TimedPoll {
         TimedPoll {
             task,
             began,
+            went_on_at: at,
             last,
             longest: Stretch {
                 took: Duration::ZERO,
@@ -52,9 +55,15 @@ impl TimedPoll {
         self.last = (at, now);
     }
 
-    /// Where the most of its time has gone, now that it is over.
+    /// Where most of its time has gone, now that it is over: in one stretch; or else all over it.
     pub(crate) fn longest(mut self, ended: Instant) -> Stretch {
+        let (until, _) = self.last;
         self.comes_to(None, ended);
-        self.longest
+        let took = ended - self.began;
+        if self.longest.took * 2 > took {
+            return self.longest;
+        }
+        let after = self.went_on_at;
+        Stretch { took, after, until }
     }
 }

@@ -141,12 +141,12 @@ impl Trace<'_> {
                 }
             }
             Event::ForgottenWaker { task } => {
-                if let Some((_, on)) = self
-                    .tasks
-                    .get_mut(task)
-                    .and_then(|track| track.waits.as_mut())
-                {
-                    "waits, and nobody has its waker".clone_into(on);
+                if self.narrator.is_lost() {
+                    self.stops_waiting(*task, now);
+                }
+                if let Some(track) = self.tasks.get_mut(task) {
+                    let (since, _) = track.waits.take().unwrap_or((now, String::new()));
+                    track.waits = Some((since, "waits, and nobody has its waker".to_owned()));
                 }
             }
             // To drop it holds the thread like a poll.

@@ -88,11 +88,7 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     fn add(&mut self, record: &Record, x: f64) {
-        let before = self.narrator.state();
-        let former = former_waiter(before, &record.event);
-        let wakers = |task| before.task(task).and_then(|task| task.wakers);
-        let was_held =
-            matches!(record.event, Event::ForgottenWaker { task } if wakers(task) != Some(0));
+        let former = former_waiter(self.narrator.state(), &record.event);
         // What a timer was asked for is known until it fires.
         let told = self.narrator.tell(record);
         if let Some(task) = former {
@@ -126,7 +122,7 @@ impl Drawing<'_> {
             Event::ForgottenWaker { task } => {
                 let label = "nobody has its waker".to_owned();
                 match self.open.get_mut(task) {
-                    Some((.., open)) if !was_held => *open = label,
+                    Some((.., open)) if !self.narrator.is_lost() => *open = label,
                     // Somebody had it until now.
                     _ => {
                         self.closes(*task, x);
@@ -165,16 +161,6 @@ impl Drawing<'_> {
                 self.overdue = overdue.map(|(due, label)| (*timer, due, label));
             }
             Event::TimerCancelled { timer } => self.timers.disarm(*timer, x, None),
-            Event::GaveUp {
-                on: WaitsOn::Timer(timer),
-                ..
-            } => {
-                // One that uses a waker may go on for somebody else.
-                let timer = self.narrator.state().timer(*timer);
-                if let Some(timer) = timer.filter(|timer| timer.task.is_none()) {
-                    self.timers.disarm(timer.id, x, None);
-                }
-            }
             Event::TimerReset { timer, .. } => self.reset(*timer, x),
             Event::TimerHandedOver { timer, .. } => {
                 // The timer's bar ends in one lane, and goes on in another.

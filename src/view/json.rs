@@ -84,8 +84,12 @@ fn event(event: &Event) -> Map<String, Value> {
         }
         Event::Printed { task, text } => ("Printed", json!({"task": task.map(id), "text": text})),
         Event::Spinning { task, polls } => ("Spinning", json!({"task": id(*task), "polls": polls})),
-        Event::Stalled { tasks, cycle } => {
-            ("Stalled", json!({"tasks": ids(tasks), "cycle": ids(cycle)}))
+        Event::Stalled { tasks, cycle, held } => {
+            let (tasks, cycle, held) = (ids(tasks), ids(cycle), ids(held));
+            (
+                "Stalled",
+                json!({"tasks": tasks, "cycle": cycle, "held": held}),
+            )
         }
         _ => timer_or_thread(event),
     };
@@ -152,7 +156,7 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
             "LongPoll",
             json!({
                 "task": id(poll.task), "took_ns": ns(poll.took),
-                "after": poll.after.map(at_text), "until": poll.until.map(at_text),
+                "after": poll.after.map(at_text), "until": poll.until.map(at_text), "between_ns": ns(poll.between),
                 "delayed": ids(&poll.delayed), "more_delayed": poll.more_delayed, "timers": poll.timers, "late_ns": ns(poll.late),
             }),
         ),

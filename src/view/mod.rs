@@ -37,7 +37,7 @@
 //! file in memory while an executor lives that is watched (one at a time), and what is new in it is passed on
 //! at each event and every 10 ms, by a thread of its own, and when the thread that made the executor ends. A line
 //! that another thread prints is told with the time of the next event, and as the running task's. What `print!` prints
-//! is told when the line ends, and if it never does, at the end of the run. Lost is what
+//! is told when the line ends or the program flushes, and otherwise at the end of the run. Lost is what
 //! is printed in the last 10 ms before an abort, or before `main` ends while an executor lives on another thread. At
 //! `process::exit` what was printed arrives, and the views are lost. A child process that is started meanwhile has
 //! that file too: what it prints arrives for as long as this process lives, but not what `exec` makes of this

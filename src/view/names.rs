@@ -71,10 +71,17 @@ impl Names {
         }
     }
 
-    /// The same, without the middle of those that are longer than this.
+    /// The same, without the middle of those that are longer than this. What is the same then has the id beside it.
     pub(crate) fn that_fit(mut self, columns: usize) -> Self {
+        let mut times: HashMap<String, usize> = HashMap::new();
         for label in self.labels.values_mut() {
             *label = name_that_fits(label, columns);
+            *times.entry(label.clone()).or_default() += 1;
+        }
+        for (task, label) in &mut self.labels {
+            if times[label] > 1 {
+                *label += &format!(" {task}");
+            }
         }
         self
     }

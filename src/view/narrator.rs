@@ -32,6 +32,8 @@ pub(crate) struct Narrator<'a> {
     dropping: Option<TaskId>,
     /// Those whose last poll has left nobody their waker.
     forgotten: HashSet<TaskId>,
+    /// True if the last record tells of one whose waker somebody has dropped since its last poll.
+    is_lost: bool,
 }
 
 /// A timer that is in the wheel no more.
@@ -53,6 +55,7 @@ impl<'a> Narrator<'a> {
             ready: None,
             dropping: None,
             forgotten: HashSet::new(),
+            is_lost: false,
         }
     }
 
@@ -79,6 +82,13 @@ impl<'a> Narrator<'a> {
             };
             self.fired.insert(timer.index, fired);
         }
+        self.is_lost = match record.event {
+            Event::ForgottenWaker { task } => self
+                .state
+                .task(task)
+                .is_some_and(|task| task.wakers != Some(0)),
+            _ => false,
+        };
         self.state.fold(record);
         // An observer's own lines come in between, and a finding about the poll that has just ended.
         if let Event::Printed { .. } | Event::LongPoll(_) = record.event {
@@ -231,11 +241,9 @@ impl<'a> Narrator<'a> {
                     None if running.is_some() => {
                         format!("printed by the program's observer: \"{text}\"")
                     }
-                    // It is in the standard library's buffer until the line ends, or the program.
+                    // It may have been in the standard library's buffer until now.
                     None if !is_whole => {
-                        format!(
-                            "printed at some time before, without an end of the line: \"{text}\""
-                        )
+                        format!("printed by now, and the last line has no end: \"{text}\"")
                     }
                     None => format!("printed while no task ran: \"{text}\""),
                 }
@@ -263,9 +271,10 @@ impl<'a> Narrator<'a> {
             waits if waits.iter().all(|&on| self.is_limit(on)) => {
                 format!("; it waits for {}", self.waits(task))
             }
-            // It may wait for what that one does as well, or have left its waker there before.
-            [.., last] if task.wakers.is_some() && !matches!(last, WaitsOn::Children(_)) => {
-                "; somebody outside has its waker, too".to_owned()
+            // It may wait for what that one does as well, or have left its waker there before. Of the main task's own
+            // the clones cannot be counted after its first poll.
+            [.., last] if task.kind != TaskKind::Main && !matches!(last, WaitsOn::Children(_)) => {
+                "; somebody else has its waker, too".to_owned()
             }
             _ => String::new(),
         }
@@ -362,6 +371,11 @@ impl<'a> Narrator<'a> {
 
     fn diagnosis(&self, event: &Event) -> String {
         match event {
+            Event::ForgottenWaker { task } if self.is_lost => format!(
+                "{}, {}, waits, and whoever had its waker has dropped it: it can never be polled again",
+                self.name(*task),
+                self.began(*task)
+            ),
             Event::ForgottenWaker { task } => format!(
                 "{}, {}, returned Pending but nobody holds its waker: it can never be \
                  polled again",
@@ -375,11 +389,11 @@ impl<'a> Narrator<'a> {
                 self.name(*task),
                 self.began(*task)
             ),
-            Event::Stalled { tasks, cycle } => {
+            Event::Stalled { tasks, cycle, held } => {
                 let mut text = "nothing can ever happen again".to_owned();
                 let (named, others) = named(tasks);
                 for id in named {
-                    text += &format!("; {}", self.stuck(*id));
+                    text += &format!("; {}", self.stuck(*id, held.contains(id)));
                 }
                 if others > 0 {
                     text += &format!("; and {others} more");
@@ -399,12 +413,18 @@ impl<'a> Narrator<'a> {
         let mut text = format!("{name} held the thread {}", Span(poll.took));
         let place =
             |at| in_program(at).map_or("an await".into(), |at| format!("the await at {at}"));
-        let known = [poll.after, poll.until].into_iter().flatten();
-        let is_known = known.filter_map(in_program).count() > 0;
+        let part = match poll.is_in_part() {
+            true => format!("{} of it ", Span(poll.between)),
+            false => String::new(),
+        };
         text += &match (poll.after.map(place), poll.until.map(place)) {
-            (Some(after), Some(until)) if is_known => format!(", from {after} to {until}"),
-            (Some(after), None) if is_known => format!(", from {after} on"),
-            (None, Some(until)) if is_known => format!(", before it came to {until}"),
+            (Some(after), Some(until)) if poll.is_in_program() => {
+                format!(", {part}from {after} to {until}")
+            }
+            (Some(after), None) if poll.is_in_program() => format!(", {part}from {after} on"),
+            (None, Some(until)) if poll.is_in_program() => {
+                format!(", {part}before it came to {until}")
+            }
             _ => format!(" (it was {})", self.began(poll.task)),
         };
         if !poll.delayed.is_empty() {
@@ -419,7 +439,8 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    fn stuck(&self, id: TaskId) -> String {
+    /// A task of which the verdict says that it will never finish, and whether somebody holds its waker.
+    fn stuck(&self, id: TaskId, is_held: bool) -> String {
         let name = self.name(id);
         let began = self.began(id);
         let Some(task) = self.state.task(id) else {
@@ -432,16 +453,19 @@ impl<'a> Narrator<'a> {
                     // Of several each has its place.
                     _ => String::new(),
                 };
-                let or = match task.wakers {
-                    Some(1..) if !self.is_limit(wait.on) => {
-                        ", or for a future that is not watchglass's"
-                    }
-                    _ => "",
+                let or = match is_held && !self.is_limit(wait.on) {
+                    true => ", or for a future that is not watchglass's",
+                    false => "",
                 };
                 format!("{name}, {began}, waits for {}{at}{or}", self.waits(task))
             }
             None => format!("{name}, {began}, waits{}", self.waiting(task)),
         }
+    }
+
+    /// True if the last record tells of a task whose waker was held until then.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost
     }
 
     /// True if the task was spawned and never polled, nor aborted.

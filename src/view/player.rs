@@ -91,20 +91,30 @@ fn numbered_as_steps(records: &[Record]) -> Cow<'_, [Record]> {
     Cow::Owned(records)
 }
 
+/// In the panels longer names are cut to this width.
+const NAME_COLUMNS: usize = 40;
+
 /// What the page needs of the run as a whole.
 fn run(records: &[Record], places: &[f64]) -> Value {
-    let names = Names::of(records);
+    let (names, cut_names) = (
+        Names::of(records),
+        Names::of(records).that_fit(NAME_COLUMNS),
+    );
     let sources = Sources::of(records);
     let mut files = Map::new();
     for (path, lines) in sources.files() {
         files.insert(path.to_owned(), json!(lines));
     }
-    let mut labels = Map::new();
+    let (mut labels, mut cut_labels) = (Map::new(), Map::new());
     let mut last_polls = Map::new();
     for record in records {
         match record.event {
             Event::Spawned { task, .. } => {
-                labels.insert(task.to_string(), Value::from(names.task(task)));
+                let (id, name, cut) = (task.to_string(), names.task(task), cut_names.task(task));
+                if cut != name {
+                    cut_labels.insert(id.clone(), Value::from(cut));
+                }
+                labels.insert(id, Value::from(name));
             }
             Event::PollStarted { task, .. } => {
                 last_polls.insert(task.to_string(), Value::from(record.seq));
@@ -119,6 +129,7 @@ fn run(records: &[Record], places: &[f64]) -> Value {
         "count": records.len(),
         "chunk": CHUNK,
         "names": labels,
+        "cut_names": cut_labels,
         "last_polls": last_polls,
         "digits": names.digits(),
         "files": files,

@@ -116,7 +116,9 @@ impl Past {
     /// Begins a line of its own, where what was printed last does not end one. (Known only of what was watched.)
     pub(crate) fn begin_line(&mut self) -> io::Result<()> {
         let is_within = |caught: &mut Caught| mem::take(&mut caught.is_within_line);
-        match lock().as_mut().is_some_and(is_within) {
+        // Noted first: to write locks it again.
+        let is_within_line = lock().as_mut().is_some_and(is_within);
+        match is_within_line {
             true => self.write_all(b"\n"),
             false => Ok(()),
         }

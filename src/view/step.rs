@@ -8,7 +8,7 @@ mod shown;
 use std::io::{self, BufRead, Write};
 
 use super::findings::{self, Finding};
-use super::names::{Names, name_that_fits};
+use super::names::Names;
 use super::sources::Sources;
 use crate::task::TaskId;
 use crate::trace::{Effect, Event, OneLine, Record, State, named};
@@ -19,7 +19,7 @@ n: the next poll   p TASK: its next poll   p: the same task's next poll   w: why
 f: the next thing that was found to be wrong   (> before a task: it runs)";
 /// More findings than this are counted when the walk begins.
 const FINDINGS_LISTED: usize = 8;
-/// A longer name would be all that one sees.
+/// To this a longer name is cut where it is shown.
 const NAME_COLUMNS: usize = 40;
 
 /// Walks until the input ends or says `q`.
@@ -33,6 +33,7 @@ pub(crate) fn walk(
     }
     let mut walk = Walk {
         records,
+        full_names: Names::of(records),
         names: Names::of(records).that_fit(NAME_COLUMNS),
         sources: Sources::of(records),
         at: 0,
@@ -71,6 +72,8 @@ enum Go {
 
 struct Walk<'a> {
     records: &'a [Record],
+    full_names: Names,
+    /// Those that are shown: a longer one would be all that one sees.
     names: Names,
     sources: Sources,
     at: usize,
@@ -153,10 +156,10 @@ impl Walk<'_> {
     fn named(&self, name: &str) -> Result<TaskId, String> {
         let state = State::after(self.records);
         let all = || state.tasks().iter().map(|task| task.id);
-        let shown = name_that_fits(name, NAME_COLUMNS);
         let is_id = |id: &TaskId| {
             let number = id.to_string();
-            self.names.task(*id) == shown || number == name || number[1..] == *name
+            let names = [self.full_names.task(*id), self.names.task(*id)];
+            names.iter().any(|called| called == name) || number == name || number[1..] == *name
         };
         if let Some(id) = all().find(is_id) {
             return Ok(id);

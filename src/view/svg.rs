@@ -214,11 +214,19 @@ impl Picture {
             match (bars, longest) {
                 ([bar], _) => self.add_bar(bar, y, 18.0),
                 ([first, .., last], Some(longest)) => {
+                    let queued = bars
+                        .iter()
+                        .filter(|bar| bar.kind == Waiting::Queued)
+                        .count();
+                    let label = match bars.len() - queued {
+                        0 => format!("{queued} times in the ready queue"),
+                        waits => format!("{waits} waits, and {queued} times in the ready queue"),
+                    };
                     let one = Bar {
                         from: first.from,
                         until: last.until,
                         kind: longest.kind,
-                        label: format!("{} waits", bars.len()),
+                        label,
                     };
                     self.add_bar(&one, y, 18.0);
                 }

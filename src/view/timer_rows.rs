@@ -16,8 +16,8 @@ pub(crate) struct TimerRows {
     armed: HashMap<TimerId, (usize, usize, Bar)>,
     /// The lane of each timer in the wheel that has no row.
     rowless: HashMap<TimerId, usize>,
-    /// By lane, the timers that have used a waker.
-    foreign: HashMap<usize, Vec<TimerId>>,
+    /// By lane, the timers that were drawn there while they used a waker.
+    with_waker: HashMap<usize, Vec<TimerId>>,
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl TimerRows {
     /// `deadline` is the timer's, as it is to be written.
     pub(crate) fn arm(&mut self, timer: &TimerState, deadline: Seconds, lane: usize, x: f64) {
         if timer.task.is_none() {
-            self.foreign.entry(lane).or_default().push(timer.id);
+            self.with_waker.entry(lane).or_default().push(timer.id);
         }
         let RowsOfLane { rows, taken, more } = &mut self.lanes[lane];
         let Some(row) = taken.iter().position(|taken| !taken) else {
@@ -102,8 +102,12 @@ impl TimerRows {
 
     /// The lane ends. Timers that use a waker may go on, but not for its task.
     pub(crate) fn end_lane(&mut self, lane: usize, x: f64) {
-        for timer in self.foreign.remove(&lane).unwrap_or_default() {
-            self.disarm(timer, x, None);
+        for timer in self.with_waker.remove(&lane).unwrap_or_default() {
+            let armed = self.armed.get(&timer).map(|&(lane, ..)| lane);
+            // It may have been handed over since.
+            if armed.or(self.rowless.get(&timer).copied()) == Some(lane) {
+                self.disarm(timer, x, None);
+            }
         }
     }
 

@@ -24,12 +24,16 @@ const measured = () => withPage(browser, page, "", async ({ evaluate, openedMs, 
     const find = (text) => evaluate(`(() => {
       const input = document.getElementById("find");
       input.value = "${text}";
-      input.dispatchEvent(new Event("change"));
+      input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
       const now = record(step);
       return [input.offsetHeight > 0, now.event, now.task, document.getElementById("not-found").textContent];
     })()`);
     await evaluate("go(0)");
     assert.deepEqual(await find("#70"), [true, "PollStarted", "#70", ""]);
+    const first = await evaluate("step");
+    const polledAgain = await evaluate("isPolledAgain('#70')");
+    await find("#70");
+    assert.equal(await evaluate("step") > first, polledAgain, "to its next poll, if there is one");
     await evaluate("go(lastStep)");
     assert.deepEqual(await find(" 71 "), [true, "PollStarted", "#71", ""]);
     assert.equal((await find("nobody"))[3], "no task is called so");

@@ -158,7 +158,7 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   assert.notEqual(await evaluate("scrubber.ariaLabel"), await evaluate("number.labels[0].textContent.trim()"));
 
   await evaluate("go(lastStep)");
-  assert.match(await text("tasks"), /<\/script><img src=x onerror=/, "the name is shown as it is");
+  assert.match(await text("tasks"), /<\/script><img src=x onerro…/, "the name is shown as it is");
   assert.equal(await evaluate("document.images.length"), 0, "and is no markup");
   assert.notEqual(await evaluate("document.title"), "owned");
   assert.equal(await evaluate("performance.getEntriesByType('resource').length"), 0, "nothing is fetched");

@@ -183,10 +183,11 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
         ),
         (
             Event::Stalled {
-                tasks: vec![t1, t2],
-                cycle: vec![t3, t4],
+                tasks: [t1, t2].into(),
+                cycle: [t3, t4].into(),
+                held: [t2].into(),
             },
-            json!({"event": "Stalled", "tasks": ["#1", "#2"], "cycle": ["#3", "#4"]}),
+            json!({"event": "Stalled", "tasks": ["#1", "#2"], "cycle": ["#3", "#4"], "held": ["#2"]}),
         ),
         (
             Event::LongPoll(Box::new(LongPoll {
@@ -194,6 +195,7 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
                 took: time(8),
                 after: Some(after),
                 until: Some(until),
+                between: time(7),
                 delayed: vec![t2, t3],
                 more_delayed: 4,
                 timers: 9,
@@ -201,7 +203,7 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
             })),
             json!({
                 "event": "LongPoll", "task": "#1", "took_ns": 8, "after": after.to_string(),
-                "until": until.to_string(), "delayed": ["#2", "#3"], "more_delayed": 4, "timers": 9, "late_ns": 10,
+                "until": until.to_string(), "between_ns": 7, "delayed": ["#2", "#3"], "more_delayed": 4, "timers": 9, "late_ns": 10,
             }),
         ),
         (

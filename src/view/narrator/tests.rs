@@ -38,6 +38,7 @@ fn every_event_is_told_with_names_and_reasons() {
             took: ms(8),
             after: place,
             until: place,
+            between: ms(8),
             delayed,
             more_delayed: 0,
             timers,
@@ -201,7 +202,9 @@ fn every_event_is_told_with_names_and_reasons() {
             ),
         ),
         (
-            Event::Stalled { tasks: vec![main, idle], cycle: vec![main, idle] },
+            Event::Stalled {
+                tasks: [main, idle].into(), cycle: [main, idle].into(), held: [].into(),
+            },
             format!(
                 "nothing can ever happen again; main, given to block_on at {at}, waits for any task of its set to \
                  end and idle to end; idle, spawned at {at}, waits, and nobody has its waker; in a circle: main → idle → main"

@@ -63,7 +63,8 @@ on("number", "change", (event) => {
   const wanted = event.target.value;
   go(wanted === "" ? step : Number(wanted));
 });
-on("find", "change", (event) => {
+on("find", "keydown", (event) => {
+  if (event.key !== "Enter") return;
   const wanted = event.target.value.trim();
   const task = wanted === "" ? null : taskCalled(wanted);
   const to = task ? nextPoll(task) ?? nextPoll(task, -1) : null;

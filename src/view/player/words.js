@@ -13,10 +13,9 @@ function seconds(ns) {
   return (Math.floor(ns / (1e9 / unit)) / unit).toFixed(run.digits) + "\u00a0s";
 }
 
-// Of a long name its beginning.
+// A long name without its middle.
 function label(id) {
-  const name = run.names[id] || id;
-  return name.length > 40 ? name.slice(0, 39) + "…" : name;
+  return run.cut_names[id] || run.names[id] || id;
 }
 
 // The last record of an event of a timer, from the one at `at` back.
@@ -74,15 +73,10 @@ function waitsFor(on) {
 }
 
 // The waits that go on. One may have been given up in the same poll: that of a timeout that was up.
-// What the executor has just ended is still waited for: the wake follows. Of one timer or task that was polled at
-// several places, the last.
+// What the executor has just ended is still waited for: the wake follows.
 function waitsOf(task) {
   const now = lastHappened();
-  const told = new Map(task.waits.map((wait) => [wait.on.timer || wait.on.task, wait]));
-  return task.waits.filter((wait) => {
-    const { on } = wait;
-    const one = on.timer || on.task;
-    if (one && told.get(one) !== wait) return false;
+  return task.waits.filter(({ on }) => {
     if (on.kind === "Timer") {
       return state.timers.has(on.timer) || (now.event === "TimerFired" && now.timer === on.timer);
     }
@@ -103,10 +97,12 @@ function lastHappened() {
   return record(at);
 }
 
-// All that a task waits for, in words. Some of a join's futures may not have been polled again: so a
-// join of many says how many there are.
+// All that a task waits for, in words: each timer and each task once, also if it was polled at several places. Some of
+// a join's futures may not have been polled again: so a join of many says how many there are.
 function waits(task) {
-  const all = waitsOf(task);
+  const told = new Set();
+  const isNew = (one) => !one || (!told.has(one) && told.add(one));
+  const all = waitsOf(task).filter(({ on }) => isNew(on.timer || on.task));
   const last = all[all.length - 1];
   if (!last && task.kind === "Blocking") return waitsFor({ kind: "Blocking" });
   // Where nobody outside has its waker, it has left its id with a timer or a task in an earlier poll.
