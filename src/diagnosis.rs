@@ -30,8 +30,21 @@ impl Shared {
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer().emit(move || Event::Spinning { task, polls });
         }
+        self.note_poll_began(task, started);
+    }
+
+    /// Tells that a future is dropped, though not in its turn, and notes when: that may hold the thread, too.
+    #[cold]
+    pub(crate) fn tell_dropping(&self, task: TaskId) {
+        if self.tracer().is_on() {
+            self.tracer().emit(move || Event::Dropping { task });
+            self.note_poll_began(task, Some(Instant::now()));
+        }
+    }
+
+    fn note_poll_began(&self, task: TaskId, began: Option<Instant>) {
         let at = self.queue.with_slot(task, |slot| slot.waits_at).flatten();
-        let timed = started.map(|began| TimedPoll::begins(task, began, at));
+        let timed = began.map(|began| TimedPoll::begins(task, began, at));
         self.tracer().note_poll_began(timed);
     }
 

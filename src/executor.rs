@@ -259,7 +259,7 @@ impl Executor {
         // unwinds: a second panic, in its own drop, would end the process.
         let dropped = match &ran {
             Ok(Ok(_)) => Ok(()),
-            _ => main.drop_future(future),
+            ran => main.drop_future(future, ran.is_ok()),
         };
         match (&ran, &dropped) {
             (Ok(Ok(_)), _) => {}

@@ -65,13 +65,16 @@ struct Ended {
 }
 
 impl Ended {
-    fn push(&self, id: TaskId) {
+    /// A task has ended; or one that had is put in the set, which is `of` that executor.
+    fn push(&self, id: TaskId, of: Option<&Rc<Shared>>) {
         self.ids.borrow_mut().push_back(id);
         let waiter = self.waiter.take();
         if let Some((shared, waiter)) = waiter {
             // Who waits may be a task of another executor, where the id is another task's.
+            let is_its = of.is_none_or(|of| Rc::ptr_eq(of, &shared));
             let by = match shared.is_current() {
-                true => Cause::Joined(id),
+                true if is_its => Cause::Joined(id),
+                true => shared.queue.cause_here(),
                 false => Cause::NotRunning,
             };
             shared.wake_waiter(waiter, by);
@@ -87,7 +90,7 @@ impl<T> JoinSet<T> {
             handles: BTreeMap::new(),
             tell: Rc::new({
                 let ended = ended.clone();
-                move |id| ended.push(id)
+                move |id| ended.push(id, None)
             }),
             ended,
         }
@@ -168,7 +171,7 @@ impl<T: 'static> JoinSet<T> {
             None => drop(self.ended.ids.take()),
         }
         if !handle.tell(self.tell.clone()) {
-            self.ended.push(id);
+            self.ended.push(id, Some(handle.executor()));
         }
         self.handles.insert(id, handle);
         id

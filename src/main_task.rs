@@ -22,7 +22,6 @@ use crate::guard::drop_and_resume;
 use crate::held_waker::HeldWaker;
 use crate::inbox::TaskWaker;
 use crate::name::short_name;
-use crate::slots::SlotState;
 use crate::task::{TaskId, message_of};
 use crate::trace::Event;
 
@@ -138,31 +137,43 @@ impl<'a> MainTask<'a> {
     }
 
     /// Drops a future that is not done, before its end is told and as a part of its task: whomever that wakes was woken
-    /// by this task, and it may spawn.
-    pub(crate) fn drop_future<F>(&self, mut future: Pin<&mut Option<F>>) -> thread::Result<()> {
+    /// by this task, and it may spawn. Of a panic it is the last part of its poll; but `is_stalled` says that none goes
+    /// on.
+    pub(crate) fn drop_future<F>(
+        &self,
+        mut future: Pin<&mut Option<F>>,
+        is_stalled: bool,
+    ) -> thread::Result<()> {
+        let shared = self.shared;
         // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
-        self.shared.said.borrow_mut().clear();
-        let queue = &self.shared.queue;
-        // A wake of it is of no use any more.
-        queue.with_slot(self.id, |slot| slot.state = SlotState::Finished);
-        queue.set_running(Some(self.id));
+        shared.said.borrow_mut().clear();
+        shared.queue.set_running(Some(self.id));
+        if is_stalled {
+            let waits_at = shared.queue.with_slot(self.id, |slot| slot.waits_at);
+            shared.queue.waits_at.set(waits_at.flatten());
+            shared.tell_dropping(self.id);
+        }
         let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
-        self.shared.poll_ended();
+        shared.poll_ended();
         dropped
     }
 
     /// The future will never be done, and is gone.
     pub(crate) fn cancelled(&mut self) {
-        self.end(|task| Event::Cancelled { task });
+        self.fails(|task| Event::Cancelled { task });
     }
 
     /// The future has panicked, or else an observer has.
     pub(crate) fn panicked(&mut self, payload: &(dyn Any + Send)) {
-        let long = self.shared.long_poll_of_failed(self.id);
-        self.end(|task| Event::Panicked {
+        self.fails(|task| Event::Panicked {
             task,
             message: message_of(payload).map(str::to_owned),
         });
+    }
+
+    fn fails(&mut self, how: impl FnOnce(TaskId) -> Event) {
+        let long = self.shared.long_poll_of_failed(self.id);
+        self.end(how);
         if let Some(long) = long {
             self.shared.tracer().emit(move || Event::LongPoll(long));
         }

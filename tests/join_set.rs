@@ -289,6 +289,35 @@ fn who_detaches_all_has_woken_whoever_waits_also_in_a_join() {
 }
 
 #[test]
+fn a_task_of_another_executor_that_is_put_in_a_set_has_not_ended_here() {
+    let other = virtual_executor();
+    let ended = other.spawn(async {});
+    other.run_until_idle();
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let set = Rc::new(RefCell::new(JoinSet::<()>::new()));
+    let waits = {
+        let set = set.clone();
+        let foreign = other.spawn(pending());
+        set.borrow_mut().insert(foreign);
+        executor.spawn(poll_fn(move |cx| {
+            set.borrow_mut().poll_join_next(cx).map(drop)
+        }))
+    };
+    executor.block_on(async {
+        yield_now().await;
+        set.borrow_mut().insert(ended);
+        yield_now().await;
+    });
+    let is_joined = |event: &Event| matches!(event, Event::Woken { task, by: Cause::Joined(_), .. } if *task == waits.id());
+    assert!(
+        !recording.events().iter().any(is_joined),
+        "{:?}",
+        recording.events()
+    );
+    assert!(waits.is_finished());
+}
+
+#[test]
 fn an_observer_may_detach_the_task_of_whose_end_it_is_told() {
     let set = Rc::new(RefCell::new(JoinSet::new()));
     let observer = {

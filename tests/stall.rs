@@ -10,12 +10,12 @@ use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use common::{Log, OnDrop, Probe, ms, no_hang, panic_message, recorded, secs, sentences};
-use watchglass::trace::{Event, Record};
+use watchglass::trace::{Event, Record, State, TaskKind};
 use watchglass::{
     Builder, Executor, JoinHandle, JoinSet, Stalled, Step, interval, join, join_all, race, sleep,
     spawn, spawn_blocking, spawn_named, timeout, yield_now,
@@ -937,9 +937,9 @@ fn a_handle_that_is_polled_again_and_again_is_waited_for_once() {
     let mut job = executor.spawn(pending::<()>());
     let mut nap = sleep(secs(1));
     let polls_again = poll_fn(move |cx| {
+        let _ = Pin::new(&mut nap).poll(cx);
         for _ in 0..200 {
             assert!(Pin::new(&mut job).poll(cx).is_pending());
-            let _ = Pin::new(&mut nap).poll(cx);
         }
         // At another place.
         assert!(Pin::new(&mut job).poll(cx).is_pending());
@@ -959,7 +959,7 @@ fn a_handle_that_is_polled_again_and_again_is_waited_for_once() {
     assert!(!found.contains("to end and"), "{found}");
     let timeline = recording.timeline();
     assert!(
-        timeline.contains("- Pending to end and sleep until 1.000 s -"),
+        timeline.contains("- sleep until 1.000 s and Pending to end -"),
         "{timeline}"
     );
 }
@@ -1046,4 +1046,60 @@ fn who_waits_for_a_task_or_for_a_channel_is_said_to_wait_for_both() {
         "{verdict}"
     );
     drop(send);
+}
+
+/// It wakes a task and spawns one in its drop, as a part of its task.
+#[test]
+fn the_drop_of_a_future_that_will_never_be_done_is_told_and_runs_as_its_task() {
+    let (executor, recording) = recorded(Executor::builder().long_poll(ms(50)));
+    let other = executor.spawn(pending::<()>());
+    let guard = OnDrop(|| {
+        drop(spawn_named("late", async {}));
+        thread::sleep(ms(60));
+    });
+    let main = async {
+        let _guard = guard;
+        pending::<()>().await;
+    };
+    executor.try_block_on(main).unwrap_err();
+    let records = recording.records();
+    let at = |is: &dyn Fn(&Event) -> bool| records.iter().position(|record| is(&record.event));
+    let dropping = at(&|event| matches!(event, Event::Dropping { .. })).unwrap();
+    let spawned =
+        at(&|event| matches!(event, Event::Spawned { name, .. } if name == "late")).unwrap();
+    let cancelled = at(&|event| matches!(event, Event::Cancelled { .. })).unwrap();
+    let long = at(&|event| matches!(event, Event::LongPoll(_))).unwrap();
+    assert!(dropping < spawned && spawned < cancelled && cancelled < long);
+    let state = State::after(&records[..=spawned]);
+    assert_eq!(
+        state.running(),
+        state
+            .tasks()
+            .iter()
+            .find(|task| task.kind == TaskKind::Main)
+            .map(|task| task.id)
+    );
+    let story = recording.story();
+    assert!(
+        story.contains(" is dropped unfinished: it can never finish\n"),
+        "{story}"
+    );
+    drop(other);
+}
+
+#[test]
+fn a_sleep_that_was_polled_with_another_waker_in_between_is_waited_for() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let mut nap = sleep(secs(1));
+    executor.block_on(poll_fn(move |cx| {
+        let mut poll = |cx: &mut Context<'_>| Pin::new(&mut nap).poll(cx);
+        let _ = poll(cx);
+        let _ = poll(&mut Context::from_waker(Waker::noop()));
+        poll(cx)
+    }));
+    let records = recording.records();
+    let ends = |record: &Record| matches!(record.event, Event::PollEnded { .. });
+    let first = records.iter().position(ends).unwrap();
+    let waits = State::after(&records[..=first]).tasks()[0].waits.clone();
+    assert_eq!(waits.len(), 1, "{waits:?}");
 }

@@ -81,7 +81,8 @@ pub enum Event {
         task: TaskId,
     },
     /// Inside a poll, a future that belongs to the executor had to wait; or a closure was handed to a thread, and its
-    /// task waits for it. Where a poll waits for the same at the same place again and again, it is told once.
+    /// task waits for it. What a poll waits for again and again at one place, and for nothing else in between, is told
+    /// once.
     Waits {
         /// The task that runs, unless the future is polled by something that is not a task.
         task: Option<TaskId>,
@@ -226,13 +227,14 @@ pub enum Event {
         /// The task that is gone now.
         task: TaskId,
     },
-    /// The executor is dropped, and now this task's future with it.
+    /// The executor is dropped, and now this task's future with it. Or nothing can ever happen again, and `block_on`'s
+    /// own future is dropped.
     Dropping {
         /// The task whose future is dropped.
         task: TaskId,
     },
-    /// The task was aborted, or dropped with its executor. Or it is `block_on`'s own future after
-    /// [`Stalled`](Event::Stalled), which has been dropped.
+    /// The task was aborted, or dropped with its executor; or `block_on`'s own future was, after
+    /// [`Stalled`](Event::Stalled).
     Cancelled {
         /// The task that is gone now.
         task: TaskId,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::Location;
 
-use super::event::WaitsOn;
+use super::event::{TimerId, WaitsOn};
 use crate::task::TaskId;
 
 /// What the poll that runs now has said that its task waits for.
@@ -11,31 +11,29 @@ use crate::task::TaskId;
 pub(crate) struct Said {
     /// In order. What was given up has left a hole, so that what was said later keeps its place.
     waits: Vec<Wait>,
-    /// By what is waited for, where that was said last.
-    last: HashMap<WaitsOn, usize>,
+    /// By task whose handle was polled, where that was said last.
+    last_of_task: HashMap<TaskId, usize>,
 }
 
 struct Wait {
     /// `None` if it was given up.
     on: Option<WaitsOn>,
     at: &'static Location<'static>,
-    /// Where the same was said before.
+    /// Where the same handle was polled before.
     same_before: Option<usize>,
 }
 
 impl Said {
-    /// False if the same was said of the same place before, and goes on: a loop may poll one handle a thousand times.
+    /// False if that was said last, of the same place, and goes on: a loop may poll one handle a thousand times.
     pub(crate) fn push(&mut self, on: WaitsOn, at: &'static Location<'static>) -> bool {
-        let same_before = self.last.get(&on).copied();
-        let mut before = same_before;
-        while let Some(place) = before {
-            let wait = &self.waits[place];
-            if wait.at == at {
-                return false;
-            }
-            before = wait.same_before;
+        let is_last = |wait: &Wait| wait.on == Some(on) && wait.at == at;
+        if self.waits.last().is_some_and(is_last) {
+            return false;
         }
-        self.last.insert(on, self.waits.len());
+        let same_before = match on {
+            WaitsOn::Task(task) => self.last_of_task.insert(task, self.waits.len()),
+            _ => None,
+        };
         let on = Some(on);
         self.waits.push(Wait {
             on,
@@ -43,6 +41,15 @@ impl Said {
             same_before,
         });
         true
+    }
+
+    /// The timer that it waited for wakes another from now on: should it wait for that again, it is said again.
+    pub(crate) fn hand_over(&mut self, timer: TimerId) {
+        if let Some(last) = self.waits.last_mut()
+            && last.on == Some(WaitsOn::Timer(timer))
+        {
+            last.on = None;
+        }
     }
 
     /// For how many things it has said that it waits, with those that were given up.
@@ -57,27 +64,31 @@ impl Said {
 
     pub(crate) fn clear(&mut self) {
         self.waits.clear();
-        self.last.clear();
+        self.last_of_task.clear();
     }
 
     /// What was said since there was so much, the last first: so whoever follows need not search.
     pub(crate) fn give_up_since(&mut self, waits: usize) -> Vec<WaitsOn> {
         let mut given_up = Vec::new();
-        for wait in self.waits.drain(waits..).rev() {
-            let Some(on) = wait.on else { continue };
-            match wait.same_before {
-                Some(before) => self.last.insert(on, before),
-                None => self.last.remove(&on),
-            };
-            given_up.push(on);
+        for Wait {
+            on, same_before, ..
+        } in self.waits.drain(waits..).rev()
+        {
+            if let Some(WaitsOn::Task(task)) = on {
+                match same_before {
+                    Some(at) => self.last_of_task.insert(task, at),
+                    None => self.last_of_task.remove(&task),
+                };
+            }
+            given_up.extend(on);
         }
         given_up
     }
 
-    /// How often it was said that the task's end is waited for, for which nobody waits any more.
+    /// How often the task's handle was polled, for which nobody waits any more.
     pub(crate) fn give_up_task(&mut self, task: TaskId) -> usize {
         let mut times = 0;
-        let mut at = self.last.remove(&WaitsOn::Task(task));
+        let mut at = self.last_of_task.remove(&task);
         while let Some(place) = at {
             let wait = &mut self.waits[place];
             wait.on = None;
@@ -99,12 +110,12 @@ mod tests {
         let task = |slot| TaskId::new(slot, NonZeroU32::MIN);
         let (first, second) = (WaitsOn::Task(task(1)), WaitsOn::Task(task(2)));
         let mut said = Said::default();
-        let (here, there) = (Location::caller(), Location::caller());
+        let here = Location::caller();
         assert!(said.push(first, here));
         let before = said.len();
         assert!(said.push(second, here));
         assert!(said.push(WaitsOn::Turn, here));
-        assert!(said.push(first, there));
+        assert!(said.push(first, here));
         assert_eq!(said.give_up_task(task(1)), 2);
         assert_eq!(said.give_up_task(task(1)), 0);
         assert_eq!(said.give_up_since(before), [WaitsOn::Turn, second]);
@@ -114,7 +125,7 @@ mod tests {
         assert_eq!(said.give_up_task(task(2)), 0);
         // Polled before and inside of what is over.
         assert!(said.push(second, here));
-        let before = said.len();
+        let (before, there) = (said.len(), Location::caller());
         assert!(said.push(second, there));
         assert_eq!(said.give_up_since(before), [second]);
         assert_eq!(said.give_up_task(task(2)), 1);
@@ -125,20 +136,27 @@ mod tests {
 
     #[test]
     fn what_is_said_again_and_goes_on_is_said_once() {
-        let task = TaskId::new(1, NonZeroU32::MIN);
-        let (on, here) = (WaitsOn::Task(task), Location::caller());
-        let mut said = Said::default();
+        let (timer, here) = (
+            TimerId {
+                index: 3,
+                generation: 0,
+            },
+            Location::caller(),
+        );
+        for on in [WaitsOn::AnyTask, WaitsOn::Timer(timer)] {
+            let mut said = Said::default();
+            assert!(said.push(on, here) && !said.push(on, here));
+            // Polled again inside of what is over, it is waited for all the same.
+            let before = said.len();
+            assert!(!said.push(on, here));
+            assert_eq!(said.give_up_since(before), []);
+            assert_eq!(said.waits().count(), 1);
+            // What is polled last is said last.
+            assert!(said.push(WaitsOn::Turn, here) && said.push(on, here));
+        }
+        let (mut said, on) = (Said::default(), WaitsOn::Timer(timer));
         assert!(said.push(on, here));
-        assert!(!said.push(on, here));
-        // Polled again inside of what is over, it is waited for all the same.
-        let before = said.len();
-        assert!(!said.push(on, here));
-        assert_eq!(said.give_up_since(before), []);
-        assert_eq!(said.give_up_task(task), 1);
-        assert!(said.push(on, here), "it was given up");
-        assert!(said.push(WaitsOn::AnyTask, here) && !said.push(WaitsOn::AnyTask, here));
-        // At two places in turn.
-        let there = Location::caller();
-        assert!(said.push(on, there) && !said.push(on, here) && !said.push(on, there));
+        said.hand_over(timer);
+        assert!(said.push(on, here), "it wakes another");
     }
 }

@@ -180,7 +180,7 @@ impl fmt::Display for Event {
             ),
             Event::Completed { task } => write!(f, "{task} is done"),
             Event::Dropping { task } => {
-                write!(f, "the executor is dropped, and {task}'s future with it")
+                write!(f, "{task} is dropped unfinished")
             }
             Event::Cancelled { task } => write!(f, "{task} is cancelled: its future was dropped"),
             Event::Panicked {

@@ -201,10 +201,18 @@ impl<'a> Narrator<'a> {
                 "{} is dropped and was never polled: its executor is dropped before its first turn",
                 self.name(*task)
             ),
-            Event::Dropping { task } => format!(
-                "{} is dropped unfinished, for its executor is dropped",
-                self.name(*task)
-            ),
+            Event::Dropping { task } => match self.state.task(*task).map(|task| task.kind) {
+                Some(TaskKind::Main) => {
+                    format!(
+                        "{} is dropped unfinished: it can never finish",
+                        self.name(*task)
+                    )
+                }
+                _ => format!(
+                    "{} is dropped unfinished, for its executor is dropped",
+                    self.name(*task)
+                ),
+            },
             Event::Cancelled { task } => {
                 format!("{} is cancelled: its future is gone", self.name(*task))
             }

@@ -16,8 +16,6 @@ pub(crate) struct TimerRows {
     armed: HashMap<TimerId, (usize, usize, Bar)>,
     /// The lane of each timer in the wheel that has no row.
     rowless: HashMap<TimerId, usize>,
-    /// By lane, the timers that were drawn there while they used a waker.
-    with_waker: HashMap<usize, Vec<TimerId>>,
 }
 
 #[derive(Default)]
@@ -26,6 +24,8 @@ struct RowsOfLane {
     /// Which rows are taken at the moment.
     taken: [bool; ROWS],
     more: More,
+    /// Whose bars began here.
+    timers: Vec<TimerId>,
 }
 
 /// Timers without a row of their own: how many, since where, from where on one of them was overdue, if one was, and
@@ -45,10 +45,13 @@ impl TimerRows {
 
     /// `deadline` is the timer's, as it is to be written.
     pub(crate) fn arm(&mut self, timer: &TimerState, deadline: Seconds, lane: usize, x: f64) {
-        if timer.task.is_none() {
-            self.with_waker.entry(lane).or_default().push(timer.id);
-        }
-        let RowsOfLane { rows, taken, more } = &mut self.lanes[lane];
+        let RowsOfLane {
+            rows,
+            taken,
+            more,
+            timers,
+        } = &mut self.lanes[lane];
+        timers.push(timer.id);
         let Some(row) = taken.iter().position(|taken| !taken) else {
             if more.timers == 0 {
                 more.from = x;
@@ -100,9 +103,9 @@ impl TimerRows {
         });
     }
 
-    /// The lane ends. Timers that use a waker may go on, but not for its task.
+    /// The lane ends. Timers may go on, where their sleeps live on elsewhere, but not for its task.
     pub(crate) fn end_lane(&mut self, lane: usize, x: f64) {
-        for timer in self.with_waker.remove(&lane).unwrap_or_default() {
+        for timer in mem::take(&mut self.lanes[lane].timers) {
             let armed = self.armed.get(&timer).map(|&(lane, ..)| lane);
             // It may have been handed over since.
             if armed.or(self.rowless.get(&timer).copied()) == Some(lane) {

@@ -246,7 +246,7 @@ fn every_event_is_told_with_names_and_reasons() {
         (Event::Cancelled { task: idle }, "idle is cancelled: its future is gone".into()),
         (
             Event::Dropping { task: main },
-            "main is dropped unfinished, for its executor is dropped".into(),
+            "main is dropped unfinished: it can never finish".into(),
         ),
     ];
     let record = |(seq, (event, _)): (u64, &(Event, String))| Record {
