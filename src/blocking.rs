@@ -161,11 +161,25 @@ impl<T: Send + 'static> JoinSet<T> {
     {
         let instead = "call it in async code that runs, or `insert` the handle that `Executor::spawn_blocking` gives";
         let shared = Shared::expect_current("JoinSet::spawn_blocking", instead);
-        self.insert(hand_over(
-            shared,
-            short_name(type_name::<F>()).into(),
-            closure,
-        ))
+        let name = short_name(type_name::<F>()).into();
+        self.insert(hand_over(shared, name, closure))
+    }
+
+    /// Like [`spawn_blocking`](JoinSet::spawn_blocking), for a closure whose task is to be called `name` in traces and
+    /// messages.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](JoinSet::spawn).
+    #[track_caller]
+    pub fn spawn_blocking_named<F>(&mut self, name: impl Into<Name>, closure: F) -> TaskId
+    where
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let instead = "call it in async code that runs, or `insert` the handle that \
+                       `Executor::spawn_blocking_named` gives";
+        let shared = Shared::expect_current("JoinSet::spawn_blocking_named", instead);
+        self.insert(hand_over(shared, name.into(), closure))
     }
 }
 

@@ -95,6 +95,11 @@ fn what_needs_an_executor_says_so_outside_of_one() {
         &with_advice("JoinSet::spawn_blocking", blocks.to_owned()),
         || JoinSet::new().spawn_blocking(|| ()),
     );
+    let named = "call it in async code that runs, or `insert` the handle that `Executor::spawn_blocking_named` gives";
+    assert_panics(
+        &with_advice("JoinSet::spawn_blocking_named", named.to_owned()),
+        || JoinSet::new().spawn_blocking_named("a", || ()),
+    );
     let runs =
         "call it in async code that runs, or use `Executor::spawn_blocking_named`".to_owned();
     assert_panics(&with_advice("spawn_blocking_named", runs), || {

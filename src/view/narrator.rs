@@ -268,8 +268,8 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    /// What a task waits for after its poll, where no event of the poll has told it, or that it may. Of a waker that nobody
-    /// holds the next event tells.
+    /// What a task waits for after its poll, where no event of the poll has told it; or that somebody else may wake it,
+    /// too. Of a waker that nobody holds the next event tells.
     fn untold_wait(&self, task: TaskId) -> String {
         let is_reachable = |task: &&TaskState| !task.queued && task.wakers != Some(0);
         let Some(task) = self.state.task(task).filter(is_reachable) else {

@@ -166,10 +166,13 @@ function showPrinted() {
   const pieces = [];
   let from = state.printed.length;
   let letters = 0;
-  for (let ends = 0; from > 0 && ends <= rowsShown && letters < lettersShown; ends += pieces.at(-1).split("\n").length - 1) {
+  let ends = 0;
+  while (from > 0 && ends <= rowsShown && letters < lettersShown) {
     from -= 1;
-    pieces.push(state.printed[from].text);
-    letters += pieces.at(-1).length;
+    const { text } = state.printed[from];
+    pieces.push(text);
+    letters += text.length;
+    ends += text.split("\n").length - 1;
   }
   const all = pieces.reverse().join("");
   // What comes behind a `\r` takes the line's place, as in a terminal. Looked for from the beginnings of lines alone.
