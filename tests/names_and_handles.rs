@@ -422,3 +422,30 @@ fn steps_and_timers_are_told_in_words() {
         [TimerKind::Sleep, TimerKind::Timeout, TimerKind::Interval].map(|kind| kind.to_string());
     assert_eq!(kinds, ["sleep", "time limit", "tick"]);
 }
+
+#[test]
+fn a_closure_is_called_as_its_executor_or_its_set_was_told() {
+    let (executor, recording) = recorded(Executor::builder());
+    let one = executor.spawn_blocking_named("one", || 1);
+    executor.block_on(async {
+        assert_eq!(one.await.unwrap(), 1);
+        let mut set = JoinSet::new();
+        set.spawn_blocking_named("two", || 2);
+        set.spawn_blocking(|| 3);
+        while set.join_next().await.is_some() {}
+    });
+    let names = recording
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Spawned {
+                name,
+                kind: TaskKind::Blocking,
+                ..
+            } => Some(name),
+            _ => None,
+        });
+    let names: Vec<_> = names.collect();
+    assert_eq!(names[..2], ["one", "two"]);
+    assert_eq!(names.len(), 3);
+}
