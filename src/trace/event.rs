@@ -405,13 +405,6 @@ pub enum WaitsOn {
     Blocking,
 }
 
-impl WaitsOn {
-    /// True if it names one timer or one task: who waits for the same twice waits for it once.
-    pub(crate) fn is_of_one(self) -> bool {
-        matches!(self, WaitsOn::Timer(_) | WaitsOn::Task(_))
-    }
-}
-
 /// What ended a wait of the whole thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

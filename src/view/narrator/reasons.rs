@@ -100,7 +100,9 @@ impl Narrator<'_> {
     pub(crate) fn waits_on(&self, task: &TaskState) -> Vec<WaitsOn> {
         let waits = task.waits.iter().map(|wait| wait.on);
         let mut told = HashSet::new();
-        let is_new = |on: &WaitsOn| !on.is_of_one() || told.insert(*on);
+        // Who waits for one timer or one task twice waits for it once.
+        let is_of_one = |on: &WaitsOn| matches!(on, WaitsOn::Timer(_) | WaitsOn::Task(_));
+        let is_new = |on: &WaitsOn| !is_of_one(on) || told.insert(*on);
         waits
             .filter(|&on| self.goes_on(on))
             .filter(is_new)
