@@ -72,13 +72,20 @@ impl Ended {
         if let Some((shared, waiter)) = waiter {
             // Who waits may be a task of another executor, where the id is another task's.
             let is_its = of.is_none_or(|of| Rc::ptr_eq(of, &shared));
-            let by = match shared.is_current() {
-                true if is_its => Cause::Joined(id),
-                true => shared.queue.cause_here(),
-                false => Cause::NotRunning,
-            };
-            shared.wake_waiter(waiter, by);
+            match is_its && shared.is_current() {
+                true => shared.wake_waiter(waiter, Cause::Joined(id)),
+                false => wake_from_here(&shared, waiter),
+            }
         }
+    }
+}
+
+/// Wakes whoever waits for a set, and not because one of their executor's tasks has ended.
+fn wake_from_here(shared: &Shared, waiter: Waiter) {
+    match waiter {
+        waiter if !shared.is_current() => shared.wake_waiter(waiter, Cause::NotRunning),
+        Waiter::Task(id) => shared.queue.wake_from_here(id),
+        waiter => shared.wake_waiter(waiter, shared.queue.cause_here()),
     }
 }
 
@@ -375,18 +382,9 @@ impl<T> JoinSet<T> {
     pub fn detach_all(&mut self) {
         drop(mem::take(&mut self.handles));
         // Who has polled the set for the next outcome learns that there is none.
-        match self.ended.waiter.take() {
-            Some((shared, Waiter::Task(id))) if shared.is_current() => {
-                shared.queue.wake_from_here(id);
-            }
-            Some((shared, waiter)) => {
-                let by = match shared.is_current() {
-                    true => shared.queue.cause_here(),
-                    false => Cause::NotRunning,
-                };
-                shared.wake_waiter(waiter, by);
-            }
-            None => {}
+        let waiter = self.ended.waiter.take();
+        if let Some((shared, waiter)) = waiter {
+            wake_from_here(&shared, waiter);
         }
     }
 }

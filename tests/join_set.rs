@@ -303,11 +303,18 @@ fn a_task_of_another_executor_that_is_put_in_a_set_has_not_ended_here() {
             set.borrow_mut().poll_join_next(cx).map(drop)
         }))
     };
-    executor.block_on(async {
+    let main = executor.block_on(async {
         yield_now().await;
         set.borrow_mut().insert(ended);
         yield_now().await;
+        current_task().expect("it runs")
     });
+    let woken = Event::Woken {
+        task: waits.id(),
+        by: Cause::Task(main),
+        effect: Effect::Queued,
+    };
+    assert!(recording.events().contains(&woken));
     let is_joined = |event: &Event| matches!(event, Event::Woken { task, by: Cause::Joined(_), .. } if *task == waits.id());
     assert!(
         !recording.events().iter().any(is_joined),
