@@ -1,7 +1,7 @@
 //! Each event as one English sentence.
 
 use std::fmt;
-use std::panic::Location;
+use std::time::Duration;
 
 use super::event::{
     Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, TimerKind, UnparkCause,
@@ -227,33 +227,30 @@ fn and_more(f: &mut fmt::Formatter<'_>, others: usize) -> fmt::Result {
 }
 
 impl LongPoll {
-    /// True if it is known between which places of the program the time went by, or behind which, or before.
-    pub(crate) fn is_in_program(&self) -> bool {
+    /// Between which places the time went by, or which part of it, as in `from X to Y`: nothing if neither is in the
+    /// program. In between may be awaits of what is not watchglass's.
+    pub(crate) fn places(&self, the: &str, time: impl Fn(Duration) -> String) -> Option<String> {
         let mut places = [self.after, self.until].into_iter().flatten();
-        places.any(|at| in_program(at).is_some())
-    }
-
-    /// True if the time between these is clearly less than all.
-    pub(crate) fn is_in_part(&self) -> bool {
-        self.between.mul_f64(1.1) < self.took
+        places.find_map(in_program)?;
+        let place = |at| in_program(at).map_or("an await".to_owned(), |at| format!("{the}{at}"));
+        let places = match (self.after.map(place), self.until.map(place)) {
+            (Some(after), Some(until)) => format!("from {after} to {until}"),
+            (Some(after), None) => format!("from {after} on"),
+            (None, until) => format!("before it came to {}", until?),
+        };
+        // Nearly all of it is called all.
+        Some(match self.between.mul_f64(1.1) < self.took {
+            true => format!("{} of it {places}", time(self.between)),
+            false => places,
+        })
     }
 }
 
 impl fmt::Display for LongPoll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} held the thread for {:?}", self.task, self.took)?;
-        let place = |at| in_program(at).map_or("an await".to_owned(), Location::to_string);
-        let part = match self.is_in_part() {
-            true => format!("{:?} of it ", self.between),
-            false => String::new(),
-        };
-        match (self.after.map(place), self.until.map(place)) {
-            _ if !self.is_in_program() => {}
-            (None, None) => {}
-            // In between may be awaits of what is not watchglass's.
-            (Some(after), Some(until)) => write!(f, ", {part}from {after} to {until}")?,
-            (Some(after), None) => write!(f, ", {part}from {after} on")?,
-            (None, Some(until)) => write!(f, ", {part}before it came to {until}")?,
+        if let Some(places) = self.places("", |time| format!("{time:?}")) {
+            write!(f, ", {places}")?;
         }
         if !self.delayed.is_empty() {
             write!(f, "; meanwhile others had to wait:")?;
@@ -353,8 +350,6 @@ impl fmt::Display for UnparkCause {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::trace::UnparkCause;
+use crate::trace::{LongPoll, UnparkCause};
 
 #[test]
 fn every_event_is_told_with_names_and_reasons() {

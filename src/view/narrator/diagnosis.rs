@@ -1,0 +1,102 @@
+//! What is wrong, in words: who can never run again, who held the thread, who only turns in a circle.
+
+use super::Narrator;
+use crate::task::TaskId;
+use crate::trace::{At, Event, LongPoll, TaskKind, circle, named};
+use crate::view::names::Span;
+
+impl Narrator<'_> {
+    pub(super) fn diagnosis(&self, event: &Event) -> String {
+        match event {
+            Event::ForgottenWaker { task } if self.is_lost => format!(
+                "{}, {}, waits, and whoever had its waker has dropped it: it can never be polled again",
+                self.name(*task),
+                self.began(*task)
+            ),
+            Event::ForgottenWaker { task } => format!(
+                "{}, {}, returned Pending but nobody holds its waker: it can never be \
+                 polled again",
+                self.name(*task),
+                self.began(*task)
+            ),
+            Event::LongPoll(poll) => self.long_poll(poll),
+            Event::Spinning { task, polls } => format!(
+                "{}, {}, has been polled {polls} times in a row only because it woke \
+                 itself: it waits in a loop, unless it computes and lets the others run",
+                self.name(*task),
+                self.began(*task)
+            ),
+            Event::Stalled { tasks, cycle, held } => {
+                let mut text = "nothing can ever happen again".to_owned();
+                let (named, others) = named(tasks);
+                for id in named {
+                    text += &format!("; {}", self.stuck(*id, held.contains(id)));
+                }
+                if others > 0 {
+                    text += &format!("; and {others} more");
+                }
+                if !cycle.is_empty() {
+                    let cycle = circle(cycle, |id| self.name(id));
+                    text += &format!("; in a circle: {cycle}");
+                }
+                text
+            }
+            other => other.to_string(),
+        }
+    }
+
+    fn long_poll(&self, poll: &LongPoll) -> String {
+        let name = self.name(poll.task);
+        let mut text = format!("{name} held the thread {}", Span(poll.took));
+        let places = poll.places("the await at ", |time| Span(time).to_string());
+        text += &match places {
+            Some(places) => format!(", {places}"),
+            None => format!(" (it was {})", self.began(poll.task)),
+        };
+        if !poll.delayed.is_empty() {
+            let delayed = self.names.tasks(&poll.delayed, poll.more_delayed);
+            text += &format!("; it delayed {delayed}");
+        }
+        let late = Span(poll.late);
+        match poll.timers {
+            0 => text,
+            1 => text + &format!("; 1 timer had to wait {late}"),
+            many => text + &format!("; {many} timers had to wait up to {late}"),
+        }
+    }
+
+    /// A task of which the verdict says that it will never finish, and whether somebody holds its waker.
+    fn stuck(&self, id: TaskId, is_held: bool) -> String {
+        let name = self.name(id);
+        let began = self.began(id);
+        let Some(task) = self.state.task(id) else {
+            return format!("{name} waits");
+        };
+        match self.last_wait(task) {
+            Some(wait) => {
+                let at = match self.waits_on(task).len() {
+                    1 => At(wait.at).to_string(),
+                    // Of several each has its place.
+                    _ => String::new(),
+                };
+                let or = match is_held && !self.is_limit(wait.on) {
+                    true => ", or for a future that is not watchglass's",
+                    false => "",
+                };
+                format!("{name}, {began}, waits for {}{at}{or}", self.waits(task))
+            }
+            None => format!("{name}, {began}, waits{}", self.waiting(task)),
+        }
+    }
+
+    /// Where a task's life began, in words that fit after "was".
+    fn began(&self, task: TaskId) -> String {
+        match self.state.task(task) {
+            Some(task) if task.kind == TaskKind::Main => {
+                format!("given to block_on at {}", task.spawned_at)
+            }
+            Some(task) => format!("spawned at {}", task.spawned_at),
+            None => "spawned at an unknown place".to_owned(),
+        }
+    }
+}
