@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Log, OnDrop, Probe, ms, no_hang, panic_message, recorded, secs, sentences};
-use watchglass::trace::{Event, Record, State, TaskKind};
+use watchglass::trace::{Event, Record, Recording, State, TaskKind};
 use watchglass::{
     Builder, Executor, JoinHandle, JoinSet, Stalled, Step, interval, join, join_all, race, sleep,
     spawn, spawn_blocking, spawn_named, timeout, yield_now,
@@ -930,6 +930,13 @@ fn a_circle_is_found_through_any_of_several_that_a_task_awaits() {
     assert_eq!(stalled.cycle(), [left.id, right.id, middle.id], "{stalled}");
 }
 
+/// What the story says of it.
+fn verdict(recording: &Recording) -> String {
+    let story = recording.story();
+    let verdict = story.lines().find(|line| line.contains("nothing can ever"));
+    verdict.expect("it has fallen").to_owned()
+}
+
 /// As a loop around another crate's `select!` does, which handles one message after the other.
 #[test]
 fn a_handle_that_is_polled_again_and_again_is_waited_for_once() {
@@ -949,9 +956,7 @@ fn a_handle_that_is_polled_again_and_again_is_waited_for_once() {
     let is_wait = |event: &Event| matches!(event, Event::Waits { .. });
     let events = recording.events();
     assert_eq!(events.iter().filter(|event| is_wait(event)).count(), 5);
-    let story = recording.story();
-    let found = story.lines().find(|line| line.contains("nothing can ever"));
-    let found = found.expect("a verdict");
+    let found = verdict(&recording);
     assert!(
         found.contains("waits for Pending to end at tests/stall.rs:"),
         "{found}"
@@ -991,11 +996,7 @@ fn who_has_lost_the_last_waker_long_after_its_poll_is_said_to_have_none() {
         .iter()
         .position(|event| matches!(event, Event::Stalled { .. }));
     assert!(forgotten.is_some() && forgotten < stalled, "{events:?}");
-    let story = recording.story();
-    let verdict = story
-        .lines()
-        .find(|line| line.contains("nothing can ever"))
-        .unwrap();
+    let verdict = verdict(&recording);
     assert!(
         verdict.contains(", waits, and nobody has its waker"),
         "{verdict}"
@@ -1032,11 +1033,7 @@ fn who_waits_for_a_task_or_for_a_channel_is_said_to_wait_for_both() {
         stalled.contains("or for a future that is not watchglass's"),
         "{stalled}"
     );
-    let story = recording.story();
-    let verdict = story
-        .lines()
-        .find(|line| line.contains("nothing can ever"))
-        .unwrap();
+    let verdict = verdict(&recording);
     assert!(
         verdict.contains("waits for job to end at tests/stall.rs:"),
         "{verdict}"

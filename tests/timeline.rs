@@ -1184,45 +1184,24 @@ fn a_time_limit_of_what_is_not_watchglass_s_has_a_row() {
 /// As with the `Shared` of the crate futures: who polls it first makes its timer, and it uses a waker that is no task's.
 #[test]
 fn a_timer_that_uses_a_waker_is_drawn_no_longer_than_its_task_lives() {
-    type Shared = Rc<RefCell<Sleep>>;
-    let poll = |shared: &Shared, waker: &Waker| {
-        Pin::new(&mut *shared.borrow_mut()).poll(&mut Context::from_waker(waker))
+    // Two, for one alone has no row.
+    let naps = || Rc::new(RefCell::new([4, 5].map(|at| sleep(secs(at)))));
+    let poll = |naps: &RefCell<[Sleep; 2]>, waker: &Waker| {
+        let cx = &mut Context::from_waker(waker);
+        let mut naps = naps.borrow_mut();
+        let polled = naps.each_mut().map(|nap| Pin::new(nap).poll(cx));
+        polled[0].max(polled[1])
     };
     let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
-        // Two, for one alone has no row.
-        let shared = [4, 5].map(|at| Rc::new(RefCell::new(sleep(secs(at)))));
-        let of_first = shared.clone();
-        let first = poll_fn(move |_| {
-            of_first
-                .iter()
-                .map(|nap| poll(nap, Waker::noop()))
-                .max()
-                .unwrap()
-        });
-        let first = spawn_named("first", first);
-        let of_second = shared.clone();
+        let (shared, alone) = (naps(), naps());
+        let [of_first, of_second, of_third] = [&shared, &shared, &alone].map(Rc::clone);
+        let first = spawn_named("first", poll_fn(move |_| poll(&of_first, Waker::noop())));
         let second = spawn_named("second", async move {
             sleep(secs(1)).await;
             // From now on they wake this task.
-            let both = poll_fn(|cx| {
-                of_second
-                    .iter()
-                    .map(|nap| poll(nap, cx.waker()))
-                    .max()
-                    .unwrap()
-            });
-            both.await;
+            poll_fn(|cx| poll(&of_second, cx.waker())).await;
         });
-        let alone = [4, 5].map(|at| Rc::new(RefCell::new(sleep(secs(at)))));
-        let of_third = alone.clone();
-        let third = poll_fn(move |_| {
-            of_third
-                .iter()
-                .map(|nap| poll(nap, Waker::noop()))
-                .max()
-                .unwrap()
-        });
-        let third = spawn_named("third", third);
+        let third = spawn_named("third", poll_fn(move |_| poll(&of_third, Waker::noop())));
         sleep(secs(2)).await;
         first.abort();
         third.abort();
