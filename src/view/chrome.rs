@@ -145,7 +145,7 @@ impl Trace<'_> {
                     self.stops_waiting(*task, now);
                 }
                 if let Some(track) = self.tasks.get_mut(task) {
-                    let (since, _) = track.waits.take().unwrap_or((now, String::new()));
+                    let since = track.waits.take().map_or(now, |(since, _)| since);
                     track.waits = Some((since, "waits, and nobody has its waker".to_owned()));
                 }
             }

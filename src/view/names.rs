@@ -9,8 +9,12 @@ use unicode_width::UnicodeWidthChar;
 use crate::task::TaskId;
 use crate::trace::{Event, OneLine, Record, Seconds, TaskKind};
 
+/// In a list, a longer name would be all that one sees.
+const CUT_COLUMNS: usize = 40;
+
 /// The names of the tasks of one log: a task that shares its name with another has its id beside it. And how
 /// exactly its times are told.
+#[derive(Clone)]
 pub(crate) struct Names {
     labels: HashMap<TaskId, String>,
     digits: usize,
@@ -71,11 +75,12 @@ impl Names {
         }
     }
 
-    /// The same, without the middle of those that are longer than this. What is the same then has the id beside it.
-    pub(crate) fn that_fit(mut self, columns: usize) -> Self {
+    /// The same for where there is little room: a long one without its middle. What is the same then has the id beside
+    /// it.
+    pub(crate) fn cut(mut self) -> Self {
         let mut times: HashMap<String, usize> = HashMap::new();
         for label in self.labels.values_mut() {
-            *label = name_that_fits(label, columns);
+            *label = name_that_fits(label, CUT_COLUMNS);
             *times.entry(label.clone()).or_default() += 1;
         }
         for (task, label) in &mut self.labels {

@@ -91,15 +91,10 @@ fn numbered_as_steps(records: &[Record]) -> Cow<'_, [Record]> {
     Cow::Owned(records)
 }
 
-/// In the panels longer names are cut to this width.
-const NAME_COLUMNS: usize = 40;
-
 /// What the page needs of the run as a whole.
 fn run(records: &[Record], places: &[f64]) -> Value {
-    let (names, cut_names) = (
-        Names::of(records),
-        Names::of(records).that_fit(NAME_COLUMNS),
-    );
+    let names = Names::of(records);
+    let cut_names = names.clone().cut();
     let sources = Sources::of(records);
     let mut files = Map::new();
     for (path, lines) in sources.files() {

@@ -19,8 +19,6 @@ n: the next poll   p TASK: its next poll   p: the same task's next poll   w: why
 f: the next thing that was found to be wrong   (> before a task: it runs)";
 /// More findings than this are counted when the walk begins.
 const FINDINGS_LISTED: usize = 8;
-/// To this a longer name is cut where it is shown.
-const NAME_COLUMNS: usize = 40;
 
 /// Walks until the input ends or says `q`.
 pub(crate) fn walk(
@@ -31,10 +29,11 @@ pub(crate) fn walk(
     if records.is_empty() {
         return writeln!(output, "nothing has happened");
     }
+    let full_names = Names::of(records);
     let mut walk = Walk {
         records,
-        full_names: Names::of(records),
-        names: Names::of(records).that_fit(NAME_COLUMNS),
+        names: full_names.clone().cut(),
+        full_names,
         sources: Sources::of(records),
         at: 0,
     };
@@ -73,7 +72,7 @@ enum Go {
 struct Walk<'a> {
     records: &'a [Record],
     full_names: Names,
-    /// Those that are shown: a longer one would be all that one sees.
+    /// Those that are shown.
     names: Names,
     sources: Sources,
     at: usize,
