@@ -17,7 +17,7 @@ const OPERATIONS_A_ROUND: u64 = 1000;
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [program, rounds] = &arguments[..] else {
-        panic!("usage: watchglass-instructions yield|spawn_and_join|sleep|race|timeout ROUNDS");
+        panic!("usage: watchglass-instructions yield|spawn_and_join|sleep|race|timeout|block_on ROUNDS");
     };
     let rounds = rounds.parse().expect("ROUNDS is a number");
     match program.as_str() {
@@ -26,6 +26,7 @@ fn main() {
         "sleep" => sleeps_under_virtual_time(rounds),
         "race" => races(rounds),
         "timeout" => timeouts(rounds),
+        "block_on" => entries(rounds),
         other => panic!("there is no program {other}"),
     }
 }
@@ -91,4 +92,12 @@ fn timeouts(rounds: u64) {
                 assert_eq!(timeout(Duration::from_secs(60), ready(i)).await, Ok(i));
             }
         });
+}
+
+/// One executor is entered again and again, with a future that is ready at once.
+fn entries(rounds: u64) {
+    let executor = Executor::new();
+    for i in 0..rounds * OPERATIONS_A_ROUND {
+        assert_eq!(executor.block_on(ready(i)), i);
+    }
 }
