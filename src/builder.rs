@@ -27,7 +27,7 @@ const LONG_POLL: Duration = Duration::from_millis(100);
 pub struct Builder {
     pub(crate) virtual_time: bool,
     pub(crate) closed_world: Option<bool>,
-    seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
     pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) long_poll: Option<Duration>,
     blocking_threads: usize,

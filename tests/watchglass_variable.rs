@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use async_channel::{Receiver, Sender, unbounded};
 use example::example;
 use watchglass::trace::{Event, Observer, Record, Recording};
-use watchglass::{Builder, Executor, spawn};
+use watchglass::{Builder, Executor, JoinSet, spawn};
 
 /// A directory that is this test's alone, also if the tests run twice at once. It goes with the test.
 struct Directory(PathBuf);
@@ -762,6 +762,49 @@ fn how_long_a_long_poll_is_may_be_said_without_a_change_to_the_program() {
         "{}",
         complained(&alone)
     );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_prints_the_order_of_its_tasks() {
+    for (whose, builder) in [
+        ("nobody's", Executor::builder()),
+        ("its own", Executor::builder().seed(1)),
+    ] {
+        let executor = builder.build();
+        let mut tasks = JoinSet::new();
+        executor.block_on(async {
+            (0..20).for_each(|n| _ = tasks.spawn(async move { n }));
+            let mut order = Vec::new();
+            while let Some(n) = tasks.join_next().await {
+                order.push(n.unwrap());
+            }
+            println!("{whose}: {order:?}");
+        });
+    }
+}
+
+#[test]
+fn the_order_may_be_shuffled_without_a_change_to_the_program() {
+    let orders = |watchglass| {
+        let output = run_here("a_program_that_prints_the_order_of_its_tasks", watchglass);
+        let of = |whose: &str| {
+            let line = printed(&output)
+                .lines()
+                .find_map(|line| line.strip_prefix(whose));
+            line.unwrap_or_else(|| panic!("{}", complained(&output)))
+                .to_owned()
+        };
+        (of("nobody's: "), of("its own: "))
+    };
+    let (in_order, own) = orders("");
+    assert_eq!(in_order, format!("{:?}", Vec::from_iter(0..20)));
+    let (shuffled, own_kept) = orders("seed:7");
+    assert_eq!(orders("seed:7").0, shuffled);
+    assert_ne!(orders("seed:8").0, shuffled);
+    assert_ne!(shuffled, in_order);
+    assert_eq!(own_kept, own);
 }
 
 /// Not a test: the program that the test below runs.

@@ -57,6 +57,9 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         );
         builder.long_poll.get_or_insert(long);
     }
+    if let Some(seed) = wish.seed {
+        builder.seed.get_or_insert(seed);
+    }
     if wish.closed_world {
         builder.closed_world.get_or_insert(true);
     }

@@ -1,7 +1,7 @@
 //! What the environment variable `WATCHGLASS` asks for.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// One view, and where it goes.
@@ -52,6 +52,8 @@ pub(crate) struct Wish {
     pub(crate) live: bool,
     pub(crate) virtual_time: bool,
     pub(crate) closed_world: bool,
+    /// In which order tasks are polled, if not in that of the queue.
+    pub(crate) seed: Option<u64>,
     /// How long a poll is that is told of as a long one.
     pub(crate) long_poll: Option<Duration>,
 }
@@ -69,15 +71,12 @@ impl Wish {
     pub(crate) fn read(values: &str) -> Result<Self, Unknown> {
         let mut wish = Wish::default();
         for value in values.split(',').map(str::trim) {
-            let (kind, file) = match value.split_once(':') {
-                Some((kind, file)) => (kind, Some(PathBuf::from(file))),
+            let (kind, of) = match value.split_once(':') {
+                Some((kind, of)) => (kind, Some(of)),
                 None => (value, None),
             };
-            let no_name = file
-                .as_ref()
-                .is_some_and(|file| file.as_os_str().is_empty());
-            let view = match (kind, file) {
-                _ if no_name => None,
+            let view = match (kind, of) {
+                (_, Some("")) => None,
                 // No value at all, as in `WATCHGLASS=`, asks for nothing.
                 ("", None) => continue,
                 ("live", None) => {
@@ -92,17 +91,21 @@ impl Wish {
                     wish.closed_world = true;
                     continue;
                 }
-                ("long", Some(long)) if duration(&long).is_some() => {
-                    wish.long_poll = duration(&long);
+                ("seed", Some(seed)) if seed.parse::<u64>().is_ok() => {
+                    wish.seed = seed.parse().ok();
                     continue;
                 }
-                ("story", file) => Some(View::Story(file)),
-                ("timeline", file) => Some(View::Timeline(file)),
+                ("long", Some(long)) if duration(long).is_some() => {
+                    wish.long_poll = duration(long);
+                    continue;
+                }
+                ("story", file) => Some(View::Story(file.map(PathBuf::from))),
+                ("timeline", file) => Some(View::Timeline(file.map(PathBuf::from))),
                 ("step", None) => Some(View::Step),
-                ("svg", Some(file)) => Some(View::Svg(file)),
-                ("html", Some(file)) => Some(View::Html(file)),
-                ("chrome", Some(file)) => Some(View::Chrome(file)),
-                ("json", Some(file)) => Some(View::Json(file)),
+                ("svg", Some(file)) => Some(View::Svg(file.into())),
+                ("html", Some(file)) => Some(View::Html(file.into())),
+                ("chrome", Some(file)) => Some(View::Chrome(file.into())),
+                ("json", Some(file)) => Some(View::Json(file.into())),
                 _ => None,
             };
             let unknown = || Unknown {
@@ -116,8 +119,7 @@ impl Wish {
 }
 
 /// `20ms`, `500us` or `1s`.
-fn duration(text: &Path) -> Option<Duration> {
-    let text = text.to_str()?;
+fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
     let number = number.parse().ok()?;
     match unit {
@@ -135,6 +137,13 @@ impl fmt::Display for Unknown {
                 f,
                 "WATCHGLASS={} does not say how long: write a whole number and its unit, as in long:20ms, long:500us \
                  or long:1s",
+                self.value
+            );
+        }
+        if self.value == "seed" || self.value.starts_with("seed:") {
+            return write!(
+                f,
+                "WATCHGLASS={} names no order: write a whole number, as in seed:7",
                 self.value
             );
         }
@@ -160,7 +169,8 @@ impl fmt::Display for Unknown {
              \x20 live         each event at once, on standard error, also of a program that hangs\n\
              \x20 long:20ms    a poll of so many milliseconds is a long one (100 are, if nothing is said)\n\
              \x20 virtual      run on the virtual clock, where sleeping takes no time\n\
-             \x20 closed       take it that nobody outside uses a waker: a deadlock ends in a verdict",
+             \x20 closed       take it that nobody outside uses a waker: a deadlock ends in a verdict\n\
+             \x20 seed:7       poll the tasks in another order, the same for the same number",
             self.value
         )
     }
@@ -205,6 +215,29 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_is_a_whole_number() {
+        let most = u64::MAX;
+        assert_eq!(Wish::read("seed:0,virtual").unwrap().seed, Some(0));
+        assert_eq!(
+            Wish::read(&format!("seed:{most}")).unwrap().seed,
+            Some(most)
+        );
+        assert_eq!(Wish::read("virtual").unwrap().seed, None);
+        for wrong in [
+            "seed",
+            "seed:",
+            "seed:x",
+            "seed:-1",
+            "seed:18446744073709551616",
+        ] {
+            let message = Wish::read(wrong).unwrap_err().to_string();
+            let expected =
+                format!("WATCHGLASS={wrong} names no order: write a whole number, as in seed:7");
+            assert_eq!(message, expected);
+        }
+    }
+
+    #[test]
     fn a_wrong_value_is_refused_with_the_list_of_right_ones() {
         for value in [
             "stroy",
@@ -229,7 +262,12 @@ mod tests {
                 "svg:FILE",
                 "html:FILE",
                 "chrome:FILE",
+                "json:FILE",
                 "live",
+                "long:20ms",
+                "virtual",
+                "closed",
+                "seed:7",
             ] {
                 assert!(message.contains(right), "{message}");
             }
