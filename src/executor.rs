@@ -195,8 +195,8 @@ impl Executor {
     /// # Panics
     ///
     /// - If `future` or an observer panics, with its panic. The executor can be used again.
-    /// - If nothing can ever happen again, with the text of [`Stalled`];
-    ///   [`try_block_on`](Executor::try_block_on) returns that instead.
+    /// - If nothing can ever happen again and it knows that, with the text of [`Stalled`];
+    ///   [`try_block_on`](Executor::try_block_on) returns that instead, and says when it does not know.
     /// - Inside of a running executor: `.await` the future there, or hand what blocks to
     ///   [`spawn_blocking`](crate::spawn_blocking).
     ///
@@ -217,12 +217,14 @@ impl Executor {
         }
     }
 
-    /// Like [`block_on`](Executor::block_on), but returns an error where that would wait for ever.
+    /// Like [`block_on`](Executor::block_on), but returns an error where it knows that nothing can ever happen again.
+    ///
+    /// While a channel or a lock of another crate has a task's waker, another thread might use it: so it waits, if need
+    /// be for ever, unless it was promised a [closed world](crate::Builder::closed_world), as virtual time does.
     ///
     /// # Errors
     ///
-    /// [`Stalled`], if `future` is not done and nothing can ever happen again. `future` has been
-    /// dropped then; other tasks stay in the executor.
+    /// [`Stalled`]. `future` has been dropped then; other tasks stay in the executor.
     ///
     /// # Panics
     ///

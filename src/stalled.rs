@@ -16,7 +16,7 @@ use crate::trace::{At, Event, OneLine, circle, in_program, named};
 /// timer is armed, no closure is out on a thread, and nobody outside holds a waker (or the executor
 /// was told that nobody outside will use one).
 ///
-/// Its `Display` names each stuck task, where it was spawned and where it waits.
+/// Its `Display` names up to 20 stuck tasks, where each was spawned and where it waits.
 ///
 /// ```
 /// use watchglass::Executor;
@@ -99,7 +99,7 @@ pub(crate) fn verdict(
     let elsewhere = shared.awaits_elsewhere.borrow();
     let awaited_elsewhere = |id| elsewhere.get(&id).and_then(|places| places.last().copied());
     let main_is_held = main.waker_is_cloned();
-    let tasks = shared.queue.unfinished(|id, slot| {
+    let mut tasks = shared.queue.unfinished(|id, slot| {
         Some(StuckTask {
             id,
             is_main: id == main.id,
@@ -118,6 +118,8 @@ pub(crate) fn verdict(
             },
         })
     });
+    // Where not all are named, it is.
+    tasks.sort_by_key(|task| !task.is_main);
     let stalled = Stalled {
         tasks: tasks.into(),
     };
@@ -197,7 +199,7 @@ impl Stalled {
         self.tasks.iter().filter(|task| task.waker_is_held)
     }
 
-    /// The stuck tasks, in the order of their slots.
+    /// The stuck tasks: `block_on`'s own future, and then the others in the order of their slots.
     pub fn tasks(&self) -> &[StuckTask] {
         &self.tasks
     }
@@ -213,7 +215,10 @@ impl fmt::Display for Stalled {
         let (tasks, others) = named(&self.tasks);
         tasks.iter().try_for_each(|task| write!(f, "\n  {task}"))?;
         if others > 0 {
-            write!(f, "\n  and {others} more, which `Stalled::tasks` names")?;
+            write!(
+                f,
+                "\n  and {others} more (`Executor::try_block_on` gives them all)"
+            )?;
         }
         match self.cycle().as_slice() {
             [] => {}
@@ -291,7 +296,7 @@ impl fmt::Display for StuckTask {
                     Some(at) => write!(f, "waits at {at}")?,
                     None => write!(
                         f,
-                        "waits in a future that another future polls (a race, a timeout or a box, perhaps)"
+                        "waits in a future that another future polls (a race, a timeout or a box, perhaps), or that is the task itself"
                     )?,
                 }
                 self.or_for_what_is_not_ours(f)

@@ -151,28 +151,35 @@ fn whatever_a_stuck_task_waits_for_is_named() {
         boxed.await;
     };
     let never = told(Executor::builder(), Box::pin(never));
-    let inside =
-        "waits in a future that another future polls (a race, a timeout or a box, perhaps)";
+    let inside = "waits in a future that another future polls (a race, a timeout or a box, perhaps), or that is the \
+                  task itself";
     assert!(never.ends_with(inside), "{never}");
+    let itself = told(Executor::builder(), Box::pin(sleep(Duration::MAX)));
+    assert!(itself.ends_with(inside), "{itself}");
 }
 
 #[test]
 fn of_many_who_are_stuck_some_are_named_and_the_others_counted() {
     let (executor, recording) = recorded(Executor::builder().closed_world(true));
-    let stalled = executor.try_block_on(async {
-        let handles: Vec<JoinHandle<()>> = (0..30).map(|_| spawn(keeps_its_waker())).collect();
-        keeps_its_waker().await;
-        drop(handles);
-    });
-    let stalled = stalled.unwrap_err();
+    for _ in 0..30 {
+        executor.spawn(keeps_its_waker());
+    }
+    let stalled = executor.try_block_on(keeps_its_waker()).unwrap_err();
     assert_eq!(stalled.tasks().len(), 31);
+    let [main, others @ ..] = stalled.tasks() else {
+        unreachable!()
+    };
+    assert!(main.is_main && others.is_sorted_by_key(|task| task.id.slot()));
     let told = stalled.to_string();
     assert_eq!(told.lines().count(), 1 + 20 + 1 + 1, "{told}");
     assert!(
-        told.contains("\n  and 11 more, which `Stalled::tasks` names\n"),
+        told.contains("\n  and 11 more (`Executor::try_block_on` gives them all)\n"),
         "{told}"
     );
-    assert!(told.contains(" #19 and 11 more are held."), "{told}");
+    assert!(
+        told.contains("\nWakers of #30, #0, ") && told.contains(" #18 and 11 more are held."),
+        "{told}"
+    );
     let story = recording.story();
     assert!(story.contains("; and 11 more\n"), "{story}");
 }
@@ -212,7 +219,7 @@ fn who_gave_up_to_wait_is_not_said_to_wait_there() {
     };
     let stalled = executor.try_block_on(races).unwrap_err();
     assert_eq!(stalled.cycle(), [], "{stalled}");
-    let [a, b, main] = stalled.tasks() else {
+    let [main, a, b] = stalled.tasks() else {
         panic!("{stalled}");
     };
     assert_eq!([a, b, main].map(|task| task.waits_at), [None; 3]);
@@ -688,7 +695,7 @@ fn a_task_that_waits_for_another_since_an_earlier_poll_is_named_with_that_one() 
     }));
     let told = stalled.unwrap_err().to_string();
     assert!(
-        told.ends_with(", waits; the end of #0 would wake it"),
+        told.contains(", waits; the end of #0 would wake it\n"),
         "{told}"
     );
 }
@@ -789,7 +796,7 @@ fn of_several_that_are_awaited_all_are_named_and_elsewhere_the_last_place() {
         assert!(Pin::new(&mut second).poll(cx).is_pending());
         Pin::new(&mut first).poll(cx).map(drop)
     }));
-    assert_eq!(stalled.unwrap_err().tasks()[2].waits_for, own);
+    assert_eq!(stalled.unwrap_err().tasks()[0].waits_for, own);
     let other = Executor::new();
     let (mut first, mut second) = (other.spawn(async {}), other.spawn(async {}));
     let last = line!() + 3;
