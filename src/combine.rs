@@ -161,7 +161,8 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 
 /// Awaits whichever of two futures is ready first, and drops the other.
 ///
-/// Each time `a` is polled first, and `b` only if `a` is pending: if both are ready, `a` wins.
+/// Each time `a` is polled first, and `b` only if `a` is pending: if both are ready, `a` wins. More than two are nested;
+/// of a list, a [`JoinSet`](crate::JoinSet) gives the first, or `select_all` of the crate futures.
 ///
 /// ```
 /// use std::time::Duration;
@@ -177,8 +178,23 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 /// # Dropping
 ///
 /// The loser is dropped, and so cancelled, before the race gives its output. A [`JoinHandle`](crate::JoinHandle)
-/// that loses detaches its task, which runs on: [abort](crate::JoinHandle::abort) it, or race the future itself. To
-/// keep the loser, race `&mut future`.
+/// that loses detaches its task, which runs on: [abort](crate::JoinHandle::abort) it, or race the future itself.
+///
+/// To keep the loser, lend it: `&mut` of a handle or a sleep; any other future is pinned first.
+///
+/// ```
+/// use std::pin::pin;
+/// use watchglass::{block_on, race, yield_now};
+///
+/// block_on(async {
+///     let mut answer = pin!(async {
+///         yield_now().await;
+///         Some(42)
+///     });
+///     assert_eq!(race(answer.as_mut(), async { None }).await, None);
+///     assert_eq!(answer.await, Some(42));
+/// });
+/// ```
 ///
 /// # Panics
 ///

@@ -220,7 +220,8 @@ impl Executor {
     /// Like [`block_on`](Executor::block_on), but returns an error where it knows that nothing can ever happen again.
     ///
     /// While a channel or a lock of another crate has a task's waker, another thread might use it: so it waits, if need
-    /// be for ever, unless it was promised a [closed world](crate::Builder::closed_world), as virtual time does.
+    /// be for ever, unless it was promised a [closed world](crate::Builder::closed_world), which virtual time
+    /// implies.
     ///
     /// # Errors
     ///

@@ -311,9 +311,20 @@ fn every_link_label_also_leads_somewhere_in_the_api_docs() {
             assert!(is_there, "[{label}]: src/book/programs.rs has no {heading}");
         }
     }
+    let book = read(&root().join("src/book.rs"));
     let mut meanings = BTreeMap::new();
     for chapter in chapters() {
-        for (label, target) in labels(&read(&chapter)) {
+        let text = read(&chapter);
+        let inline = text.match_indices("](").map(|(at, _)| &text[at + 2..]);
+        for target in inline.filter(|_| book.contains(&relative(&chapter))) {
+            assert!(
+                target.starts_with('#') || target.starts_with("https://"),
+                "{}: give this a label: {}",
+                relative(&chapter),
+                target.lines().next().expect("a line")
+            );
+        }
+        for (label, target) in labels(&text) {
             if target.starts_with("https://") {
                 continue;
             }
