@@ -193,10 +193,6 @@ mod inbox;
 mod spin;
 mod held_waker;
 mod pool;
-#[cfg_attr(
-    all(feature = "timer-slack", target_os = "linux"),
-    path = "slack/lowered.rs"
-)]
 mod slack;
 mod context;
 mod current;
