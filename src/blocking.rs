@@ -48,13 +48,14 @@ use crate::trace::{Event, WaitsOn};
 ///
 /// ```
 /// use std::{thread, time::Duration};
+/// use watchglass::{block_on, spawn_blocking};
 ///
-/// watchglass::block_on(async {
-///     let slow = watchglass::spawn_blocking(|| {
+/// block_on(async {
+///     let slow = spawn_blocking(|| {
 ///         thread::sleep(Duration::from_millis(10));
-///         "done"
+///         thread::current().id()
 ///     });
-///     assert_eq!(slow.await.unwrap(), "done");
+///     assert_ne!(slow.await.unwrap(), thread::current().id(), "this thread was free");
 /// });
 /// ```
 #[doc(alias = "to_thread")]
@@ -78,10 +79,15 @@ where
 /// Where no executor runs on this thread.
 ///
 /// ```
-/// use watchglass::{block_on, spawn_blocking_named};
+/// use watchglass::trace::{Event, Recording};
+/// use watchglass::{Executor, spawn_blocking_named};
 ///
-/// let sum = block_on(async { spawn_blocking_named("sums up", || (1..=100).sum::<u32>()).await });
+/// let recording = Recording::new();
+/// let executor = Executor::builder().observer(recording.clone()).build();
+/// let sum = executor.block_on(async { spawn_blocking_named("sums up", || (1..=100).sum::<u32>()).await });
 /// assert_eq!(sum.unwrap(), 5050);
+/// let is_it = |event: &Event| matches!(event, Event::Spawned { name, .. } if name == "sums up");
+/// assert!(recording.events().iter().any(is_it));
 /// ```
 #[doc(alias = "to_thread")]
 #[track_caller]
@@ -118,9 +124,14 @@ impl Executor {
     /// messages.
     ///
     /// ```
-    /// let executor = watchglass::Executor::new();
+    /// use watchglass::trace::{Event, Recording};
+    ///
+    /// let recording = Recording::new();
+    /// let executor = watchglass::Executor::builder().observer(recording.clone()).build();
     /// let sum = executor.spawn_blocking_named("sums up", || (1..=100).sum::<u32>());
     /// assert_eq!(executor.block_on(sum).unwrap(), 5050);
+    /// let is_it = |event: &Event| matches!(event, Event::Spawned { name, .. } if name == "sums up");
+    /// assert!(recording.events().iter().any(is_it));
     /// ```
     #[track_caller]
     pub fn spawn_blocking_named<F, T>(&self, name: impl Into<Name>, closure: F) -> JoinHandle<T>

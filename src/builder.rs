@@ -120,6 +120,7 @@ impl Builder {
     ///     order.take()
     /// }
     /// assert_eq!(order(7), order(7));
+    /// assert_ne!(order(7), Vec::from_iter(0..9));
     /// ```
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -175,14 +176,18 @@ impl Builder {
     /// If `threads` is 0: no closure would ever run.
     ///
     /// ```
-    /// use watchglass::{Executor, spawn_blocking};
+    /// use std::{thread, time::Duration};
     ///
-    /// // One after the other.
-    /// let executor = Executor::builder().blocking_threads(1).build();
-    /// executor.block_on(async {
-    ///     let [first, second] = [spawn_blocking(|| 1), spawn_blocking(|| 2)];
-    ///     assert_eq!(first.await.unwrap() + second.await.unwrap(), 3);
+    /// let executor = watchglass::Executor::builder().blocking_threads(1).build();
+    /// let [first, second] = [10, 0].map(|ms| {
+    ///     executor.spawn_blocking(move || {
+    ///         thread::sleep(Duration::from_millis(ms));
+    ///         thread::current().id()
+    ///     })
     /// });
+    /// // One after the other, on the same thread.
+    /// let [first, second] = [first, second].map(|handle| executor.block_on(handle).unwrap());
+    /// assert_eq!(first, second);
     /// ```
     #[track_caller]
     pub fn blocking_threads(mut self, threads: usize) -> Self {
@@ -197,7 +202,8 @@ impl Builder {
     /// Whether the thread may wait awake for a moment before it parks, where another thread has answered soon
     /// before: see [`Executor`] under "Waiting". The default is `true`, which makes a round trip with another
     /// thread shorter. With `false` every wait is a park: for those who would rather spare the
-    /// processor than time, because other threads need it, or a battery has to last.
+    /// processor than time, because other threads need it, or a battery has to last. Nothing but the time that
+    /// passes tells the two apart.
     ///
     /// ```
     /// use watchglass::{Executor, spawn_blocking};

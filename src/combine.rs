@@ -69,12 +69,21 @@ impl Future for YieldNow {
 /// The future panics if it is polled again after it has given its output.
 ///
 /// ```
-/// use watchglass::{block_on, join};
+/// use std::time::Duration;
+/// use watchglass::{Executor, join, now, sleep};
 ///
-/// let (a, b) = block_on(join(async { 1 }, async { "two" }));
-/// assert_eq!((a, b), (1, "two"));
-/// let (a, (b, c)) = block_on(join(async { 1 }, join(async { "two" }, async { 3.0 })));
-/// assert_eq!((a, b, c), (1, "two", 3.0));
+/// async fn after<T>(seconds: u64, output: T) -> T {
+///     sleep(Duration::from_secs(seconds)).await;
+///     output
+/// }
+///
+/// Executor::builder().virtual_time().build().block_on(async {
+///     let start = now();
+///     assert_eq!(join(after(2, "two"), after(1, 1)).await, ("two", 1));
+///     assert_eq!(now() - start, Duration::from_secs(2)); // and not 3
+///     let (a, (b, c)) = join(async { 1 }, join(async { "two" }, async { 3.0 })).await;
+///     assert_eq!((a, b, c), (1, "two", 3.0));
+/// });
 /// ```
 #[doc(alias = "gather")]
 pub fn join<A: Future, B: Future>(a: A, b: B) -> Join<A, B> {

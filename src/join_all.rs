@@ -38,15 +38,22 @@ use crate::waiter::{ForeignWaker, Parent, WokenChildren};
 /// the futures panics, so does the join, and again at each poll after that.
 ///
 /// ```
-/// use std::pin::Pin;
-/// use watchglass::{block_on, join_all};
+/// use std::{pin::Pin, time::Duration};
+/// use watchglass::{Executor, join_all, now, sleep};
 ///
-/// let squares = block_on(join_all((0..4).map(|n| async move { n * n })));
-/// assert_eq!(squares, [0, 1, 4, 9]);
+/// Executor::builder().virtual_time().build().block_on(async {
+///     let start = now();
+///     let naps = (1..=3).map(|n| async move {
+///         sleep(Duration::from_secs(n)).await;
+///         n * n
+///     });
+///     assert_eq!(join_all(naps).await, [1, 4, 9]);
+///     assert_eq!(now() - start, Duration::from_secs(3)); // and not 6
 ///
-/// // Each async block has a type of its own, as each async function has. In a box they have one.
-/// let one: Pin<Box<dyn Future<Output = u32>>> = Box::pin(async { 1 });
-/// assert_eq!(block_on(join_all([one, Box::pin(async { 2 })])), [1, 2]);
+///     // Each async block has a type of its own, as each async function has. In a box they have one.
+///     let one: Pin<Box<dyn Future<Output = u32>>> = Box::pin(async { 1 });
+///     assert_eq!(join_all([one, Box::pin(async { 2 })]).await, [1, 2]);
+/// });
 /// ```
 #[doc(alias = "gather")]
 pub fn join_all<I>(futures: I) -> JoinAll<I::Item>

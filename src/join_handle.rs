@@ -90,13 +90,15 @@ impl Executor {
 /// Where no executor runs on this thread.
 ///
 /// ```
-/// use watchglass::{block_on, join_all, spawn_named};
+/// use std::future::pending;
+/// use watchglass::{Executor, join_all, spawn_named};
 ///
-/// block_on(async {
-///     let squares = (0..3).map(|n| spawn_named(format!("square of {n}"), async move { n * n }));
-///     let sum: i32 = join_all(squares).await.into_iter().flatten().sum();
-///     assert_eq!(sum, 5);
+/// let stalled = Executor::new().try_block_on(async {
+///     join_all((1..=2).map(|n| spawn_named(format!("waiter {n}"), pending::<()>()))).await
 /// });
+/// let stalled = stalled.unwrap_err();
+/// let names: Vec<&str> = stalled.tasks().iter().map(|task| &task.name[..]).collect();
+/// assert_eq!(names[1..], ["waiter 1", "waiter 2"]);
 /// ```
 #[track_caller]
 pub fn spawn_named<F>(name: impl Into<Name>, future: F) -> JoinHandle<F::Output>

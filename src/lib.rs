@@ -8,6 +8,8 @@
 //! # A first program
 //!
 //! ```
+//! # thread_local! { static PRINTED: std::cell::RefCell<Vec<String>> = Default::default() }
+//! # macro_rules! println { ($($text:tt)*) => { PRINTED.with_borrow_mut(|lines| lines.push(format!($($text)*))) } }
 //! use std::time::{Duration, Instant};
 //! use watchglass::{block_on, join, sleep};
 //!
@@ -20,6 +22,8 @@
 //! let start = Instant::now();
 //! block_on(join(task_async("Task A", 200), task_async("Task B", 100)));
 //! assert!(start.elapsed() >= Duration::from_millis(200)); // and not 300
+//! # let lines = ["Task A starting", "Task B starting", "Task B done", "Task A done"];
+//! # assert_eq!(PRINTED.take(), lines);
 //! ```
 //!
 //! It prints `Task A starting`, `Task B starting`, `Task B done`, `Task A done`. The folder
