@@ -60,6 +60,7 @@ use crate::trace::{Event, WaitsOn};
 /// ```
 #[doc(alias = "to_thread")]
 #[doc(alias = "run_in_executor")]
+#[doc(alias = "unblock")]
 #[track_caller]
 pub fn spawn_blocking<F, T>(closure: F) -> JoinHandle<T>
 where
@@ -67,7 +68,7 @@ where
     T: Send + 'static,
 {
     let instead = "call it in async code that runs, as in `block_on(async { spawn_blocking(f).await })`, or use \
-                   `Executor::spawn_blocking`";
+                   `Executor::spawn_blocking`; on a thread that may block, just call the closure";
     let shared = Shared::expect_current("spawn_blocking", instead);
     hand_over(shared, short_name(type_name::<F>()).into(), closure)
 }

@@ -70,6 +70,9 @@ impl Builder {
     /// let executor = Executor::builder().virtual_time().build();
     /// executor.block_on(sleep(Duration::from_secs(3600)));
     /// ```
+    #[doc(alias = "pause")]
+    #[doc(alias = "start_paused")]
+    #[doc(alias = "advance")]
     pub fn virtual_time(mut self) -> Self {
         self.virtual_time = true;
         self
@@ -221,8 +224,8 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// With the feature `view`, if the environment variable `WATCHGLASS` has a value that is not in the table
-    /// of the module `view`.
+    /// With the feature `view`, if the environment variable `WATCHGLASS` asks for nothing that there is: see the module
+    /// `view`.
     #[must_use = "an executor that is dropped at once runs nothing"]
     #[track_caller]
     pub fn build(self) -> Executor {

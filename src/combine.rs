@@ -86,6 +86,7 @@ impl Future for YieldNow {
 /// });
 /// ```
 #[doc(alias = "gather")]
+#[doc(alias = "zip")]
 pub fn join<A: Future, B: Future>(a: A, b: B) -> Join<A, B> {
     Join {
         a: MaybeDone::Running { future: a },
@@ -210,6 +211,7 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 /// The future panics if it is polled again after it has given its output. If the drop of the loser panics, that panic
 /// goes on, and the output is dropped.
 #[doc(alias = "select")]
+#[doc(alias = "or")]
 #[doc(alias = "wait")]
 pub fn race<A, B>(a: A, b: B) -> Race<A, B>
 where

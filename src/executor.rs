@@ -117,6 +117,10 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// needs neither.) Closures that wait for a
 /// thread of the pool are not run any more: the thread that comes to one drops it. Those that run are left to
 /// finish, and nobody waits for them.
+#[doc(alias = "Runtime")]
+#[doc(alias = "LocalSet")]
+#[doc(alias = "LocalExecutor")]
+#[doc(alias = "LocalPool")]
 pub struct Executor {
     pub(crate) shared: Rc<Shared>,
     /// How many more polls belong to this turn.
@@ -148,7 +152,7 @@ pub struct Executor {
 pub enum Step {
     /// One task was polled, or dropped if it had been aborted.
     Polled(TaskId),
-    /// This many timers fired.
+    /// This many timers fired, at most 64: others that are due come after the tasks that these have woken.
     TimersFired(usize),
     /// Virtual time moved on by this much, to the next deadline, or to an earlier one that was cancelled.
     ClockAdvanced(Duration),

@@ -18,7 +18,7 @@ use crate::task::{JoinError, TaskId, boxed_and_named};
 use crate::trace::{Cause, WaitsOn};
 use crate::waiter::Waiter;
 
-/// Tasks whose outcomes are wanted as they come.
+/// A set of tasks that is awaited task by task, in the order in which they end. Dropping it aborts what is left.
 ///
 /// ```
 /// use std::time::Duration;

@@ -31,14 +31,14 @@
 //!
 //! # Where to find what
 //!
-//! - To run futures: [`block_on`], [`spawn`], [`JoinHandle`], [`JoinSet`], and [`Executor`] with its
+//! - To run futures: [`block_on`], [`spawn`], [`JoinHandle`], [`AbortHandle`], [`JoinSet`], and [`Executor`] with its
 //!   [`Builder`] for more. [`Executor::try_block_on`] gives a [`Stalled`] in place of a panic.
-//! - To wait: [`sleep`], [`sleep_until`], [`timeout`], [`interval`], [`yield_now`]. The types of the first four are in
-//!   the module [`time`].
+//! - To wait: [`sleep`], [`sleep_until`], [`timeout`], [`timeout_at`], [`interval`], [`interval_at`], [`yield_now`].
+//!   Their types are in the module [`time`]. [`now`] is the time on the executor's clock.
 //! - To wait for several at the same time: [`join`], [`join_all()`], [`race`].
 //! - To call what blocks: [`spawn_blocking`].
 //! - To test with time: [`Builder::virtual_time`], [`Builder::seed`], [`Executor::step`].
-//! - To see what happens: [`spawn_named`], [`Builder::observer`], and [`Recording`](trace::Recording) in the
+//! - To see what happens: [`spawn_named`], [`current_task`], [`Builder::observer`], and [`Recording`](trace::Recording) in the
 //!   module [`trace`].
 //! - To learn how it all works, from the first poll: the [`book`]. For those who know Python's asyncio, tokio or smol,
 //!   its chapter 12 says what maps to what.

@@ -1,4 +1,4 @@
-//! Futures that wait for a time. Here is `sleep`, of which the other two are made.
+//! Futures that wait for a time: `sleep`, of which `timeout` and `interval` are made.
 //!
 //! A sleep leaves its deadline in the executor's timer wheel together with whom to wake. It is done
 //! when the wheel has handed that out again. No thread waits for it.
@@ -51,8 +51,9 @@ pub fn now() -> Instant {
 /// Inside an executor the time counts from this call. Elsewhere there is no clock to count by, and
 /// it counts from the first poll: so `block_on(sleep(d))` works. A sleep is never done early; how
 /// late it is done depends on the operating system and on what else the thread has to do. It is never
-/// done at its first poll, and so gives the others a turn, even if `duration` is zero. One that would
-/// end later than the clock can say, such as `sleep(Duration::MAX)`, never ends.
+/// done at its first poll, and so lets others have a turn, even if `duration` is zero, as
+/// [`yield_now`](crate::yield_now) does. One that would end later than the clock can say, such as
+/// `sleep(Duration::MAX)`, never ends.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -62,6 +63,7 @@ pub fn now() -> Instant {
 /// assert!(start.elapsed() >= Duration::from_millis(20));
 /// ```
 #[doc(alias = "delay")]
+#[doc(alias = "Timer")]
 pub fn sleep(duration: Duration) -> Sleep {
     let state = match Shared::current() {
         Some(shared) => {
@@ -75,7 +77,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 
 /// Waits until `deadline`, and lets other tasks run meanwhile.
 ///
-/// Like [`sleep`], it gives the others a turn even if `deadline` has passed. With virtual time,
+/// Like [`sleep`], it lets others have a turn even if `deadline` has passed. With virtual time,
 /// count deadlines from [`now()`].
 ///
 /// ```
@@ -97,7 +99,8 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// The future of [`sleep`] and [`sleep_until`].
 ///
 /// It is never ready at its first poll. It is ready at the first poll after the executor has seen its
-/// deadline pass, and stays so until it is [reset](Sleep::reset).
+/// deadline pass, and stays so until it is [reset](Sleep::reset). Of several that are due at the same instant, whoever
+/// was polled first is woken first, for that poll arms its timer.
 ///
 /// # Dropping
 ///
@@ -168,8 +171,8 @@ impl Sleep {
         }
     }
 
-    /// When it is due. `None` before the first poll of a sleep that was made outside of an
-    /// executor, and for one that never ends. (That a deadline lies beyond the 584 years of the executor's
+    /// When it is due. `None` for one that never ends, and for a [`sleep`] that was made outside of an executor, until
+    /// it is polled or [reset](Sleep::reset). (That a deadline lies beyond the 584 years of the executor's
     /// clock is found out when the executor meets it.)
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {

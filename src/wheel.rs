@@ -89,7 +89,7 @@ pub(crate) struct Wheel<T> {
     slab: Slab<T>,
 }
 
-/// Names one timer of one executor, for as long as it is in the wheel; afterwards it names nothing. It displays as
+/// Names one timer of one executor; the wheel knows it only for as long as the timer is in there. It displays as
 /// `timer 3`, or `timer 3.1` for the second timer in entry 3 of the wheel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TimerId {
@@ -97,7 +97,7 @@ pub struct TimerId {
     pub(crate) generation: u32,
 }
 
-/// Where an entry lies.
+/// Where a timer lies in the executor's wheel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Place {
     /// Its deadline has come, and it fires next.

@@ -77,7 +77,8 @@ fn what_needs_an_executor_says_so_outside_of_one() {
         || spawn_named("a", async {}),
     );
     assert_panics(
-        &(called("spawn_blocking", "spawn_blocking(f)") + ", or use `Executor::spawn_blocking`"),
+        &(called("spawn_blocking", "spawn_blocking(f)")
+            + ", or use `Executor::spawn_blocking`; on a thread that may block, just call the closure"),
         || spawn_blocking(|| ()),
     );
     let instead =

@@ -69,7 +69,7 @@ fn the_last_row_shows_where_the_thread_is_parked_or_time_jumps() {
     for recording in [recording, parks] {
         let timeline = recording.timeline();
         assert_eq!(
-            rows(&timeline, "parked")[0].matches(':').count(),
+            rows(&timeline, "idle")[0].matches(':').count(),
             74,
             "{timeline}"
         );
@@ -1178,7 +1178,7 @@ fn a_time_limit_of_what_is_not_watchglass_s_has_a_row() {
     for mark in ["~~", "++", "\n*", "it woke itself"] {
         assert!(!timeline.contains(mark), "{mark}: {timeline}");
     }
-    assert!(timeline.contains(":: the thread is parked"), "{timeline}");
+    assert!(timeline.contains(":: nothing is ready"), "{timeline}");
 }
 
 /// As with the `Shared` of the crate futures: who polls it first makes its timer, and it uses a waker that is no task's.

@@ -9,15 +9,15 @@ use crate::trace::TimerKind;
 
 /// Ticks at once, and then every `period`: the first tick is due at this call or, if no executor runs here,
 /// when it is first polled. Even that tick waits as a [`Sleep`] does: it is never
-/// ready at its first poll, and so gives the other tasks their turn.
+/// ready at its first poll, and so lets others have a turn.
 ///
 /// A tick that nobody awaited in time comes late, but at most one does: ticks that were missed
 /// altogether are left out, and the later ones keep to the rhythm of the first.
 ///
 /// # Panics
 ///
-/// If `period` is zero. A tick panics where no executor runs on this thread, and if it is waited for on two
-/// executors.
+/// If `period` is zero. A tick panics where no executor runs on this thread, and as a [`Sleep`] does on one executor
+/// while its timer is in the wheel of another.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,6 +32,7 @@ use crate::trace::TimerKind;
 ///     }
 /// });
 /// ```
+#[doc(alias = "MissedTickBehavior")]
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     assert!(

@@ -74,7 +74,7 @@ use crate::guard::contain;
     message = "`{Self}` is not an observer",
     label = "not an observer",
     note = "observers are a closure `|record: &Record| ..`, a `Recording`, and a type of your own that implements \
-            `Observer`; an `Rc`, an `Option` or a pair of one"
+            `Observer`; an `Rc`, an `Option` or a pair of one. Of a `Recording`, give a clone: `recording.clone()`"
 )]
 pub trait Observer {
     /// Takes note of one event.

@@ -11,7 +11,7 @@ use super::{Event, Observer, Record};
 ///
 /// A clone is another handle on the same log, so keep one and give one to the executor. Make one for each executor:
 /// the views take what is in it for one run. It stays on its thread, but the records that
-/// [`take`](Recording::take) gives may be sent to another.
+/// [`take`](Recording::take) gives may be sent to another, and collected into a recording there.
 ///
 /// ```
 /// use watchglass::Executor;
@@ -74,6 +74,25 @@ impl fmt::Debug for Recording {
         f.debug_struct("Recording")
             .field("records", &self.records())
             .finish()
+    }
+}
+
+/// A recording of records that were taken out of another one, and sent to this thread perhaps.
+///
+/// ```
+/// use watchglass::Executor;
+/// use watchglass::trace::Recording;
+///
+/// let recording = Recording::new();
+/// Executor::builder().observer(recording.clone()).build().block_on(async {});
+/// let records = recording.records();
+/// let copy: Recording = recording.take().into_iter().collect();
+/// assert_eq!(copy.records(), records);
+/// ```
+impl FromIterator<Record> for Recording {
+    fn from_iter<I: IntoIterator<Item = Record>>(records: I) -> Self {
+        let records = Rc::new(RefCell::new(Vec::from_iter(records)));
+        Recording { records }
     }
 }
 

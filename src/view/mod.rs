@@ -27,7 +27,8 @@
 //!
 //! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard
 //! output. An executor after the first writes to files of its own: `run-2.html`, and so on. A value
-//! that is none of these is refused with a panic when an executor is made. What is written to standard output, where
+//! that is none of these, or no text, or `long` where nobody is told, is refused with a panic when an executor is made:
+//! by `Builder::build`, `Executor::new` or `block_on`. What is written to standard output, where
 //! there has been more than one executor, begins with "executor 2 of this program". A file that cannot be written
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
 //! says where. Of a program that hangs or is killed all of this is lost, but for `live`. That a task spins is told on
@@ -142,7 +143,7 @@ impl Recording {
     }
 
     /// The [timeline](Recording::timeline) as a picture, for light and dark pages, with the picture
-    /// in words for screen readers.
+    /// in words for screen readers. It has 200 lanes at most; of further tasks it says how many there are.
     ///
     /// ```
     /// # use watchglass::{Executor, trace::Recording};
@@ -158,6 +159,8 @@ impl Recording {
 
     /// One page, to step through the run in a browser: each task, the ready queue and the wheel after
     /// each event, and the source with the `.await` at which each task waits.
+    ///
+    /// A run of more than 100 tasks or 10,000 events has no timeline in its page.
     ///
     /// The source files are read now, where they are found: under the directory that the program
     /// runs in, or around its package. Its clock tells nanoseconds apart for a hundred days.
@@ -198,7 +201,8 @@ impl Recording {
     /// is in nanoseconds. Tasks, timers and places in the source are texts: `"#3"`, `"timer 0"`,
     /// `"file:line:column"`. Of an enum without fields the text is the variant's name; a
     /// [`Cause`](crate::trace::Cause) and a [`WaitsOn`](crate::trace::WaitsOn) are objects, such as `{"kind":
-    /// "Timer", "timer": "timer 0"}`; a [`Place`](crate::trace::Place) is `"due"` or `{"level": 3, "slot": 4}`;
+    /// "Timer", "timer": "timer 0"}`, in which the member beside `kind` is `timer`, or `task`, or `children` (how many
+    /// futures), or none; a [`Place`](crate::trace::Place) is `"due"` or `{"level": 3, "slot": 4}`;
     /// `None` is `null`. The fields of a [`LongPoll`](crate::trace::LongPoll) are those of its event. Pass over
     /// events that you do not know.
     ///

@@ -56,7 +56,7 @@ pub(crate) fn text(records: &[Record]) -> String {
         }
     }
     if !lanes.idle.is_empty() {
-        row("parked", &idle(&lanes));
+        row("idle", &idle(&lanes));
     }
     let _ = write!(text, "\n{}", legend(&lanes, &marks));
     if lanes.is_stretched {
@@ -99,7 +99,7 @@ fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
             "! dropped unfinished, or panicked",
             all.iter().any(Lane::ends_badly),
         ),
-        (":: the thread is parked", !lanes.idle.is_empty()),
+        (":: nothing is ready", !lanes.idle.is_empty()),
     ];
     let marks = marks.into_iter().filter(|(_, is_there)| *is_there);
     let marks = marks.map(|(mark, _)| mark.to_owned());
