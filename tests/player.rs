@@ -24,7 +24,8 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use watchglass::trace::{Cause, Event, Observer, Place, Record, Recording, State, WaitsOn};
 use watchglass::{
-    Executor, interval, join_all, sleep, spawn, spawn_blocking, spawn_named, timeout, yield_now,
+    Executor, JoinSet, interval, join_all, sleep, spawn, spawn_blocking, spawn_named, timeout,
+    yield_now,
 };
 
 /// A file of this test's own, also if the tests run twice at once. It goes with the test.
@@ -316,6 +317,23 @@ fn busy() -> Recording {
         spawn_named("bomb", async { panic!("on purpose") })
             .await
             .unwrap_or(());
+
+        let picky = spawn_named("picky", async {
+            let mut set = JoinSet::new();
+            set.spawn(sleep(Duration::from_millis(3)));
+            let naps = (5..30).map(|ms| Box::pin(sleep(Duration::from_millis(ms))));
+            let mut naps: Vec<_> = naps.collect();
+            poll_fn(|cx| {
+                for nap in &mut naps {
+                    if nap.as_mut().poll(cx).is_ready() || set.poll_join_next(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
+                }
+                Poll::Pending
+            })
+            .await;
+        });
+        picky.await.unwrap();
 
         // It ends where nobody else is.
         let sleeper = spawn_named("sleeper", long_sleep());

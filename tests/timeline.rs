@@ -16,8 +16,8 @@ use common::{OnDrop, altered, leaves_its_waker, ms, own_waker, recorded, secs};
 use watchglass::time::Sleep;
 use watchglass::trace::{Cause, Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{
-    Builder, Executor, Step, interval, join, join_all, now, race, sleep, sleep_until, spawn,
-    spawn_blocking, spawn_named, timeout, yield_now,
+    Builder, Executor, JoinSet, Step, interval, join, join_all, now, race, sleep, sleep_until,
+    spawn, spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 /// Runs it, and gives its timeline and its picture.
@@ -115,6 +115,30 @@ fn each_poll_has_the_letter_of_its_cause() {
             .last();
         assert_eq!(last, Some(letter), "{cause:?}: {timeline}");
     }
+}
+
+#[test]
+fn what_is_polled_again_and_again_is_named_once() {
+    let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
+        let mut set = JoinSet::new();
+        set.spawn(sleep(secs(1)));
+        let mut nap = sleep(secs(2));
+        poll_fn(|cx| {
+            for _ in 0..3 {
+                if Pin::new(&mut nap).poll(cx).is_ready() || set.poll_join_next(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+    });
+    let waits = "sleep until 2.000 s and any task of its set to end";
+    assert!(timeline.contains(&format!("- {waits} -")), "{timeline}");
+    assert!(
+        picture.contains(&format!("<title>{waits}</title>")),
+        "{picture}"
+    );
 }
 
 #[test]

@@ -24,7 +24,8 @@ struct Wait {
 }
 
 impl Said {
-    /// False if that was said last, of the same place, and goes on: a loop may poll one handle a thousand times.
+    /// False if that was said last, of the same place, and goes on: a loop may poll one handle a thousand times. (Of two
+    /// that it polls in turn, each is said in each round: what was polled last is where the task waits.)
     pub(crate) fn push(&mut self, on: WaitsOn, at: &'static Location<'static>) -> bool {
         let is_last = |wait: &Wait| wait.on == Some(on) && wait.at == at;
         if self.waits.last().is_some_and(is_last) {
@@ -45,11 +46,9 @@ impl Said {
 
     /// The timer that it waited for wakes another from now on: should it wait for that again, it is said again.
     pub(crate) fn hand_over(&mut self, timer: TimerId) {
-        if let Some(last) = self.waits.last_mut()
-            && last.on == Some(WaitsOn::Timer(timer))
-        {
-            last.on = None;
-        }
+        let of_it = |wait: &&mut Wait| wait.on == Some(WaitsOn::Timer(timer));
+        let waits = self.waits.iter_mut().filter(of_it);
+        waits.for_each(|wait| wait.on = None);
     }
 
     /// For how many things it has said that it waits, with those that were given up.
@@ -155,8 +154,9 @@ mod tests {
             assert!(said.push(WaitsOn::Turn, here) && said.push(on, here));
         }
         let (mut said, on) = (Said::default(), WaitsOn::Timer(timer));
-        assert!(said.push(on, here));
+        assert!(said.push(on, here) && said.push(WaitsOn::Turn, here) && said.push(on, here));
         said.hand_over(timer);
-        assert!(said.push(on, here), "it wakes another");
+        assert!(said.waits().eq([WaitsOn::Turn]), "it wakes another");
+        assert!(said.push(on, here));
     }
 }

@@ -108,6 +108,10 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   const mains = (await rowsOf("busy")).join("\n");
   assert.match(mains, /waiting for its timer for 60\.000\ss and its time limit at 0\.050\ss/);
   assert.match(mains, /waiting for its timer for the tick at 1\.052\ss/);
+  const picky = (await rowsOf("picky")).filter((row) => row.startsWith("waiting")).join("\n");
+  assert.match(picky, / any task of its set to end and /);
+  assert.doesNotMatch(picky, /any task.*any task/, "what is polled again and again is named once");
+  assert.match(picky, / and 6 more$/m, "and not all are");
   const ready = (await shownAt(steps, `document.getElementById("ready").textContent`)).join("\n");
   assert.match(ready, /its time limit at 0\.050\ss was reached/);
   const wheel = (await shownAt(steps, `document.getElementById("wheel").textContent`)).join("\n");

@@ -95,17 +95,13 @@ impl Narrator<'_> {
         task.waits.iter().rev().find(|wait| self.goes_on(wait.on))
     }
 
-    /// What a task waits for after its last poll, as far as it is watchglass's: each timer and each task once, also if
-    /// it was polled at several places.
+    /// What a task waits for after its last poll, as far as it is watchglass's: each once, also if it was polled at
+    /// several places or again and again.
     pub(crate) fn waits_on(&self, task: &TaskState) -> Vec<WaitsOn> {
         let waits = task.waits.iter().map(|wait| wait.on);
         let mut told = HashSet::new();
-        // Who waits for one timer or one task twice waits for it once.
-        let is_of_one = |on: &WaitsOn| matches!(on, WaitsOn::Timer(_) | WaitsOn::Task(_));
-        let is_new = |on: &WaitsOn| !is_of_one(on) || told.insert(*on);
         waits
-            .filter(|&on| self.goes_on(on))
-            .filter(is_new)
+            .filter(|&on| self.goes_on(on) && told.insert(on))
             .collect()
     }
 

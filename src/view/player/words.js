@@ -97,12 +97,15 @@ function lastHappened() {
   return record(at);
 }
 
-// All that a task waits for, in words: each timer and each task once, also if it was polled at several places. Some of
+// In a sentence so many things are named that a task waits for.
+const NAMED = 20;
+
+// All that a task waits for, in words: each once, also if it was polled at several places or again and again. Some of
 // a join's futures may not have been polled again: so a join of many says how many there are.
 function waits(task) {
   const told = new Set();
-  const isNew = (one) => !one || (!told.has(one) && told.add(one));
-  const all = waitsOf(task).filter(({ on }) => isNew(on.timer || on.task));
+  const isNew = (one) => !told.has(one) && told.add(one);
+  const all = waitsOf(task).filter(({ on }) => isNew(on.timer || on.task || on.kind));
   const last = all[all.length - 1];
   if (!last && task.kind === "Blocking") return waitsFor({ kind: "Blocking" });
   // Where nobody outside has its waker, it has left its id with a timer or a task in an earlier poll.
@@ -110,7 +113,9 @@ function waits(task) {
   if (last.on.kind === "Children") return waitsFor(last.on);
   // What has a time limit is waited for, too.
   const untold = all.every((wait) => state.kinds.get(wait.on.timer) === "Timeout");
-  return (untold ? "a future that is not watchglass's and " : "") + all.map((wait) => waitsFor(wait.on)).join(" and ");
+  const words = all.slice(0, NAMED).map((wait) => waitsFor(wait.on));
+  if (all.length > NAMED) words.push(all.length - NAMED + " more");
+  return (untold ? "a future that is not watchglass's and " : "") + words.join(" and ");
 }
 
 // What comes after "waiting".
