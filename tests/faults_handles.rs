@@ -209,12 +209,12 @@ fn a_task_that_awaits_its_parent_is_a_stall_with_both_names() {
         .tasks()
         .iter()
         .map(|task| (&task.name[..], task.waits_for.clone()));
-    let [parent, main, child] = &told.collect::<Vec<_>>()[..] else {
+    let [main, parent, child] = &told.collect::<Vec<_>>()[..] else {
         panic!("{stalled}");
     };
     let id = |n: usize| vec![stalled.tasks()[n].id];
     assert_eq!(*parent, ("parent", id(2)), "{stalled}");
-    assert_eq!(*child, ("child", id(0)), "{stalled}");
+    assert_eq!(*child, ("child", id(1)), "{stalled}");
     assert_eq!(main.1, []);
 }
 
