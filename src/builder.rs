@@ -152,8 +152,8 @@ impl Builder {
     /// A poll that holds the thread for at least `duration` is told to the observer as a
     /// [`LongPoll`](crate::trace::Event::LongPoll), with whom it delayed. The default is 100 ms on
     /// the real clock. On the virtual clock, which stands still meanwhile, it is never, so that every
-    /// run has the same events. A poll that panics counts as well, and so does the drop of a task that was
-    /// aborted; that of an output which nobody wants does not.
+    /// run has the same events. A poll that panics counts as well, and so does the drop of a future that is not
+    /// done; that of an output which nobody wants does not.
     ///
     /// ```
     /// use std::time::Duration;

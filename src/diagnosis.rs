@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::context::Shared;
 use crate::slots::SlotState;
 use crate::task::TaskId;
-use crate::trace::{Event, LongPoll, NAMED, Stretch, TimedPoll};
+use crate::trace::{Cause, Event, LongPoll, NAMED, TimedPoll};
 
 /// After so many polls in a row that a task brought about itself, an event says so.
 const SPINNING_POLLS: u32 = 1_000;
@@ -30,21 +30,22 @@ impl Shared {
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer().emit(move || Event::Spinning { task, polls });
         }
-        self.note_poll_began(task, started);
+        self.note_poll_began(task, started, why == Cause::Aborted);
     }
 
-    /// Tells that a future is dropped, though not in its turn, and notes when: that may hold the thread, too.
+    /// Tells that a future is dropped that is not done, though not in its turn, and notes when: that may hold the thread,
+    /// too.
     #[cold]
     pub(crate) fn tell_dropping(&self, task: TaskId) {
         if self.tracer().is_on() {
             self.tracer().emit(move || Event::Dropping { task });
-            self.note_poll_began(task, Some(Instant::now()));
+            self.note_poll_began(task, Some(Instant::now()), true);
         }
     }
 
-    fn note_poll_began(&self, task: TaskId, began: Option<Instant>) {
+    fn note_poll_began(&self, task: TaskId, began: Option<Instant>, is_drop: bool) {
         let at = self.queue.with_slot(task, |slot| slot.waits_at).flatten();
-        let timed = began.map(|began| TimedPoll::begins(task, began, at));
+        let timed = began.map(|began| TimedPoll::begins(task, began, is_drop, at));
         self.tracer().note_poll_began(timed);
     }
 
@@ -80,38 +81,52 @@ impl Shared {
         if let Some((poll, ended)) = timed
             && self.tracer().long_poll().is_some_and(|long| held >= long)
         {
-            let long = self.long_poll(task, held, poll.longest(ended));
+            let long = self.long_poll(poll, ended);
             self.tracer().emit(move || Event::LongPoll(long));
         }
         // The observer may have polled something that waits, too.
         self.queue.waits_at.set(waits_at);
     }
 
-    /// If the task has held the thread for long in its last poll, which a panic has ended, or where an abort has
-    /// dropped it: to be told when its end has been.
+    /// If the task has held the thread for long in its last poll, which a panic has ended, or where it was dropped: to
+    /// be told when its end has been.
     #[cold]
     pub(crate) fn long_poll_of_failed(&self, task: TaskId) -> Option<Box<LongPoll>> {
         let poll = self.tracer().take_timed_poll(task)?;
         let ended = Instant::now();
-        let took = ended - poll.began;
-        let is_long = took >= self.tracer().long_poll()?;
-        is_long.then(|| self.long_poll(task, took, poll.longest(ended)))
+        let is_long = ended - poll.began >= self.tracer().long_poll()?;
+        is_long.then(|| self.long_poll(poll, ended))
     }
 
-    /// What is told of such a poll, with who had to wait meanwhile: the tasks that were ready or whose timer is due, how
+    /// What is told of such a poll, or drop, with who had to wait meanwhile: the tasks that were ready or whose timer is due, how
     /// many timers are due, and how long the first of them has waited meanwhile. A timer that was due when this
     /// very poll armed it has waited for nobody.
-    fn long_poll(&self, task: TaskId, took: Duration, stretch: Stretch) -> Box<LongPoll> {
+    fn long_poll(&self, poll: TimedPoll, ended: Instant) -> Box<LongPoll> {
+        let TimedPoll {
+            task,
+            began,
+            is_drop,
+            ..
+        } = poll;
+        let took = ended - began;
+        let stretch = poll.longest(ended);
+        // Where the task would have gone on, nothing has.
+        let place = |at: Option<_>| at.filter(|_| !is_drop);
         let now_ns = self.clock.now_ns();
         let held_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let began_ns = now_ns.saturating_sub(held_ns);
-        let mut delayed = self.queue.ready_behind(0);
+        // At the executor's end nobody has a turn any more.
+        let is_ending = self.is_ending.get();
+        let mut delayed = match is_ending {
+            true => Vec::new(),
+            false => self.queue.ready_behind(0),
+        };
         let (mut timers, mut late_ns) = (0, 0);
         let armed_when_due = self.armed_when_due.borrow();
         // The virtual clock has stood still: no timer came due meanwhile.
-        let is_real = !self.clock.is_virtual();
+        let may_be_due = !is_ending && !self.clock.is_virtual();
         for (key, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
-            if is_real && deadline_ns <= now_ns && !armed_when_due.contains(&key) {
+            if may_be_due && deadline_ns <= now_ns && !armed_when_due.contains(&key) {
                 timers += 1;
                 late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
                 delayed.extend(waiter.task());
@@ -131,8 +146,9 @@ impl Shared {
         Box::new(LongPoll {
             task,
             took,
-            after: stretch.after,
-            until: stretch.until,
+            is_drop,
+            after: place(stretch.after),
+            until: place(stretch.until),
             between: stretch.took,
             delayed,
             more_delayed,

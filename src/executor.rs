@@ -30,7 +30,6 @@ use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::stalled::Stalled;
 use crate::task::TaskId;
-use crate::trace::Event;
 
 /// How many polls a turn has at most. Then the inbox and the timers are looked at again.
 const MAX_POLLS_A_TURN: usize = 64;
@@ -571,11 +570,8 @@ impl Drop for Executor {
                     // A drop before this one may have finished it by now.
                     if queue.state(id).is_unfinished() {
                         let task = queue.with_slot(id, |slot| slot.task.take());
-                        self.shared.cancel(id, task.flatten(), || {
-                            self.shared
-                                .tracer()
-                                .emit(move || Event::Dropping { task: id });
-                        });
+                        self.shared
+                            .cancel(id, task.flatten(), || self.shared.tell_dropping(id));
                     }
                 }
                 // What was spawned meanwhile is in the queue: to find it there is no need to look at all.

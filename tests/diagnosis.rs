@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{altered, leaves_its_waker, ms, poll_once, recorded, secs};
+use common::{OnDrop, altered, leaves_its_waker, ms, poll_once, recorded, secs};
 use watchglass::trace::{Event, LongPoll, Observer, Record, Recording};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
@@ -66,6 +66,11 @@ fn a_long_poll_is_told_with_whom_it_delayed() {
     assert!(poll.took >= ms(90));
     let [from, until] = [poll.after, poll.until].map(|place| place.unwrap().line());
     assert_eq!(until, from + 2, "{poll}");
+    for (between, of_it) in [(60, ", 60ms of it from "), (85, ", from ")] {
+        let mut poll = poll.clone();
+        (poll.took, poll.between) = (ms(90), ms(between));
+        assert!(poll.to_string().contains(of_it), "{poll}");
+    }
     assert_eq!(poll.delayed.len(), 2, "{poll}");
     assert!(
         poll.late >= ms(55) && poll.late <= poll.took,
@@ -92,6 +97,31 @@ fn a_hundred_milliseconds_are_long_unless_told_otherwise() {
     let (executor, recording) = recorded(Executor::builder());
     executor.block_on(async { thread::sleep(ms(101)) });
     assert_eq!(findings(&recording).len(), 1);
+}
+
+#[test]
+fn a_drop_with_the_executor_that_holds_the_thread_is_told_and_delays_nobody() {
+    let builder = Executor::builder().virtual_time().long_poll(ms(20));
+    let (executor, recording) = recorded(builder);
+    let guard = OnDrop(|| thread::sleep(ms(25)));
+    let slow = executor.spawn_named("slow", async move {
+        let _guard = guard;
+        sleep(ms(1)).await;
+    });
+    executor.step();
+    let _ready = executor.spawn(async {});
+    drop(executor);
+    let polls = long_polls(&recording);
+    let poll = polls.iter().find(|poll| poll.task == slow.id()).unwrap();
+    assert!(poll.is_drop && poll.took >= ms(25), "{poll}");
+    assert_eq!((poll.after, poll.delayed.len(), poll.timers), (None, 0, 0));
+    assert!(
+        poll.to_string().ends_with(", while it was dropped"),
+        "{poll}"
+    );
+    let timeline = recording.timeline();
+    let row = timeline.lines().find(|line| line.starts_with("slow"));
+    assert!(row.unwrap().contains('d'), "{timeline}");
 }
 
 #[test]

@@ -1052,18 +1052,17 @@ fn who_waits_for_a_task_or_for_a_channel_is_said_to_wait_for_both() {
     drop(send);
 }
 
-/// It wakes a task and spawns one in its drop, as a part of its task.
+/// In its drop it spawns a task, as a part of its own.
 #[test]
 fn the_drop_of_a_future_that_will_never_be_done_is_told_and_runs_as_its_task() {
     let (executor, recording) = recorded(Executor::builder().long_poll(ms(50)));
-    let other = executor.spawn(pending::<()>());
     let guard = OnDrop(|| {
         drop(spawn_named("late", async {}));
         thread::sleep(ms(60));
     });
     let main = async {
         let _guard = guard;
-        pending::<()>().await;
+        sleep(Duration::MAX).await;
     };
     executor.try_block_on(main).unwrap_err();
     let records = recording.records();
@@ -1072,8 +1071,12 @@ fn the_drop_of_a_future_that_will_never_be_done_is_told_and_runs_as_its_task() {
     let spawned =
         at(&|event| matches!(event, Event::Spawned { name, .. } if name == "late")).unwrap();
     let cancelled = at(&|event| matches!(event, Event::Cancelled { .. })).unwrap();
-    let long = at(&|event| matches!(event, Event::LongPoll(_))).unwrap();
+    let long = at(&|event| matches!(event, Event::LongPoll(long) if long.is_drop)).unwrap();
     assert!(dropping < spawned && spawned < cancelled && cancelled < long);
+    let Event::LongPoll(poll) = &records[long].event else {
+        unreachable!()
+    };
+    assert_eq!((poll.after, poll.until), (None, None));
     let state = State::after(&records[..=spawned]);
     assert_eq!(
         state.running(),
@@ -1088,7 +1091,28 @@ fn the_drop_of_a_future_that_will_never_be_done_is_told_and_runs_as_its_task() {
         story.contains(" is dropped unfinished: it can never finish\n"),
         "{story}"
     );
-    drop(other);
+    assert!(
+        story.contains(", while it was dropped; it delayed late\n"),
+        "{story}"
+    );
+    // The drop has a bar, and is no poll.
+    let timeline = recording.timeline();
+    let main = timeline.lines().find(|line| line.starts_with("the_drop"));
+    assert!(main.unwrap().contains("d##"), "{timeline}");
+    assert!(
+        timeline.contains("d never done (dropped, not polled)"),
+        "{timeline}"
+    );
+    let picture = recording.svg();
+    assert_eq!(
+        picture.matches("<rect class=\"long\"").count(),
+        2,
+        "{picture}"
+    );
+    assert!(
+        picture.contains(" is polled at 0.000 s, and then: cancelled."),
+        "{picture}"
+    );
 }
 
 #[test]

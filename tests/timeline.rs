@@ -817,8 +817,7 @@ fn a_drop_that_holds_the_thread_is_drawn_as_long_as_it_takes() {
         rows(&timeline, "aborted")[0].contains("a####"),
         "{timeline}"
     );
-    let left = rows(&timeline, "left")[0];
-    assert!(left.contains("= !") || left.contains("=  "), "{timeline}");
+    assert!(rows(&timeline, "left")[0].contains("=d####"), "{timeline}");
     let picture = recording.svg();
     assert!(
         !picture.contains("aborted is polled at 0.000 s, at "),

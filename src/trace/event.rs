@@ -254,11 +254,11 @@ pub enum Event {
         /// Those among them that wait for each other: each for the end of the next, and the last for
         /// that of the first. Empty if none do.
         cycle: Box<[TaskId]>,
-        /// Those among them whose waker somebody holds, who was promised not to use it.
+        /// Those among them whose waker is held by somebody who, as was promised, does not use it.
         held: Box<[TaskId]>,
     },
-    /// A poll held the thread for long, and everyone else with it; or the drop of a task that was aborted did. Told
-    /// when it has ended: after a panic, when that was told. See [`Builder::long_poll`](crate::Builder::long_poll).
+    /// A poll held the thread for long, and everyone else with it; or the drop of a future that was not done did. Told
+    /// when it has ended: after a panic or a drop, when that was told. See [`Builder::long_poll`](crate::Builder::long_poll).
     LongPoll(Box<LongPoll>),
     /// A task has been polled a thousand times in a row, or two thousand, and so on, each time only because
     /// it woke itself. It may be waiting for something by asking again and again, and then the thread never
@@ -288,14 +288,16 @@ pub struct LongPoll {
     pub task: TaskId,
     /// How long, by the operating system's clock, with what the observer took meanwhile: a slow one makes polls long.
     pub took: Duration,
+    /// True if the future was not polled but dropped. Then no `.await` is named.
+    pub is_drop: bool,
     /// After this `.await` most of the time went by. It is the last one of watchglass's that the poll had come
     /// to by then, or that at which the one before had ended. `None` if neither had come to any.
     pub after: Option<&'static Location<'static>>,
     /// The next `.await` of watchglass's that it came to. `None` if it came to none: to its end, say, or to one of what
     /// is not watchglass's.
     pub until: Option<&'static Location<'static>>,
-    /// How much of the time went by between these two. Where no two are more than half of it apart, they are the first
-    /// and the last, and this is all of it.
+    /// How much of the time went by between these two. Where no two are more than half of it apart, this is all of it,
+    /// from where the poll went on to its end.
     pub between: Duration,
     /// The tasks that were ready meanwhile, or whose timer came due: of many those with the lowest slots, 20 at most.
     pub delayed: Vec<TaskId>,

@@ -35,7 +35,7 @@ pub use recording::Recording;
 pub(crate) use said::Said;
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
-pub(crate) use timed_poll::{Stretch, TimedPoll};
+pub(crate) use timed_poll::TimedPoll;
 #[cfg(feature = "view")]
 pub(crate) use words::Seconds;
 pub(crate) use words::{At, NAMED, OneLine, circle, in_program, named};

@@ -180,7 +180,10 @@ impl fmt::Display for Event {
             ),
             Event::Completed { task } => write!(f, "{task} is done"),
             Event::Dropping { task } => {
-                write!(f, "{task} is dropped unfinished")
+                write!(
+                    f,
+                    "{task} is dropped unfinished: its executor is dropped, or it can never finish"
+                )
             }
             Event::Cancelled { task } => write!(f, "{task} is cancelled: its future was dropped"),
             Event::Panicked {
@@ -227,12 +230,15 @@ fn and_more(f: &mut fmt::Formatter<'_>, others: usize) -> fmt::Result {
 }
 
 impl LongPoll {
-    /// Between which places the time went by, or which part of it, as in `from X to Y`: nothing if neither is in the
-    /// program. In between may be awaits of what is not watchglass's.
-    pub(crate) fn places(&self, the: &str, time: impl Fn(Duration) -> String) -> Option<String> {
+    /// Between which places the time went by, or which part of it, as in `from X to Y`, each place with `prefix` before
+    /// it: nothing if neither is in the program. In between may be awaits of what is not watchglass's.
+    pub(crate) fn places(&self, prefix: &str, time: impl Fn(Duration) -> String) -> Option<String> {
+        if self.is_drop {
+            return Some("while it was dropped".to_owned());
+        }
         let mut places = [self.after, self.until].into_iter().flatten();
         places.find_map(in_program)?;
-        let place = |at| in_program(at).map_or("an await".to_owned(), |at| format!("{the}{at}"));
+        let place = |at| in_program(at).map_or("an await".to_owned(), |at| format!("{prefix}{at}"));
         let places = match (self.after.map(place), self.until.map(place)) {
             (Some(after), Some(until)) => format!("from {after} to {until}"),
             (Some(after), None) => format!("from {after} on"),

@@ -1,4 +1,5 @@
-//! How long a poll takes, and between which of its `.await`s. Kept only for an observer, who is told of the long ones.
+//! How long a poll takes, or a drop, and between which of its `.await`s. Kept only for an observer, who is told of the
+//! long ones.
 
 use std::panic::Location;
 use std::time::{Duration, Instant};
@@ -8,8 +9,10 @@ use crate::task::TaskId;
 /// A poll that goes on, and where the most of its time has gone so far.
 #[derive(Clone, Copy)]
 pub(crate) struct TimedPoll {
-    pub(super) task: TaskId,
+    pub(crate) task: TaskId,
     pub(crate) began: Instant,
+    /// The future is not polled but dropped.
+    pub(crate) is_drop: bool,
     /// The `.await` at which the poll before had ended.
     went_on_at: Option<&'static Location<'static>>,
     /// The `.await` that it has come to last, and when. To begin with, the one at which it went on.
@@ -17,7 +20,7 @@ pub(crate) struct TimedPoll {
     longest: Stretch,
 }
 
-/// A part of a poll, between two of the `.await`s that were told.
+/// A part of a poll, between two of the `.await`s that were told, or between one of them and its end.
 #[derive(Clone, Copy)]
 pub(crate) struct Stretch {
     pub(crate) took: Duration,
@@ -29,12 +32,14 @@ impl TimedPoll {
     pub(crate) fn begins(
         task: TaskId,
         began: Instant,
+        is_drop: bool,
         at: Option<&'static Location<'static>>,
     ) -> Self {
         let last = (at, began);
         TimedPoll {
             task,
             began,
+            is_drop,
             went_on_at: at,
             last,
             longest: Stretch {
@@ -55,15 +60,44 @@ impl TimedPoll {
         self.last = (at, now);
     }
 
-    /// Where most of its time has gone, now that it is over: in one stretch; or else all over it.
+    /// Where most of its time has gone, now that it is over: in one stretch; or else in all of it.
     pub(crate) fn longest(mut self, ended: Instant) -> Stretch {
-        let (until, _) = self.last;
         self.comes_to(None, ended);
         let took = ended - self.began;
         if self.longest.took * 2 > took {
             return self.longest;
         }
-        let after = self.went_on_at;
+        let (after, until) = (self.went_on_at, None);
         Stretch { took, after, until }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    #[test]
+    fn most_of_the_time_went_by_in_one_stretch_or_in_all_of_it() {
+        let ms = Duration::from_millis;
+        let began = Instant::now();
+        let [at, first, second] = [Location::caller(), Location::caller(), Location::caller()];
+        let task = TaskId::new(1, NonZeroU32::MIN);
+        for (first_ms, second_ms, ended_ms, took_ms, after, until) in [
+            (60, 70, 110, 60, Some(at), Some(first)),
+            (10, 80, 100, 70, Some(first), Some(second)),
+            (10, 20, 100, 80, Some(second), None),
+            // Where no stretch is more than half of it.
+            (10, 70, 140, 140, Some(at), None),
+            (50, 60, 100, 100, Some(at), None),
+        ] {
+            let mut poll = TimedPoll::begins(task, began, false, Some(at));
+            poll.comes_to(Some(first), began + ms(first_ms));
+            poll.comes_to(Some(second), began + ms(second_ms));
+            let longest = poll.longest(began + ms(ended_ms));
+            assert_eq!(longest.took, ms(took_ms));
+            assert_eq!((longest.after, longest.until), (after, until));
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use super::findings::Finding;
 use super::lanes::Lanes;
 use super::sums::count;
-use crate::trace::Cause;
 
 /// So many polls of a lane are told with their times.
 const POLLS: usize = 5;
@@ -15,8 +14,7 @@ pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
     let tasks = count(lanes.lanes.len() + lanes.undrawn, "task");
     let mut words = format!("{tasks} in {}.", lanes.duration);
     for lane in &lanes.lanes {
-        // What is aborted is dropped, and not polled.
-        let all = || lane.polls.iter().filter(|poll| poll.why != Cause::Aborted);
+        let all = || lane.polls.iter().filter(|poll| !poll.is_drop());
         let polls = all().take(POLLS);
         let polls: Vec<String> = polls.map(|poll| format!("at {}", poll.time)).collect();
         let more = all().count() - polls.len();

@@ -41,6 +41,7 @@ impl Lanes {
             handed_over: HashMap::new(),
             open_arrows: HashMap::new(),
             polling: None,
+            dropping: None,
         };
         for (record, &x) in records.iter().zip(&axis.positions) {
             drawing.add(record, x);
@@ -84,6 +85,8 @@ struct Drawing<'a> {
     handed_over: HashMap<TaskId, Duration>,
     /// Whose poll, or drop after an abort, goes on.
     polling: Option<TaskId>,
+    /// Who is dropped, or was dropped last, though not in its turn. That has a bar if it is found to have been long.
+    dropping: Option<(TaskId, Poll)>,
 }
 
 impl Drawing<'_> {
@@ -131,7 +134,14 @@ impl Drawing<'_> {
                 }
             }
             Event::LongPoll(poll) => {
-                if let Some(poll) = self.lane(poll.task).and_then(|lane| lane.polls.last_mut()) {
+                let dropping = self.dropping.take();
+                let Some(lane) = self.lane(poll.task) else {
+                    return;
+                };
+                if let Some((_, drop)) = dropping.filter(|(task, _)| *task == poll.task) {
+                    lane.polls.push(drop);
+                }
+                if let Some(poll) = lane.polls.last_mut() {
                     poll.long = true;
                 }
             }
@@ -169,7 +179,18 @@ impl Drawing<'_> {
             }
             Event::Stalled { .. } => self.verdicts.push(x),
             // From here on it waits no more, and holds the thread until it is gone.
-            Event::Dropping { task } => self.closes(*task, x),
+            Event::Dropping { task } => {
+                self.closes(*task, x);
+                let drop = Poll {
+                    from: x,
+                    until: x,
+                    time: self.narrator.time(record.time),
+                    why: None,
+                    told,
+                    long: false,
+                };
+                self.dropping = Some((*task, drop));
+            }
             Event::Completed { task } => self.ended(*task, Stage::Done, x),
             Event::Cancelled { task } => self.ended(*task, Stage::Cancelled, x),
             Event::Panicked { task, .. } => self.ended(*task, Stage::Panicked, x),
@@ -253,7 +274,7 @@ impl Drawing<'_> {
                 from: x,
                 until: x,
                 time,
-                why,
+                why: Some(why),
                 told,
                 long: false,
             });
@@ -380,6 +401,13 @@ impl Drawing<'_> {
         // thread until it is gone.
         if self.polling.take_if(|polling| *polling == task).is_some() {
             self.ends_poll(task, x);
+        }
+        if let Some((_, drop)) = self
+            .dropping
+            .as_mut()
+            .filter(|(dropping, _)| *dropping == task)
+        {
+            drop.until = x;
         }
         if let Some(&lane) = self.lane_of.get(&task) {
             self.lanes[lane].end = Some((x, stage));

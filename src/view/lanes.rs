@@ -63,7 +63,8 @@ pub(crate) struct Poll {
     pub(crate) from: f64,
     pub(crate) until: f64,
     pub(crate) time: Seconds,
-    pub(super) why: Cause,
+    /// `None` if it was not polled but dropped, and not in its turn.
+    pub(super) why: Option<Cause>,
     /// In words.
     pub(crate) told: String,
     /// A [`LongPoll`](crate::trace::Event::LongPoll).
@@ -71,7 +72,7 @@ pub(crate) struct Poll {
 }
 
 /// What the letter of a poll says of its cause.
-pub(crate) const LETTERS: [(char, &str); 7] = [
+pub(crate) const LETTERS: [(char, &str); 8] = [
     ('n', "new"),
     ('t', "its timer fired"),
     ('w', "a task woke it"),
@@ -79,20 +80,27 @@ pub(crate) const LETTERS: [(char, &str); 7] = [
     ('s', "it woke itself"),
     ('o', "woken from outside"),
     ('a', "aborted (dropped, not polled)"),
+    ('d', "never done (dropped, not polled)"),
 ];
 
 impl Poll {
     /// One of [`LETTERS`].
     pub(crate) fn letter(&self) -> char {
         match self.why {
-            Cause::Spawned => 'n',
-            Cause::Timer(_) => 't',
-            Cause::Task(_) => 'w',
-            Cause::Joined(_) => 'j',
-            Cause::Itself => 's',
-            Cause::OtherThread | Cause::NotRunning | Cause::Outside => 'o',
-            Cause::Aborted => 'a',
+            Some(Cause::Spawned) => 'n',
+            Some(Cause::Timer(_)) => 't',
+            Some(Cause::Task(_)) => 'w',
+            Some(Cause::Joined(_)) => 'j',
+            Some(Cause::Itself) => 's',
+            Some(Cause::OtherThread | Cause::NotRunning | Cause::Outside) => 'o',
+            Some(Cause::Aborted) => 'a',
+            None => 'd',
         }
+    }
+
+    /// True if the future was dropped, and not polled.
+    pub(crate) fn is_drop(&self) -> bool {
+        matches!(self.why, Some(Cause::Aborted) | None)
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Narrator<'a> {
     ended: Option<WaitsOn>,
     /// The task whose poll has returned `Ready`. Its end follows.
     ready: Option<TaskId>,
-    /// The task that was last dropped with its executor.
+    /// The task that is dropped unfinished, or was last.
     dropping: Option<TaskId>,
     /// Those whose last poll has left nobody their waker.
     forgotten: HashSet<TaskId>,
@@ -397,7 +397,7 @@ impl<'a> Narrator<'a> {
         running.is_some_and(|running| self.dropping != Some(running))
     }
 
-    /// True while a task's future is dropped: after an abort, or with its executor.
+    /// True while a task's future is dropped: after an abort or a verdict, or with its executor.
     pub(crate) fn is_dropped(&self, task: &TaskState) -> bool {
         task.stage == Stage::Running && self.dropping == Some(task.id)
     }

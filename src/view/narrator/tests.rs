@@ -36,6 +36,7 @@ fn every_event_is_told_with_names_and_reasons() {
         Event::LongPoll(Box::new(LongPoll {
             task: main,
             took: ms(8),
+            is_drop: false,
             after: place,
             until: place,
             between: ms(8),

@@ -161,7 +161,7 @@ function fold(state, record, isShown = () => true) {
         woken_by: null,
         // Of the page alone, the executor has no such things: where it was last seen, at an await or where it
         // spawned another, for where nothing better is known; whether its waker was forgotten; and whether its
-        // running is a drop, after an abort or at the executor's end.
+        // running is a drop, after an abort or a verdict or at the executor's end.
         seen_at: record.at,
         forgotten: false,
         dropping: null,
