@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{OnDrop, altered, leaves_its_waker, ms, poll_once, recorded, secs};
+use common::{OnDrop, altered, leaves_its_waker, ms, own_waker, poll_once, recorded, secs};
+use serde_json::Value;
 use watchglass::trace::{Event, LongPoll, Observer, Record, Recording};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
@@ -97,6 +98,54 @@ fn a_hundred_milliseconds_are_long_unless_told_otherwise() {
     let (executor, recording) = recorded(Executor::builder());
     executor.block_on(async { thread::sleep(ms(101)) });
     assert_eq!(findings(&recording).len(), 1);
+}
+
+/// One keeps its waker until 1 s with somebody else. That the other, which is `block_on`'s own future, has cloned its
+/// own is known, but not how often.
+#[test]
+fn a_waker_that_is_dropped_later_is_not_said_to_be_forgotten_at_the_poll() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let kept: Rc<RefCell<Vec<Waker>>> = Rc::default();
+    let keeps = {
+        let kept = kept.clone();
+        async move {
+            kept.borrow_mut().push(own_waker().await);
+            pending::<()>().await;
+        }
+    };
+    let _waits = executor.spawn_named("waits", keeps);
+    let main = async {
+        kept.borrow_mut().push(own_waker().await);
+        sleep(secs(1)).await;
+        kept.take();
+        sleep(secs(1)).await;
+        pending::<()>().await;
+    };
+    executor.try_block_on(main).unwrap_err();
+    let found = findings(&recording);
+    for (found, says) in found.iter().zip([
+        ", waits, and nobody holds its waker: it can never be polled again",
+        ", waits, and whoever had its waker has dropped it: it can never be polled again",
+        "nothing can ever happen again",
+    ]) {
+        assert!(found.contains(says), "{found}");
+    }
+    // Until the verdict it waited as it was told at its poll.
+    let picture = recording.svg();
+    for waited in [
+        "a future that is not watchglass&#39;s",
+        "nobody has its waker",
+    ] {
+        let bar = format!("<title>{waited}</title>");
+        assert_eq!(picture.matches(&bar).count(), 2, "{picture}");
+    }
+    let log: Value = serde_json::from_str(&recording.chrome_json()).unwrap();
+    let mut slices = log["traceEvents"].as_array().unwrap().iter();
+    let waited = slices.find(|slice| {
+        slice["name"] == "waits for a future that is not watchglass's"
+            && slice["dur"].as_f64().unwrap() > 2e6
+    });
+    assert!(waited.is_some(), "{log}");
 }
 
 #[test]

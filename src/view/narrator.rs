@@ -33,8 +33,16 @@ pub(crate) struct Narrator<'a> {
     dropping: Option<TaskId>,
     /// Those whose last poll has left nobody their waker.
     forgotten: HashSet<TaskId>,
-    /// True if the last record tells of one whose waker somebody has dropped since its last poll.
-    is_lost: bool,
+    /// If the last record tells of one whose waker nobody has any more.
+    lost: Option<Lost>,
+}
+
+/// That nobody has a task's waker any more, and who had it after its last poll.
+#[derive(Clone, Copy)]
+enum Lost {
+    Held,
+    /// It is not known whether anybody had it: of the main task's own the clones cannot be counted.
+    Uncounted,
 }
 
 /// A timer that is in the wheel no more.
@@ -56,7 +64,7 @@ impl<'a> Narrator<'a> {
             ready: None,
             dropping: None,
             forgotten: HashSet::new(),
-            is_lost: false,
+            lost: None,
         }
     }
 
@@ -83,12 +91,9 @@ impl<'a> Narrator<'a> {
             };
             self.fired.insert(timer.index, fired);
         }
-        self.is_lost = match record.event {
-            Event::ForgottenWaker { task } => self
-                .state
-                .task(task)
-                .is_some_and(|task| task.wakers != Some(0)),
-            _ => false,
+        self.lost = match record.event {
+            Event::ForgottenWaker { task } => self.lost_by(task),
+            _ => None,
         };
         self.state.fold(record);
         // An observer's own lines come in between, and a finding about the poll that has just ended.
@@ -378,9 +383,18 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    /// True if the last record tells of a task whose waker was held until then.
+    /// True if the last record tells of a task whose waker may have been held until then.
     pub(crate) fn is_lost(&self) -> bool {
-        self.is_lost
+        self.lost.is_some()
+    }
+
+    /// What is known of who had its waker, unless nobody had it after its last poll.
+    fn lost_by(&self, task: TaskId) -> Option<Lost> {
+        match self.state.task(task)?.wakers {
+            Some(0) => None,
+            Some(_) => Some(Lost::Held),
+            None => Some(Lost::Uncounted),
+        }
     }
 
     /// True if the task was spawned and never polled, nor aborted.

@@ -1,6 +1,6 @@
 //! What is wrong, in words: who can never run again, who held the thread, who only turns in a circle.
 
-use super::Narrator;
+use super::{Lost, Narrator};
 use crate::task::TaskId;
 use crate::trace::{At, Event, LongPoll, TaskKind, circle, named};
 use crate::view::names::Span;
@@ -8,16 +8,15 @@ use crate::view::names::Span;
 impl Narrator<'_> {
     pub(super) fn diagnosis(&self, event: &Event) -> String {
         match event {
-            Event::ForgottenWaker { task } if self.is_lost => format!(
-                "{}, {}, waits, and whoever had its waker has dropped it: it can never be polled again",
-                self.name(*task),
-                self.began(*task)
-            ),
             Event::ForgottenWaker { task } => format!(
-                "{}, {}, returned Pending but nobody holds its waker: it can never be \
-                 polled again",
+                "{}, {}, {}: it can never be polled again",
                 self.name(*task),
-                self.began(*task)
+                self.began(*task),
+                match self.lost {
+                    None => "returned Pending but nobody holds its waker",
+                    Some(Lost::Held) => "waits, and whoever had its waker has dropped it",
+                    Some(Lost::Uncounted) => "waits, and nobody holds its waker",
+                }
             ),
             Event::LongPoll(poll) => self.long_poll(poll),
             Event::Spinning { task, polls } => format!(
