@@ -826,6 +826,29 @@ fn a_drop_that_holds_the_thread_is_drawn_as_long_as_it_takes() {
 }
 
 #[test]
+fn bars_that_are_too_narrow_are_one_bar_that_counts_them() {
+    let bars = |sleeps: u32| {
+        let (_, picture) = drawn(Executor::builder().virtual_time(), async move {
+            let short = async {
+                for _ in 0..sleeps {
+                    sleep(ms(1)).await;
+                }
+            };
+            join(sleep(ms(1) * sleeps), short).await;
+        });
+        for wrong in [" 0 times", " 1 times", ">1 waits"] {
+            assert!(!picture.contains(wrong), "{picture}");
+        }
+        move |label| picture.matches(&format!("<title>{label}</title>")).count()
+    };
+    let of_many = bars(6_000);
+    // Of the timers, and of the task.
+    assert!(of_many("3 waits") > 1_000);
+    assert!(of_many("3 waits, and 4 times in the ready queue") > 500);
+    assert!(bars(2_000)("1 wait, and once in the ready queue") > 1_000);
+}
+
+#[test]
 fn very_many_polls_do_not_hide_that_a_task_sleeps() {
     let (_, picture) = drawn(Executor::builder().virtual_time(), async {
         for _ in 0..600 {

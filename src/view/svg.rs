@@ -13,7 +13,7 @@ use super::sheet::{
     LANE, LEFT, LETTER, LINE, MARGIN, RIGHT, STYLE, TIMER_ROW, TOP, WIDTH, at, escaped, has_letter,
     ring,
 };
-use super::sums::Sums;
+use super::sums::{Sums, count};
 use crate::trace::Record;
 
 /// So many findings are shown.
@@ -218,9 +218,12 @@ impl Picture {
                         .iter()
                         .filter(|bar| bar.kind == Waiting::Queued)
                         .count();
-                    let label = match bars.len() - queued {
-                        0 => format!("{queued} times in the ready queue"),
-                        waits => format!("{waits} waits, and {queued} times in the ready queue"),
+                    let waits = count(bars.len() - queued, "wait");
+                    let label = match queued {
+                        0 => waits,
+                        1 => format!("{waits}, and once in the ready queue"),
+                        all if all == bars.len() => format!("{all} times in the ready queue"),
+                        many => format!("{waits}, and {many} times in the ready queue"),
                     };
                     let one = Bar {
                         from: first.from,
