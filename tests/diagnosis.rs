@@ -109,13 +109,15 @@ fn a_waker_that_is_dropped_later_is_not_said_to_be_forgotten_at_the_poll() {
     let keeps = {
         let kept = kept.clone();
         async move {
-            kept.borrow_mut().push(own_waker().await);
+            let waker = own_waker().await;
+            kept.borrow_mut().push(waker);
             pending::<()>().await;
         }
     };
     let _waits = executor.spawn_named("waits", keeps);
     let main = async {
-        kept.borrow_mut().push(own_waker().await);
+        let waker = own_waker().await;
+        kept.borrow_mut().push(waker);
         sleep(secs(1)).await;
         kept.take();
         sleep(secs(1)).await;

@@ -8,7 +8,7 @@ mod programs;
 use std::cell::RefCell;
 use std::env;
 use std::fs;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -242,6 +242,28 @@ fn the_page_of_a_log_that_was_cut_begins_with_step_0_and_leads_to_what_was_found
 }
 
 #[test]
+fn the_page_lists_a_hundred_findings_and_leads_to_all() {
+    let recording = Recording::new();
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(recording.clone())
+        .build();
+    for _ in 0..150 {
+        executor.spawn(pending::<()>());
+    }
+    executor.run_until_idle();
+    let run = in_script(&recording.html("many"), "run");
+    let listed = run["findings"].as_array().unwrap();
+    assert_eq!(listed.len(), 100 + 1);
+    let found_at = run["found_at"].as_array().unwrap().iter();
+    let found_at: Vec<usize> = found_at.map(|at| at.as_u64().unwrap() as usize).collect();
+    assert!(found_at.len() == 150 && found_at.is_sorted());
+    let events = recording.events();
+    let is_found = |&at: &usize| matches!(events[at], Event::ForgottenWaker { .. });
+    assert!(found_at.iter().all(is_found));
+}
+
+#[test]
 fn the_page_works_in_a_browser() {
     let (true, Some(browser)) = (is_there("node"), chromium()) else {
         return;
@@ -318,7 +340,7 @@ fn busy() -> Recording {
             .await
             .unwrap_or(());
 
-        let picky = spawn_named("picky", async {
+        let picky = spawn_named("picky_about_what_is_to_be_polled_next_and_then", async {
             let mut set = JoinSet::new();
             set.spawn(sleep(Duration::from_millis(3)));
             let naps = (5..30).map(|ms| Box::pin(sleep(Duration::from_millis(ms))));

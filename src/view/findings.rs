@@ -17,10 +17,9 @@ pub(crate) struct Finding {
     pub(crate) says: String,
 }
 
-/// The findings in the order in which they were made, at most so many. Of more, the one that ends the run is kept
-/// before those that end a task, and these before all others; and a last one says how many there are besides.
-pub(crate) fn of(records: &[Record], names: &Names, at_most: usize) -> Vec<Finding> {
-    let mut found = all(records, names);
+/// At most so many of all findings. Of more, the one that ends the run is kept before those that end a task, and these
+/// before all others; and a last one says how many there are besides.
+pub(crate) fn listed(mut found: Vec<Finding>, records: &[Record], at_most: usize) -> Vec<Finding> {
     let Some(more) = found.len().checked_sub(at_most).filter(|&more| more > 0) else {
         return found;
     };
@@ -40,7 +39,8 @@ pub(crate) fn of(records: &[Record], names: &Names, at_most: usize) -> Vec<Findi
     found
 }
 
-fn all(records: &[Record], names: &Names) -> Vec<Finding> {
+/// The findings in the order in which they were made.
+pub(crate) fn all(records: &[Record], names: &Names) -> Vec<Finding> {
     let mut narrator = Narrator::new(names);
     let mut found: Vec<Finding> = Vec::new();
     // The last of each task's findings that it spins. Where it goes on to, the newer one stands for all.
@@ -100,7 +100,7 @@ pub(crate) fn is_useless_wake(event: &Event) -> bool {
 
 /// The findings as lines of text, or nothing at all.
 pub(crate) fn text(records: &[Record], names: &Names) -> String {
-    let found = of(records, names, LISTED);
+    let found = listed(all(records, names), records, LISTED);
     let lines = found.iter().map(|finding| format!("{}\n", finding.says));
     match found.is_empty() {
         true => String::new(),

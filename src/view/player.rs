@@ -118,8 +118,10 @@ fn run(records: &[Record], places: &[f64]) -> Value {
         }
     }
     // Where to look first.
-    let found = findings::of(records, &names, findings::LISTED).into_iter();
-    let found = found.map(|finding| json!({"step": finding.step, "says": finding.says}));
+    let found = findings::all(records, &names);
+    let found_at: Vec<usize> = found.iter().map(|finding| finding.step).collect();
+    let listed = findings::listed(found, records, findings::LISTED).into_iter();
+    let listed = listed.map(|finding| json!({"step": finding.step, "says": finding.says}));
     json!({
         "count": records.len(),
         "chunk": CHUNK,
@@ -128,7 +130,8 @@ fn run(records: &[Record], places: &[f64]) -> Value {
         "last_polls": last_polls,
         "digits": names.digits(),
         "files": files,
-        "findings": found.collect::<Vec<Value>>(),
+        "findings": listed.collect::<Vec<Value>>(),
+        "found_at": found_at,
         "places": places,
         // If there is none, it may be that nobody watched what the program printed.
         "prints": records.iter().any(|record| matches!(record.event, Event::Printed { .. })),

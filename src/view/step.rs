@@ -125,7 +125,7 @@ impl Walk<'_> {
     }
 
     fn found(&self) -> Vec<Finding> {
-        findings::of(self.records, &self.names, usize::MAX)
+        findings::all(self.records, &self.names)
     }
 
     fn next_finding(&self) -> Option<usize> {

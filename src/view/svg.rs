@@ -25,7 +25,8 @@ const LANES: usize = 200;
 const CLOSE: f64 = 0.5;
 
 pub(crate) fn picture(records: &[Record]) -> String {
-    let found = findings::of(records, &Names::of(records), FINDINGS);
+    let found = findings::all(records, &Names::of(records));
+    let found = findings::listed(found, records, FINDINGS);
     let mut lanes = lanes(records);
     lanes.cut(LANES);
     drawn(records, &lanes, &found, "")

@@ -57,7 +57,7 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
     /^waiting until it has run on another thread; .*closure of busy was handed to a thread here/.test(closure)), closures.join());
 
   // ---- what was found
-  const found = await evaluate("run.findings.map((finding) => finding.step).sort((a, b) => a - b)");
+  const found = await evaluate("run.found_at");
   assert.ok(found.length > 0, "something was found");
   await evaluate("go(0)");
   for (const at of new Set(found.filter((at) => at > 0))) {
@@ -66,6 +66,13 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   }
   await press("f");
   assert.equal(await evaluate("step"), found.at(-1), "behind the last there is no other");
+
+  // ---- a task is found by each of its names
+  assert.ok(await evaluate("Object.keys(run.cut_names).length") > 0, "some are cut");
+  for (const name of ["label(id)", "run.names[id]", "id"]) {
+    const lost = await evaluate(`Object.keys(run.names).filter((id) => taskCalled(${name}) !== id)`);
+    assert.deepEqual(lost, [], `by ${name}`);
+  }
 
   // ---- a panic
   await evaluate("go([...Array(count).keys()].find((at) => record(at).event === 'Panicked'))");

@@ -54,12 +54,12 @@ function nextPoll(task, from = step) {
   return null;
 }
 
-// The task of that id, or whose name is that, or begins so.
+// The task of that id, or whose name is that, in full or as it is shown, or begins so.
 function taskCalled(wanted) {
   const ids = Object.keys(run.names);
-  const name = (id) => run.names[id];
+  const isCalled = (id) => run.names[id] === wanted || label(id) === wanted;
   return ids.find((id) => id === wanted || id === "#" + wanted) ||
-    ids.find((id) => name(id) === wanted) || ids.find((id) => name(id).startsWith(wanted));
+    ids.find(isCalled) || ids.find((id) => run.names[id].startsWith(wanted));
 }
 
 const lastPollOfAll = Object.values(run.last_polls).reduce((last, at) => Math.max(last, at), -1);

@@ -1,7 +1,7 @@
 // The page: shows the state after the chosen step, and says which keys and buttons lead to others.
 
 // The page lists a part of what was found, and what is not listed is one of these.
-const foundAt = new Set(run.findings.map((finding) => finding.step));
+const foundAt = new Set(run.found_at);
 const badEvents = new Set(["LongPoll", "ForgottenWaker", "Spinning", "Stalled", "Panicked"]);
 
 function show() {
@@ -94,7 +94,7 @@ const keys = {
   Home: () => go(0),
   End: () => go(lastStep),
   n: () => goIfAny(nextPoll(null)),
-  f: () => goIfAny(run.findings.map((finding) => finding.step).filter((at) => at > step).sort((a, b) => a - b)[0]),
+  f: () => goIfAny(run.found_at.find((at) => at > step)),
   w: () => jump(wakeOfPoll()),
   p: () => {
     const task = followed();
