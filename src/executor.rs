@@ -265,7 +265,8 @@ impl Executor {
         // unwinds: a second panic, in its own drop, would end the process.
         let dropped = match &ran {
             Ok(Ok(_)) => Ok(()),
-            ran => main.drop_future(future, ran.is_ok()),
+            Ok(Err(_)) => main.drop_stalled(future),
+            Err(_) => main.drop_panicked(future),
         };
         match (&ran, &dropped) {
             (Ok(Ok(_)), _) => {}

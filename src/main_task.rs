@@ -8,7 +8,7 @@
 //! asked whether somebody holds a clone: before the thread parks without a deadline, and after that.)
 
 use std::any::Any;
-use std::mem::{self, needs_drop};
+use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -136,23 +136,33 @@ impl<'a> MainTask<'a> {
         self.waker = target.map(MainWaker::new);
     }
 
+    /// Drops a future whose poll has panicked, as the last part of that poll.
+    pub(crate) fn drop_panicked<F>(&self, future: Pin<&mut Option<F>>) -> thread::Result<()> {
+        self.drop_future(future, || ())
+    }
+
+    /// Drops a future that will never be done.
+    pub(crate) fn drop_stalled<F>(&self, future: Pin<&mut Option<F>>) -> thread::Result<()> {
+        let shared = self.shared;
+        let waits_at = shared.queue.with_slot(self.id, |slot| slot.waits_at);
+        self.drop_future(future, || {
+            shared.queue.waits_at.set(waits_at.flatten());
+            shared.tell_dropping(self.id);
+        })
+    }
+
     /// Drops a future that is not done, before its end is told and as a part of its task: whomever that wakes was woken
-    /// by this task, and it may spawn. Of a panic it is the last part of its poll; but `is_stalled` says that none goes
-    /// on.
-    pub(crate) fn drop_future<F>(
+    /// by this task, and it may spawn.
+    fn drop_future<F>(
         &self,
         mut future: Pin<&mut Option<F>>,
-        is_stalled: bool,
+        tell: impl FnOnce(),
     ) -> thread::Result<()> {
         let shared = self.shared;
         // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
         shared.said.borrow_mut().clear();
         shared.queue.set_running(Some(self.id));
-        if is_stalled {
-            let waits_at = shared.queue.with_slot(self.id, |slot| slot.waits_at);
-            shared.queue.waits_at.set(waits_at.flatten());
-            shared.tell_dropping(self.id);
-        }
+        tell();
         let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
         shared.poll_ended();
         dropped
@@ -197,9 +207,7 @@ fn poll_and_drop<F: Future>(
 ) -> Poll<F::Output> {
     let running = future.as_mut().as_pin_mut();
     let polled = running.expect("it is dropped when it is done").poll(cx);
-    // Where nothing has a drop, none is asked for: that takes some time.
     if polled.is_ready()
-        && needs_drop::<F>()
         && let Err(panic) = catch_unwind(AssertUnwindSafe(|| future.set(None)))
     {
         drop_and_resume(polled, panic);

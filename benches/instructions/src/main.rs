@@ -98,6 +98,6 @@ fn timeouts(rounds: u64) {
 fn entries(rounds: u64) {
     let executor = Executor::new();
     for i in 0..rounds * OPERATIONS_A_ROUND {
-        assert_eq!(executor.block_on(ready(i)), i);
+        assert_eq!(executor.block_on(async move { i }), i);
     }
 }
