@@ -132,6 +132,11 @@ fn a_waker_that_is_dropped_later_is_not_said_to_be_forgotten_at_the_poll() {
     ]) {
         assert!(found.contains(says), "{found}");
     }
+    let story = recording.story();
+    assert!(
+        !story.contains("has its waker, too"),
+        "nobody knows: {story}"
+    );
     // Until the verdict it waited as it was told at its poll.
     let picture = recording.svg();
     for waited in [

@@ -289,6 +289,30 @@ fn who_detaches_all_has_woken_whoever_waits_also_in_a_join() {
 }
 
 #[test]
+fn who_detaches_all_that_it_waits_for_itself_has_woken_itself() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let mut set = JoinSet::<()>::new();
+    set.insert(executor.spawn(pending()));
+    let waits = executor.spawn(poll_fn(move |cx| {
+        let polled = set.poll_join_next(cx).map(drop);
+        set.detach_all();
+        polled
+    }));
+    executor.run_until_idle();
+    let woken = Event::Woken {
+        task: waits.id(),
+        by: Cause::Itself,
+        effect: Effect::Queued,
+    };
+    assert!(
+        recording.events().contains(&woken),
+        "{:?}",
+        recording.events()
+    );
+    assert!(waits.is_finished());
+}
+
+#[test]
 fn a_task_of_another_executor_that_is_put_in_a_set_has_not_ended_here() {
     let other = virtual_executor();
     let ended = other.spawn(async {});
@@ -315,7 +339,11 @@ fn a_task_of_another_executor_that_is_put_in_a_set_has_not_ended_here() {
         effect: Effect::Queued,
     };
     assert!(recording.events().contains(&woken));
-    let is_joined = |event: &Event| matches!(event, Event::Woken { task, by: Cause::Joined(_), .. } if *task == waits.id());
+    let waits_id = waits.id();
+    let is_joined = |event: &Event| match event {
+        Event::Woken { task, by, .. } => *task == waits_id && matches!(by, Cause::Joined(_)),
+        _ => false,
+    };
     assert!(
         !recording.events().iter().any(is_joined),
         "{:?}",

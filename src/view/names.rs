@@ -269,6 +269,41 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_the_same_when_they_are_cut_have_their_ids() {
+        let spawned = |name: String, slot| {
+            let task = TaskId::new(slot, std::num::NonZeroU32::MIN);
+            let (kind, at) = (TaskKind::Spawned, Location::caller());
+            let event = Event::Spawned {
+                task,
+                name: name.into(),
+                kind,
+                at,
+            };
+            let (seq, time) = (0, Duration::ZERO);
+            Record { seq, time, event }
+        };
+        let name = |differs: &str| format!("{}{differs}{}", "begins ".repeat(9), "ends ".repeat(9));
+        let records = [name("1"), name("2"), "short".to_owned()];
+        let records: Vec<Record> = records
+            .into_iter()
+            .zip(0..)
+            .map(|(name, slot)| spawned(name, slot))
+            .collect();
+        let names = Names::of(&records).cut();
+        let mut labels: Vec<String> = names.labels.into_values().collect();
+        labels.sort_unstable();
+        let [first, second, short] = &labels[..] else {
+            panic!("{labels:?}")
+        };
+        assert!(
+            first.ends_with(" #0") && second.ends_with(" #1"),
+            "{labels:?}"
+        );
+        assert_eq!(first.trim_end_matches('0'), second.trim_end_matches('1'));
+        assert_eq!(short, "short");
+    }
+
+    #[test]
     fn a_task_without_a_name_is_called_by_its_id() {
         let task = TaskId::new(3, std::num::NonZeroU32::MIN);
         let event = Event::Spawned {

@@ -144,6 +144,22 @@ fn a_task_is_followed_by_its_label_its_id_or_its_name() {
 }
 
 #[test]
+fn a_task_is_followed_by_its_label_in_full_or_as_it_is_shown() {
+    let (executor, recording) = recorded();
+    let name = "a long name ".repeat(9);
+    let [first, _second] = [1, 2].map(|_| executor.spawn_named(name.clone(), async {}));
+    executor.run_until_idle();
+    let names = recording.read(Names::of);
+    let [full, cut] = [names.clone(), names.cut()].map(|names| names.task(first.id()));
+    assert!(full.starts_with(&name) && !cut.starts_with(&name));
+    for label in [full, cut] {
+        let shown = shown(&recording, &[&format!("p {label}")]);
+        let polled = " polled (poll 1): it is new";
+        assert!(shown.contains(polled), "{label}: {shown}");
+    }
+}
+
+#[test]
 fn what_is_no_command_is_refused_with_what_there_is() {
     let many = shown(&crowd(), &["p x\u{1b}[A"]);
     let refused = "> no task is called `x\\u{1b}[A`; there are: crowd, early, nap #1.1, nap #2,";
