@@ -125,8 +125,8 @@ impl Shared {
         let armed_when_due = self.armed_when_due.borrow();
         // The virtual clock has stood still: no timer came due meanwhile.
         let may_be_due = !is_ending && !self.clock.is_virtual();
-        for (key, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
-            if may_be_due && deadline_ns <= now_ns && !armed_when_due.contains(&key) {
+        for (timer, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
+            if may_be_due && deadline_ns <= now_ns && !armed_when_due.contains(&timer) {
                 timers += 1;
                 late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
                 delayed.extend(waiter.task());

@@ -151,7 +151,7 @@ impl Shared {
             let Some(expired) = expired else {
                 break;
             };
-            let timer = expired.key;
+            let timer = expired.timer;
             self.tracer().emit(move || Event::TimerFired {
                 timer,
                 deadline: Duration::from_nanos(expired.deadline),

@@ -63,7 +63,7 @@ const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 /// never used, and a walk that has ended.
 const NONE: u32 = u32::MAX;
 
-/// The generation of a place in the slab that has used up all others. No key ever carries it.
+/// The generation of a place in the slab that has used up all others. No id ever carries it.
 const RETIRED: u32 = u32::MAX;
 
 /// Values ordered by deadline.
@@ -114,7 +114,7 @@ pub enum Place {
 /// An entry that `pop` has taken out of the wheel, with the deadline that was asked for.
 #[derive(Debug)]
 pub(crate) struct Expired<T> {
-    pub(crate) key: TimerId,
+    pub(crate) timer: TimerId,
     pub(crate) deadline: u64,
     pub(crate) value: T,
 }
@@ -145,45 +145,45 @@ impl<T> Wheel<T> {
         if self.slots.is_empty() {
             self.slots = vec![[Slot::EMPTY; SLOTS]; LEVELS];
         }
-        let key = self.slab.add(deadline, value);
-        self.link(key.index);
-        key
+        let id = self.slab.add(deadline, value);
+        self.link(id.index);
+        id
     }
 
     /// Takes an entry out before it expires. `None` if it is no longer in the wheel.
     #[inline(always)]
-    pub(crate) fn cancel(&mut self, key: TimerId) -> Option<T> {
-        if !self.slab.holds(key) {
+    pub(crate) fn cancel(&mut self, id: TimerId) -> Option<T> {
+        if !self.slab.holds(id) {
             return None;
         }
-        self.unlink(key.index);
-        Some(self.slab.remove(key.index))
+        self.unlink(id.index);
+        Some(self.slab.remove(id.index))
     }
 
-    /// Gives an entry a new deadline, as if it were armed only now, and keeps its key and value.
+    /// Gives an entry a new deadline, as if it were armed only now, and keeps its id and value.
     /// `false` if it is no longer in the wheel.
-    pub(crate) fn reset(&mut self, key: TimerId, deadline: u64) -> bool {
-        if !self.slab.holds(key) {
+    pub(crate) fn reset(&mut self, id: TimerId, deadline: u64) -> bool {
+        if !self.slab.holds(id) {
             return false;
         }
-        self.unlink(key.index);
-        self.slab[key.index].deadline = deadline;
-        self.link(key.index);
+        self.unlink(id.index);
+        self.slab[id.index].deadline = deadline;
+        self.link(id.index);
         true
     }
 
     /// The value of an entry, unless it is no longer in the wheel.
-    pub(crate) fn get_mut(&mut self, key: TimerId) -> Option<&mut T> {
-        if !self.slab.holds(key) {
+    pub(crate) fn get_mut(&mut self, id: TimerId) -> Option<&mut T> {
+        if !self.slab.holds(id) {
             return None;
         }
-        self.slab[key.index].value.as_mut()
+        self.slab[id.index].value.as_mut()
     }
 
     /// Where an entry lies, unless it is no longer in the wheel.
-    pub(crate) fn place(&self, key: TimerId) -> Option<Place> {
-        let held = self.slab.holds(key);
-        held.then(|| place_at(self.elapsed, self.slab[key.index].deadline))
+    pub(crate) fn place(&self, id: TimerId) -> Option<Place> {
+        let held = self.slab.holds(id);
+        held.then(|| place_at(self.elapsed, self.slab[id.index].deadline))
     }
 
     /// The time at which `pop` should next be called: `elapsed` if something is due already, `None` if
@@ -209,12 +209,12 @@ impl<T> Wheel<T> {
         }
         let index = self.due;
         self.slab.unlink(&mut self.due, index);
-        let key = self.slab.key(index);
+        let timer = self.slab.id(index);
         let deadline = self.slab[index].deadline;
         debug_assert!(deadline <= self.elapsed, "{deadline} would fire early");
         let value = self.slab.remove(index);
         Some(Expired {
-            key,
+            timer,
             deadline,
             value,
         })
@@ -264,7 +264,7 @@ impl<T> Wheel<T> {
         (0..).zip(&self.slab.entries).filter_map(|(index, entry)| {
             let value = entry.value.as_ref()?;
             let place = place_at(self.elapsed, entry.deadline);
-            Some((self.slab.key(index), entry.deadline, place, value))
+            Some((self.slab.id(index), entry.deadline, place, value))
         })
     }
 
@@ -297,7 +297,7 @@ impl<T> Wheel<T> {
             }
             self.link(index);
             let place = place_at(self.elapsed, self.slab[index].deadline);
-            moved(self.slab.key(index), place);
+            moved(self.slab.id(index), place);
             if next == head {
                 break;
             }
@@ -394,7 +394,7 @@ struct Entry<T> {
     deadline: u64,
     previous: u32,
     next: u32,
-    /// Counts the uses of this place in the slab, so that a key outlives its entry harmlessly.
+    /// Counts the uses of this place in the slab, so that an id outlives its entry harmlessly.
     generation: u32,
     /// `None` while the place is free.
     value: Option<T>,
@@ -422,7 +422,7 @@ impl<T> Slab<T> {
         // What was there needs no drop, and no look whether it does.
         mem::forget(entry.value.replace(value()));
         self.len += 1;
-        self.key(index)
+        self.id(index)
     }
 
     /// Makes a new place.
@@ -446,7 +446,7 @@ impl<T> Slab<T> {
 
     /// Ends the use of an entry that is in no list any more.
     ///
-    /// A place that has counted through all generations is never used again: its next key would be
+    /// A place that has counted through all generations is never used again: its next id would be
     /// equal to its first, which somebody may still hold.
     #[inline(always)]
     fn remove(&mut self, index: u32) -> T {
@@ -460,15 +460,15 @@ impl<T> Slab<T> {
         value
     }
 
-    fn key(&self, index: u32) -> TimerId {
+    fn id(&self, index: u32) -> TimerId {
         let generation = self[index].generation;
         TimerId { index, generation }
     }
 
-    /// Whether this key's entry is still here. The generation moves on as soon as an entry leaves.
-    fn holds(&self, key: TimerId) -> bool {
-        let entry = self.entries.get(key.index as usize);
-        entry.is_some_and(|entry| entry.generation == key.generation)
+    /// Whether this id's entry is still here. The generation moves on as soon as an entry leaves.
+    fn holds(&self, id: TimerId) -> bool {
+        let entry = self.entries.get(id.index as usize);
+        entry.is_some_and(|entry| entry.generation == id.generation)
     }
 
     fn link_back(&mut self, head: &mut u32, index: u32) {

@@ -1214,7 +1214,7 @@ fn a_view_comes_while_another_executor_is_watched_that_has_begun_a_line() {
         "a_view_after_another_executor_has_printed_without_a_line_s_end",
         "story",
     );
-    let mut program = program.stdout(Stdio::null()).spawn().unwrap();
+    let mut program = program.stdout(Stdio::piped()).spawn().unwrap();
     let ends = Instant::now() + Duration::from_secs(60);
     while program.try_wait().unwrap().is_none() {
         if Instant::now() > ends {
@@ -1222,5 +1222,11 @@ fn a_view_comes_while_another_executor_is_watched_that_has_begun_a_line() {
             panic!("it hangs");
         }
         thread::sleep(Duration::from_millis(10));
+    }
+    let output = program.wait_with_output().unwrap();
+    assert!(output.status.success());
+    for executor in 1..=3 {
+        let story = format!("executor {executor} of this program\n");
+        assert!(printed(&output).contains(&story), "{}", printed(&output));
     }
 }

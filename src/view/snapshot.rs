@@ -94,9 +94,9 @@ impl Snapshot {
             _ => (id, None),
         };
         let wheel = shared.wheel.borrow();
-        let timer = |(key, deadline_ns, place, waiter): (_, _, _, &Waiter)| {
+        let timer = |(id, deadline_ns, place, waiter): (_, _, _, &Waiter)| {
             let deadline = Duration::from_nanos(deadline_ns);
-            (key, waiter.task(), deadline, place)
+            (id, waiter.task(), deadline, place)
         };
         let mut timers: Vec<_> = wheel.iter().map(timer).collect();
         timers.sort_unstable_by_key(|&(id, ..)| id);

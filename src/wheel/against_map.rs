@@ -8,7 +8,7 @@ use crate::wheel::{TimerId, Wheel};
 
 /// What the map knows of an entry. Its key there is the number of its arming.
 struct Armed {
-    key: TimerId,
+    timer: TimerId,
     deadline: u64,
     /// When it was armed, its deadline had come already.
     late: bool,
@@ -52,12 +52,12 @@ pub(crate) fn check(bytes: &[u8]) {
         match (operation, number) {
             (0..4, _) | (_, None) => {
                 let deadline = bytes.time(now);
-                let key = wheel.insert(deadline, armings);
+                let timer = wheel.insert(deadline, armings);
                 let late = deadline <= now;
                 map.insert(
                     armings,
                     Armed {
-                        key,
+                        timer,
                         deadline,
                         late,
                     },
@@ -66,19 +66,19 @@ pub(crate) fn check(bytes: &[u8]) {
             }
             (4, Some(number)) => {
                 let armed = map.remove(&number).unwrap();
-                assert_eq!(wheel.cancel(armed.key), Some(number));
-                assert_eq!(wheel.cancel(armed.key), None);
+                assert_eq!(wheel.cancel(armed.timer), Some(number));
+                assert_eq!(wheel.cancel(armed.timer), None);
             }
             (5, Some(number)) => {
-                let Armed { key, .. } = map.remove(&number).unwrap();
+                let Armed { timer, .. } = map.remove(&number).unwrap();
                 let deadline = bytes.time(now);
-                assert!(wheel.reset(key, deadline));
-                *wheel.get_mut(key).unwrap() = armings;
+                assert!(wheel.reset(timer, deadline));
+                *wheel.get_mut(timer).unwrap() = armings;
                 let late = deadline <= now;
                 map.insert(
                     armings,
                     Armed {
-                        key,
+                        timer,
                         deadline,
                         late,
                     },
@@ -112,7 +112,10 @@ fn pop(wheel: &mut Wheel<u64>, map: &mut BTreeMap<u64, Armed>, now: u64, most: u
         let armed = map
             .remove(&number)
             .expect("it was armed, and not cancelled");
-        assert_eq!((expired.key, expired.deadline), (armed.key, armed.deadline));
+        assert_eq!(
+            (expired.timer, expired.deadline),
+            (armed.timer, armed.deadline)
+        );
         assert!(armed.deadline <= now, "it fires early");
         if !armed.late {
             let this = Some((armed.deadline, number));

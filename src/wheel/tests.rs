@@ -171,7 +171,7 @@ fn shifted(time: u64, by: i128) -> u64 {
 
 /// An entry as the model knows it.
 struct Armed {
-    key: TimerId,
+    timer: TimerId,
     asked: u64,
     /// The time from which it counts, and how many were armed before it: the order of the wheel.
     rank: (u64, u64),
@@ -235,50 +235,50 @@ impl Held {
     }
 
     /// Notes in the model that an entry was armed just now.
-    fn arm(&mut self, id: u64, key: TimerId, asked: u64) {
+    fn arm(&mut self, id: u64, timer: TimerId, asked: u64) {
         let rank = (asked.max(self.wheel.elapsed()), self.arms);
         self.arms += 1;
         self.deadlines.push(asked);
-        self.armed.insert(id, Armed { key, asked, rank });
+        self.armed.insert(id, Armed { timer, asked, rank });
         self.order.insert(rank, id);
-        self.told.insert(key, self.wheel.place(key).unwrap());
+        self.told.insert(timer, self.wheel.place(timer).unwrap());
     }
 
     fn disarm(&mut self, id: u64) -> Armed {
         let armed = self.armed.remove(&id).unwrap();
         self.order.remove(&armed.rank);
-        self.told.remove(&armed.key);
+        self.told.remove(&armed.timer);
         armed
     }
 
     /// Notes that an entry is about to leave its slot in another way than by a cascade.
-    fn loosen(&mut self, key: TimerId) {
-        if let Place::Slot { level, slot } = self.wheel.place(key).unwrap() {
+    fn loosen(&mut self, timer: TimerId) {
+        if let Place::Slot { level, slot } = self.wheel.place(timer).unwrap() {
             self.loose.insert((level.into(), slot.into()));
         }
     }
 
     fn insert(&mut self, deadline: u64) {
         let id = self.arms;
-        let key = self.wheel.insert(deadline, id);
-        assert!(!self.told.contains_key(&key) && !self.stale.contains(&key));
-        self.arm(id, key, deadline);
+        let timer = self.wheel.insert(deadline, id);
+        assert!(!self.told.contains_key(&timer) && !self.stale.contains(&timer));
+        self.arm(id, timer, deadline);
     }
 
     fn cancel(&mut self, id: u64) {
-        let key = self.armed[&id].key;
-        self.loosen(key);
-        assert_eq!(self.wheel.cancel(key), Some(id));
+        let timer = self.armed[&id].timer;
+        self.loosen(timer);
+        assert_eq!(self.wheel.cancel(timer), Some(id));
         self.disarm(id);
-        self.stale.push(key);
+        self.stale.push(timer);
     }
 
     fn reset(&mut self, id: u64, deadline: u64) {
-        let key = self.armed[&id].key;
-        self.loosen(key);
-        assert!(self.wheel.reset(key, deadline));
+        let timer = self.armed[&id].timer;
+        self.loosen(timer);
+        assert!(self.wheel.reset(timer, deadline));
         self.disarm(id);
-        self.arm(id, key, deadline);
+        self.arm(id, timer, deadline);
     }
 
     fn pop(&mut self, clock: &Clock, budget: usize) {
@@ -292,13 +292,13 @@ impl Held {
         self.latest_now = self.latest_now.max(self.now);
         for _ in 0..budget {
             let told = &mut self.told;
-            self.wheel.turn(self.now, &mut |key, place| {
-                assert_ne!(told.insert(key, place), Some(place), "told of no change");
+            self.wheel.turn(self.now, &mut |timer, place| {
+                assert_ne!(told.insert(timer, place), Some(place), "told of no change");
             });
             let popped = self.wheel.pop(self.now);
             let next = self.order.iter().next().map(|(&rank, &id)| (rank, id));
             let Some(Expired {
-                key,
+                timer,
                 deadline,
                 value,
             }) = popped
@@ -311,8 +311,8 @@ impl Held {
             assert_eq!(Some(value), next.map(|(_, id)| id), "out of order");
             assert!(deadline <= self.latest_now, "fired early");
             let armed = self.disarm(value);
-            assert_eq!((key, deadline), (armed.key, armed.asked));
-            self.stale.push(key);
+            assert_eq!((timer, deadline), (armed.timer, armed.asked));
+            self.stale.push(timer);
         }
     }
 
@@ -346,21 +346,21 @@ impl Held {
             (Some(wake), Some(earliest)) => assert!(elapsed <= wake && wake <= earliest),
             ends => assert_eq!(ends, (None, None)),
         }
-        for &key in &self.stale {
-            assert_eq!(wheel.get_mut(key), None);
-            assert_eq!(wheel.place(key), None);
-            assert_eq!(wheel.cancel(key), None);
-            assert!(!wheel.reset(key, self.now));
+        for &timer in &self.stale {
+            assert_eq!(wheel.get_mut(timer), None);
+            assert_eq!(wheel.place(timer), None);
+            assert_eq!(wheel.cancel(timer), None);
+            assert!(!wheel.reset(timer, self.now));
         }
         let seen: BTreeMap<_, _> = wheel.iter().map(|entry| (*entry.3, entry)).collect();
         assert_eq!(seen.len(), self.armed.len());
         for (id, armed) in &self.armed {
-            let place = self.told[&armed.key];
-            assert_eq!(seen[id], (armed.key, armed.asked, place, id));
+            let place = self.told[&armed.timer];
+            assert_eq!(seen[id], (armed.timer, armed.asked, place, id));
         }
-        for (&id, &Armed { key, .. }) in &self.armed {
-            assert_eq!(wheel.place(key), Some(self.told[&key]));
-            assert_eq!(wheel.get_mut(key), Some(&mut id.clone()));
+        for (&id, &Armed { timer, .. }) in &self.armed {
+            assert_eq!(wheel.place(timer), Some(self.told[&timer]));
+            assert_eq!(wheel.get_mut(timer), Some(&mut id.clone()));
         }
     }
 }
@@ -404,8 +404,8 @@ fn each_level_begins_where_the_one_below_ends() {
         ];
         for (deadline, level, slot) in expected {
             let mut wheel = Wheel::new();
-            let key = wheel.insert(deadline, ());
-            assert_eq!(wheel.place(key), Some(Place::Slot { level, slot }));
+            let timer = wheel.insert(deadline, ());
+            assert_eq!(wheel.place(timer), Some(Place::Slot { level, slot }));
             assert_eq!(wheel.next_wake(), Some(deadline));
             assert!(wheel.pop(deadline - 1).is_none());
             assert_eq!(wheel.drain(deadline).len(), 1);
@@ -546,13 +546,13 @@ fn an_empty_slot_forgets_its_minimum() {
 fn an_entry_moves_eleven_times_at_most() {
     // Each of the others shares one digit more with the deadline, so that each takes it down a level.
     let mut wheel = Wheel::new();
-    let key = wheel.insert(u64::MAX, ());
+    let timer = wheel.insert(u64::MAX, ());
     for level in 0..LEVELS as u32 {
         wheel.insert(u64::MAX << (6 * level), ());
     }
     let mut moves = Vec::new();
     while wheel.turn(u64::MAX, &mut |moved, place| {
-        moves.extend((moved == key).then_some(place));
+        moves.extend((moved == timer).then_some(place));
     }) {
         wheel.pop(u64::MAX);
     }
@@ -588,8 +588,8 @@ fn cancelled_entries_give_their_memory_back_to_the_next() {
     let mut wheel = Wheel::new();
     for round in 0..100_000u64 {
         let keys = [7, 700, 70_000].map(|after| wheel.insert(round + after, ()));
-        for key in keys {
-            assert!(wheel.cancel(key).is_some());
+        for timer in keys {
+            assert!(wheel.cancel(timer).is_some());
         }
     }
     assert_eq!(wheel.slab.entries.len(), 3);
