@@ -52,8 +52,8 @@ impl Builder {
     /// Uses a clock that stands still while anything is ready, and then jumps to the next deadline:
     /// sleeping takes no time, and every run is the same, as long as no other thread takes part, nothing that is
     /// random (`select!` of the crates futures and tokio is, but for its biased forms, and so is tokio's `watch` where
-    /// tokio has its feature `rt` or `macros`), and nothing that looks at the real clock: the `Mutex` and the `RwLock` of
-    /// async-lock hand themselves over in turn only to whoever has waited for half a millisecond of real time.
+    /// tokio has its feature `rt` or `macros`), and nothing that looks at the real clock: the `Mutex` and the `RwLock`
+    /// of async-lock hand themselves over in turn only to whoever has waited for half a millisecond of real time.
     /// (`tokio::sync::Mutex`, which needs no tokio runtime, always does.)
     ///
     /// Time does not move while a closure of [`spawn_blocking`](crate::spawn_blocking) is out on a thread, but it

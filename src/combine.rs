@@ -171,8 +171,8 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 
 /// Awaits whichever of two futures is ready first, and drops the other.
 ///
-/// Each time `a` is polled first, and `b` only if `a` is pending: if both are ready, `a` wins. More than two are nested;
-/// of a list, a [`JoinSet`](crate::JoinSet) gives the first, or `select_all` of the crate futures.
+/// Each time `a` is polled first, and `b` only if `a` is pending: if both are ready, `a` wins. More than two are
+/// nested; of a list, a [`JoinSet`](crate::JoinSet) gives the first, or `select_all` of the crate futures.
 ///
 /// ```
 /// use std::time::Duration;

@@ -33,8 +33,8 @@ impl Shared {
         self.note_poll_began(task, started, why == Cause::Aborted);
     }
 
-    /// Tells that a future is dropped that is not done, though not in its turn, and notes when: that may hold the thread,
-    /// too.
+    /// Tells that a future is dropped that is not done, though not in its turn, and notes when: that may hold the
+    /// thread, too.
     #[cold]
     pub(crate) fn tell_dropping(&self, task: TaskId) {
         if self.tracer().is_on() {
@@ -98,9 +98,9 @@ impl Shared {
         is_long.then(|| self.long_poll(poll, ended))
     }
 
-    /// What is told of such a poll, or drop, with who had to wait meanwhile: the tasks that were ready or whose timer is due, how
-    /// many timers are due, and how long the first of them has waited meanwhile. A timer that was due when this
-    /// very poll armed it has waited for nobody.
+    /// What is told of such a poll, or drop, with who had to wait meanwhile: the tasks that were ready or whose timer
+    /// is due, how many timers are due, and how long the first of them has waited meanwhile. A timer that was due when
+    /// this very poll armed it has waited for nobody.
     fn long_poll(&self, poll: TimedPoll, ended: Instant) -> Box<LongPoll> {
         let TimedPoll {
             task,

@@ -69,8 +69,8 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// near as that, nor where somebody observes, who sees every wait as a park, nor where
 /// [`Builder::spin`](crate::Builder::spin) forbids it.
 ///
-/// It parks with [`thread::park`](std::thread::park), as your own code may. Such a park may return for no reason; and an
-/// [`unpark`](std::thread::Thread::unpark) that comes for yours while the executor is parked is used up.
+/// It parks with [`thread::park`](std::thread::park), as your own code may. Such a park may return for no reason; and
+/// an [`unpark`](std::thread::Thread::unpark) that comes for yours while the executor is parked is used up.
 ///
 /// # In a loop of your own
 ///

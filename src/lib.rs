@@ -38,8 +38,8 @@
 //! - To wait for several at the same time: [`join`], [`join_all()`], [`race`].
 //! - To call what blocks: [`spawn_blocking`].
 //! - To test with time: [`Builder::virtual_time`], [`Builder::seed`], [`Executor::step`].
-//! - To see what happens: [`spawn_named`], [`current_task`], [`Builder::observer`], and [`Recording`](trace::Recording) in the
-//!   module [`trace`].
+//! - To see what happens: [`spawn_named`], [`current_task`], [`Builder::observer`], and [`Recording`](trace::Recording)
+//!   in the module [`trace`].
 //! - To learn how it all works, from the first poll: the [`book`]. For those who know Python's asyncio, tokio or smol,
 //!   its chapter 12 says what maps to what.
 //!

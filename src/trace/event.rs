@@ -258,7 +258,8 @@ pub enum Event {
         held: Box<[TaskId]>,
     },
     /// A poll held the thread for long, and everyone else with it; or the drop of a future that was not done did. Told
-    /// when it has ended: after a panic or a drop, when that was told. See [`Builder::long_poll`](crate::Builder::long_poll).
+    /// when it has ended: after a panic or a drop, when that was told. See
+    /// [`Builder::long_poll`](crate::Builder::long_poll).
     LongPoll(Box<LongPoll>),
     /// A task has been polled a thousand times in a row, or two thousand, and so on, each time only because
     /// it woke itself. It may be waiting for something by asking again and again, and then the thread never

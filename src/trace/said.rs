@@ -24,8 +24,8 @@ struct Wait {
 }
 
 impl Said {
-    /// False if that was said last, of the same place, and goes on: a loop may poll one handle a thousand times. (Of two
-    /// that it polls in turn, each is said in each round: what was polled last is where the task waits.)
+    /// False if that was said last, of the same place, and goes on: a loop may poll one handle a thousand times. (Of
+    /// two that it polls in turn, each is said in each round: what was polled last is where the task waits.)
     pub(crate) fn push(&mut self, on: WaitsOn, at: &'static Location<'static>) -> bool {
         let is_last = |wait: &Wait| wait.on == Some(on) && wait.at == at;
         if self.waits.last().is_some_and(is_last) {

@@ -70,8 +70,8 @@ pub struct TaskState {
     pub waits: Vec<Wait>,
     /// How often it has been polled.
     pub polls: u64,
-    /// How many clones of its waker were held after its last poll, if that is known; and none, if the executor has found
-    /// that since. Timers and handles hold none: they know the task by its id.
+    /// How many clones of its waker were held after its last poll, if that is known; and none, if the executor has
+    /// found that since. Timers and handles hold none: they know the task by its id.
     pub wakers: Option<usize>,
     /// The number of the record of the wake that led to its last poll, if it has been polled.
     pub woken_by: Option<u64>,

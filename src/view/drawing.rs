@@ -345,8 +345,8 @@ impl Drawing<'_> {
         })
     }
 
-    /// The bar of a closure is that of its run. Before it the closure waited for a thread, and afterwards it waited until
-    /// the executor looked.
+    /// The bar of a closure is that of its run. Before it the closure waited for a thread, and afterwards it waited
+    /// until the executor looked.
     fn closure_ran(&mut self, task: TaskId, queued: Duration, took: Duration, now: Duration) {
         let Some(handed_over) = self.handed_over.remove(&task) else {
             return;
