@@ -73,9 +73,7 @@ impl Shared {
             None => waiter,
         };
         if before.task() != task {
-            if before.task().is_some() && before.task() == self.queue.running() {
-                self.said.borrow_mut().hand_over(timer);
-            }
+            self.said.borrow_mut().hand_over(timer);
             self.tracer()
                 .emit(move || Event::TimerHandedOver { timer, task });
         }

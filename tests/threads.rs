@@ -2,17 +2,20 @@
 
 mod common;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{Log, OnDrop, ms, no_hang, recorded, secs};
+use common::{Log, OnDrop, leaves_its_waker, ms, no_hang, recorded, secs, wake_remotely};
 use watchglass::trace::{Event, Record, UnparkCause};
-use watchglass::{Builder, Executor, block_on, join_all, sleep, spawn, timeout, yield_now};
+use watchglass::{
+    Builder, Executor, JoinHandle, block_on, join_all, sleep, spawn, timeout, yield_now,
+};
 
 /// One thread's way to one task: the task has seen as many wakes as there were, or it will be polled.
 #[derive(Default)]
@@ -277,6 +280,27 @@ fn a_thread_may_use_a_waker_while_it_ends() {
         }));
         assert_eq!(polls, Ok(2));
     });
+}
+
+#[test]
+fn what_has_arrived_is_taken_in_together_before_anybody_is_polled() {
+    let (executor, recording) = recorded(Executor::builder());
+    let places: [_; 3] = Default::default();
+    let tasks = places.each_ref().map(|place: &Rc<RefCell<Option<Waker>>>| {
+        let place = place.clone();
+        executor.spawn(async move { leaves_its_waker(&place).await })
+    });
+    executor.run_until_idle();
+    recording.take();
+    for place in &places {
+        wake_remotely(&place.take().unwrap());
+    }
+    executor.run_until_idle();
+    let events = recording.events();
+    let is_woken = |event: &Event| matches!(event, Event::Woken { .. });
+    let woken = events.iter().take_while(|event| is_woken(event)).count();
+    assert_eq!(woken, 3, "{events:?}");
+    assert!(tasks.iter().all(JoinHandle::is_finished));
 }
 
 #[test]
