@@ -34,7 +34,7 @@
 //! - To run futures: [`block_on`], [`spawn`], [`JoinHandle`], [`AbortHandle`], [`JoinSet`], and [`Executor`] with its
 //!   [`Builder`] for more. [`Executor::try_block_on`] gives a [`Stalled`] in place of a panic.
 //! - To wait: [`sleep`], [`sleep_until`], [`timeout`], [`timeout_at`], [`interval`], [`interval_at`], [`yield_now`].
-//!   Their types are in the module [`time`]. [`now`] is the time on the executor's clock.
+//!   The types of all but the last are in the module [`time`]. [`now`] is the time on the executor's clock.
 //! - To wait for several at the same time: [`join`], [`join_all()`], [`race`].
 //! - To call what blocks: [`spawn_blocking`].
 //! - To test with time: [`Builder::virtual_time`], [`Builder::seed`], [`Executor::step`].

@@ -73,7 +73,9 @@ impl Shared {
             None => waiter,
         };
         if before.task() != task {
-            self.said.borrow_mut().hand_over(timer);
+            if before.task() == self.queue.running() {
+                self.said.borrow_mut().hand_over(timer);
+            }
             self.tracer()
                 .emit(move || Event::TimerHandedOver { timer, task });
         }
