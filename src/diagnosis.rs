@@ -110,8 +110,6 @@ impl Shared {
         } = poll;
         let took = ended - began;
         let stretch = poll.longest(ended);
-        // Where the task would have gone on, nothing has.
-        let place = |at: Option<_>| at.filter(|_| !is_drop);
         let now_ns = self.clock.now_ns();
         let held_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let began_ns = now_ns.saturating_sub(held_ns);
@@ -124,12 +122,13 @@ impl Shared {
         let (mut timers, mut late_ns) = (0, 0);
         let armed_when_due = self.armed_when_due.borrow();
         // The virtual clock has stood still: no timer came due meanwhile.
-        let may_be_due = !is_ending && !self.clock.is_virtual();
-        for (timer, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
-            if may_be_due && deadline_ns <= now_ns && !armed_when_due.contains(&timer) {
-                timers += 1;
-                late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
-                delayed.extend(waiter.task());
+        if !is_ending && !self.clock.is_virtual() {
+            for (timer, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
+                if deadline_ns <= now_ns && !armed_when_due.contains(&timer) {
+                    timers += 1;
+                    late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
+                    delayed.extend(waiter.task());
+                }
             }
         }
         let mut counted = HashSet::new();
@@ -147,8 +146,8 @@ impl Shared {
             task,
             took,
             is_drop,
-            after: place(stretch.after),
-            until: place(stretch.until),
+            after: stretch.after,
+            until: stretch.until,
             between: stretch.took,
             delayed,
             more_delayed,

@@ -14,7 +14,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::context::Shared;
-use crate::trace::{Cause, Event, Place, TimerId, TimerKind};
+use crate::trace::{Cause, Event, Place, TimerId, TimerKind, WaitsOn};
 use crate::waiter::Waiter;
 
 /// How many timers a turn fires at most; the rest are due at the next turn.
@@ -74,7 +74,7 @@ impl Shared {
         };
         if before.task() != task {
             if before.task() == self.queue.running() {
-                self.said.borrow_mut().hand_over(timer);
+                self.said.borrow_mut().give_up(WaitsOn::Timer(timer));
             }
             self.tracer()
                 .emit(move || Event::TimerHandedOver { timer, task });

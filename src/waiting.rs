@@ -171,7 +171,7 @@ impl Shared {
         if !self.tracer().is_on() {
             return;
         }
-        let times = self.said.borrow_mut().give_up_task(task);
+        let times = self.said.borrow_mut().give_up(WaitsOn::Task(task));
         (0..times).for_each(|_| self.gives_up(WaitsOn::Task(task)));
         let next_poll = self.queue.with_slot(task, |slot| slot.next_poll);
         let is_aborted = next_poll.is_none_or(|next_poll| next_poll == NextPoll::Dropped);

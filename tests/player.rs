@@ -24,8 +24,8 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use watchglass::trace::{Cause, Event, Observer, Place, Record, Recording, State, WaitsOn};
 use watchglass::{
-    Executor, JoinSet, interval, join_all, sleep, spawn, spawn_blocking, spawn_named, timeout,
-    yield_now,
+    Executor, JoinSet, interval, join, join_all, sleep, spawn, spawn_blocking, spawn_named,
+    timeout, yield_now,
 };
 
 /// A file of this test's own, also if the tests run twice at once. It goes with the test.
@@ -356,6 +356,12 @@ fn busy() -> Recording {
             .await;
         });
         picky.await.unwrap();
+        let naps = |until: [u64; 2]| join_all(until.map(|ms| sleep(Duration::from_millis(ms))));
+        let of_both = join(
+            naps([1, 2]),
+            join(sleep(Duration::from_millis(9)), naps([3, 4])),
+        );
+        spawn_named("joiner", of_both).await.unwrap();
 
         // It ends where nobody else is.
         let sleeper = spawn_named("sleeper", long_sleep());

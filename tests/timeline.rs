@@ -142,6 +142,30 @@ fn what_is_polled_again_and_again_is_named_once() {
 }
 
 #[test]
+fn two_sets_and_two_joins_that_look_the_same_are_not_taken_for_one() {
+    let (_, sets) = drawn(Executor::builder().virtual_time(), async {
+        let [mut first, mut second] = [1, 2].map(|_| JoinSet::new());
+        first.spawn(sleep(secs(1)));
+        second.spawn(sleep(secs(2)));
+        let (first, second) = (async { first.join_next().await }, async {
+            second.join_next().await
+        });
+        race(first, second).await.unwrap().unwrap();
+    });
+    let any = "any task of its set to end";
+    assert!(
+        sets.contains(&format!("<title>{any} and {any}</title>")),
+        "{sets}"
+    );
+    let (_, joins) = drawn(Executor::builder().virtual_time(), async {
+        let naps = |until: [u64; 2]| join_all(until.map(|at| sleep(secs(at))));
+        join(naps([1, 2]), join(sleep(secs(9)), naps([3, 4]))).await;
+    });
+    assert!(joins.contains("<title>2 joined futures</title>"), "{joins}");
+    assert!(!joins.contains("joined futures and "), "{joins}");
+}
+
+#[test]
 fn a_deadline_that_never_comes_is_a_sleep() {
     let (timeline, _) = drawn(Executor::builder().virtual_time(), async {
         drop(spawn_named("sleeper", sleep(Duration::MAX)));

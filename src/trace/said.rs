@@ -3,23 +3,22 @@
 use std::collections::HashMap;
 use std::panic::Location;
 
-use super::event::{TimerId, WaitsOn};
-use crate::task::TaskId;
+use super::event::WaitsOn;
 
 /// What the poll that runs now has said that its task waits for.
 #[derive(Default)]
 pub(crate) struct Said {
     /// In order. What was given up has left a hole, so that what was said later keeps its place.
     waits: Vec<Wait>,
-    /// By task whose handle was polled, where that was said last.
-    last_of_task: HashMap<TaskId, usize>,
+    /// By what is waited for, where that was said last.
+    last: HashMap<WaitsOn, usize>,
 }
 
 struct Wait {
     /// `None` if it was given up.
     on: Option<WaitsOn>,
     at: &'static Location<'static>,
-    /// Where the same handle was polled before.
+    /// Where the same was said before.
     same_before: Option<usize>,
 }
 
@@ -31,10 +30,7 @@ impl Said {
         if self.waits.last().is_some_and(is_last) {
             return false;
         }
-        let same_before = match on {
-            WaitsOn::Task(task) => self.last_of_task.insert(task, self.waits.len()),
-            _ => None,
-        };
+        let same_before = self.last.insert(on, self.waits.len());
         let on = Some(on);
         self.waits.push(Wait {
             on,
@@ -42,13 +38,6 @@ impl Said {
             same_before,
         });
         true
-    }
-
-    /// The timer that it waited for wakes another from now on: should it wait for that again, it is said again.
-    pub(crate) fn hand_over(&mut self, timer: TimerId) {
-        let of_it = |wait: &&mut Wait| wait.on == Some(WaitsOn::Timer(timer));
-        let waits = self.waits.iter_mut().filter(of_it);
-        waits.for_each(|wait| wait.on = None);
     }
 
     /// For how many things it has said that it waits, with those that were given up.
@@ -63,31 +52,27 @@ impl Said {
 
     pub(crate) fn clear(&mut self) {
         self.waits.clear();
-        self.last_of_task.clear();
+        self.last.clear();
     }
 
     /// What was said since there was so much, the last first: so whoever follows need not search.
     pub(crate) fn give_up_since(&mut self, waits: usize) -> Vec<WaitsOn> {
         let mut given_up = Vec::new();
-        for Wait {
-            on, same_before, ..
-        } in self.waits.drain(waits..).rev()
-        {
-            if let Some(WaitsOn::Task(task)) = on {
-                match same_before {
-                    Some(at) => self.last_of_task.insert(task, at),
-                    None => self.last_of_task.remove(&task),
-                };
-            }
-            given_up.extend(on);
+        for wait in self.waits.drain(waits..).rev() {
+            let Some(on) = wait.on else { continue };
+            match wait.same_before {
+                Some(at) => self.last.insert(on, at),
+                None => self.last.remove(&on),
+            };
+            given_up.push(on);
         }
         given_up
     }
 
-    /// How often the task's handle was polled, for which nobody waits any more.
-    pub(crate) fn give_up_task(&mut self, task: TaskId) -> usize {
+    /// For this it waits no more: should it do so again, it is said again. Gives how often it was said.
+    pub(crate) fn give_up(&mut self, on: WaitsOn) -> usize {
         let mut times = 0;
-        let mut at = self.last_of_task.remove(&task);
+        let mut at = self.last.remove(&on);
         while let Some(place) = at {
             let wait = &mut self.waits[place];
             wait.on = None;
@@ -103,6 +88,8 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+    use crate::task::TaskId;
+    use crate::trace::TimerId;
 
     #[test]
     fn what_is_given_up_leaves_the_others_in_their_places() {
@@ -115,22 +102,22 @@ mod tests {
         assert!(said.push(second, here));
         assert!(said.push(WaitsOn::Turn, here));
         assert!(said.push(first, here));
-        assert_eq!(said.give_up_task(task(1)), 2);
-        assert_eq!(said.give_up_task(task(1)), 0);
+        assert_eq!(said.give_up(first), 2);
+        assert_eq!(said.give_up(first), 0);
         assert_eq!(said.give_up_since(before), [WaitsOn::Turn, second]);
         assert!(said.waits().next().is_none());
         // Where the second was before, another is now.
         assert!(said.push(WaitsOn::Never, here));
-        assert_eq!(said.give_up_task(task(2)), 0);
+        assert_eq!(said.give_up(second), 0);
         // Polled before and inside of what is over.
         assert!(said.push(second, here));
         let (before, there) = (said.len(), Location::caller());
         assert!(said.push(second, there));
         assert_eq!(said.give_up_since(before), [second]);
-        assert_eq!(said.give_up_task(task(2)), 1);
+        assert_eq!(said.give_up(second), 1);
         assert!(said.push(second, here));
         said.clear();
-        assert_eq!((said.len(), said.give_up_task(task(2))), (0, 0));
+        assert_eq!((said.len(), said.give_up(second)), (0, 0));
     }
 
     #[test]
@@ -155,8 +142,8 @@ mod tests {
         }
         let (mut said, on) = (Said::default(), WaitsOn::Timer(timer));
         assert!(said.push(on, here) && said.push(WaitsOn::Turn, here) && said.push(on, here));
-        said.hand_over(timer);
-        assert!(said.waits().eq([WaitsOn::Turn]), "it wakes another");
+        assert_eq!(said.give_up(on), 2);
+        assert!(said.waits().eq([WaitsOn::Turn]));
         assert!(said.push(on, here));
     }
 }

@@ -64,11 +64,16 @@ impl TimedPoll {
     pub(crate) fn longest(mut self, ended: Instant) -> Stretch {
         self.comes_to(None, ended);
         let took = ended - self.began;
-        if self.longest.took * 2 > took {
-            return self.longest;
+        // Where a poll would have gone on, a drop does not.
+        let after = self.went_on_at.filter(|_| !self.is_drop);
+        match !self.is_drop && self.longest.took * 2 > took {
+            true => self.longest,
+            false => Stretch {
+                took,
+                after,
+                until: None,
+            },
         }
-        let (after, until) = (self.went_on_at, None);
-        Stretch { took, after, until }
     }
 }
 
@@ -98,6 +103,11 @@ mod tests {
             let longest = poll.longest(began + ms(ended_ms));
             assert_eq!(longest.took, ms(took_ms));
             assert_eq!((longest.after, longest.until), (after, until));
+            // A drop comes to no place.
+            poll.is_drop = true;
+            let longest = poll.longest(began + ms(ended_ms));
+            assert_eq!(longest.took, ms(ended_ms));
+            assert_eq!((longest.after, longest.until), (None, None));
         }
     }
 }

@@ -145,7 +145,8 @@ impl Trace<'_> {
                     self.stops_waiting(*task, now);
                 }
                 if let Some(track) = self.tasks.get_mut(task) {
-                    track.waits = Some((now, "waits, and nobody has its waker".to_owned()));
+                    let since = track.waits.take().map_or(now, |(since, _)| since);
+                    track.waits = Some((since, "waits, and nobody has its waker".to_owned()));
                 }
             }
             // To drop it holds the thread like a poll.

@@ -27,22 +27,27 @@ pub(crate) struct Narrator<'a> {
     fired: HashMap<u32, Fired>,
     /// The wait that the last record has ended. The wake follows; until then its task still waits.
     ended: Option<WaitsOn>,
-    /// The task whose poll has returned `Ready`. Its end follows.
-    ready: Option<TaskId>,
+    /// The task whose poll has just ended, and whether it is ready: then its end follows.
+    polled: Option<(TaskId, bool)>,
     /// The task that is dropped unfinished, or was last.
     dropping: Option<TaskId>,
     /// Those whose last poll has left nobody their waker.
     forgotten: HashSet<TaskId>,
-    /// If the last record tells of one whose waker nobody has any more.
-    lost: Option<Lost>,
+    /// If the last record tells of one whose waker nobody has: since when.
+    forgotten_since: Option<Since>,
 }
 
-/// That nobody has a task's waker any more, and who had it after its last poll.
+/// Since when nobody could wake a task any more.
 #[derive(Clone, Copy)]
-enum Lost {
-    Held,
-    /// It is not known whether anybody had it: of the main task's own the clones cannot be counted.
-    Uncounted,
+enum Since {
+    /// The end of its last poll.
+    ItsPoll,
+    /// Nobody had its waker since then, but a timer or a task's end would have woken it until now.
+    NothingElseWouldWakeIt,
+    /// Somebody had its waker.
+    ItWasDropped,
+    /// Perhaps somebody had it: of the main task's own the clones cannot be counted.
+    SomeTime,
 }
 
 /// A timer that is in the wheel no more.
@@ -61,10 +66,10 @@ impl<'a> Narrator<'a> {
             state: State::new(),
             fired: HashMap::new(),
             ended: None,
-            ready: None,
+            polled: None,
             dropping: None,
             forgotten: HashSet::new(),
-            lost: None,
+            forgotten_since: None,
         }
     }
 
@@ -91,8 +96,8 @@ impl<'a> Narrator<'a> {
             };
             self.fired.insert(timer.index, fired);
         }
-        self.lost = match record.event {
-            Event::ForgottenWaker { task } => self.lost_by(task),
+        self.forgotten_since = match record.event {
+            Event::ForgottenWaker { task } => Some(self.forgotten_since(task)),
             _ => None,
         };
         self.state.fold(record);
@@ -109,10 +114,8 @@ impl<'a> Narrator<'a> {
             Event::ForgottenWaker { task } => drop(self.forgotten.insert(task)),
             _ => {}
         }
-        self.ready = match record.event {
-            Event::PollEnded {
-                task, ready: true, ..
-            } => Some(task),
+        self.polled = match record.event {
+            Event::PollEnded { task, ready, .. } => Some((task, ready)),
             _ => None,
         };
         self.ended = match record.event {
@@ -385,15 +388,20 @@ impl<'a> Narrator<'a> {
 
     /// True if the last record tells of a task whose waker may have been held until then.
     pub(crate) fn is_lost(&self) -> bool {
-        self.lost.is_some()
+        matches!(
+            self.forgotten_since,
+            Some(Since::ItWasDropped | Since::SomeTime)
+        )
     }
 
-    /// What is known of who had its waker, unless nobody had it after its last poll.
-    fn lost_by(&self, task: TaskId) -> Option<Lost> {
-        match self.state.task(task)?.wakers {
-            Some(0) => None,
-            Some(_) => Some(Lost::Held),
-            None => Some(Lost::Uncounted),
+    /// Since when nobody has the task's waker, where that is told next.
+    fn forgotten_since(&self, task: TaskId) -> Since {
+        let wakers = self.state.task(task).map_or(Some(0), |task| task.wakers);
+        match wakers {
+            _ if self.polled == Some((task, false)) => Since::ItsPoll,
+            Some(0) => Since::NothingElseWouldWakeIt,
+            Some(_) => Since::ItWasDropped,
+            None => Since::SomeTime,
         }
     }
 
@@ -418,7 +426,7 @@ impl<'a> Narrator<'a> {
 
     /// True between the end of the task's last poll and its own.
     pub(crate) fn is_ready(&self, task: &TaskState) -> bool {
-        self.ready == Some(task.id)
+        self.polled == Some((task.id, true))
     }
 
     pub(crate) fn name(&self, task: TaskId) -> String {

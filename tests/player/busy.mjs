@@ -119,6 +119,9 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   assert.match(picky, / any task of its set to end and /);
   assert.doesNotMatch(picky, /any task.*any task/, "what is polled again and again is named once");
   assert.match(picky, / and 6 more$/m, "and not all are");
+  const joiner = (await rowsOf("joiner")).filter((row) => row.startsWith("waiting")).join("\n");
+  assert.match(joiner, /^waiting for 2 joined futures$/m);
+  assert.doesNotMatch(joiner, /futures? and/, "joins that look the same are not taken for one");
   const ready = (await shownAt(steps, `document.getElementById("ready").textContent`)).join("\n");
   assert.match(ready, /its time limit at 0\.050\ss was reached/);
   const wheel = (await shownAt(steps, `document.getElementById("wheel").textContent`)).join("\n");

@@ -1,6 +1,6 @@
 //! What is wrong, in words: who can never run again, who held the thread, who only turns in a circle.
 
-use super::{Lost, Narrator};
+use super::{Narrator, Since};
 use crate::task::TaskId;
 use crate::trace::{At, Event, LongPoll, TaskKind, circle, named};
 use crate::view::names::Span;
@@ -12,10 +12,10 @@ impl Narrator<'_> {
                 "{}, {}, {}: it can never be polled again",
                 self.name(*task),
                 self.began(*task),
-                match self.lost {
-                    None => "returned Pending but nobody holds its waker",
-                    Some(Lost::Held) => "waits, and whoever had its waker has dropped it",
-                    Some(Lost::Uncounted) => "waits, and nobody holds its waker",
+                match self.forgotten_since {
+                    Some(Since::ItsPoll) => "returned Pending but nobody holds its waker",
+                    Some(Since::ItWasDropped) => "waits, and whoever had its waker has dropped it",
+                    _ => "waits, and nobody holds its waker",
                 }
             ),
             Event::LongPoll(poll) => self.long_poll(poll),

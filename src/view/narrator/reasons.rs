@@ -95,14 +95,19 @@ impl Narrator<'_> {
         task.waits.iter().rev().find(|wait| self.goes_on(wait.on))
     }
 
-    /// What a task waits for after its last poll, as far as it is watchglass's: each once, also if it was polled at
-    /// several places or again and again.
+    /// What a task waits for after its last poll, as far as it is watchglass's: each once, also if it was polled again and
+    /// again. (Which set it was nobody knows but by its place. And a join is told by the number of its futures, which two
+    /// may have in common.)
     pub(crate) fn waits_on(&self, task: &TaskState) -> Vec<WaitsOn> {
-        let waits = task.waits.iter().map(|wait| wait.on);
         let mut told = HashSet::new();
-        waits
-            .filter(|&on| self.goes_on(on) && told.insert(on))
-            .collect()
+        let is_new = |wait: &&Wait| match wait.on {
+            WaitsOn::Children(_) => true,
+            // Who waits for one timer or one task at two places waits for it once.
+            on @ (WaitsOn::Timer(_) | WaitsOn::Task(_)) => told.insert((on, None)),
+            on => told.insert((on, Some(wait.at))),
+        };
+        let waits = task.waits.iter().filter(|wait| self.goes_on(wait.on));
+        waits.filter(is_new).map(|wait| wait.on).collect()
     }
 
     /// False for a wait that was given up in the same poll: that of a timeout that was up, say.

@@ -104,8 +104,13 @@ const NAMED = 20;
 // a join's futures may not have been polled again: so a join of many says how many there are.
 function waits(task) {
   const told = new Set();
-  const isNew = (one) => !told.has(one) && told.add(one);
-  const all = waitsOf(task).filter(({ on }) => isNew(on.timer || on.task || on.kind));
+  // Which set it was nobody knows but by its place. And a join is told by the number of its futures, which two may have
+  // in common.
+  const isNew = ({ on, at }) => {
+    const one = on.timer || on.task || on.kind + at;
+    return on.kind === "Children" || (!told.has(one) && told.add(one));
+  };
+  const all = waitsOf(task).filter(isNew);
   const last = all[all.length - 1];
   if (!last && task.kind === "Blocking") return waitsFor({ kind: "Blocking" });
   // Where nobody outside has its waker, it has left its id with a timer or a task in an earlier poll.
