@@ -224,8 +224,8 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// With the feature `view`, if the environment variable `WATCHGLASS` asks for nothing that there is: see the module
-    /// `view`.
+    /// With the feature `view`, if the environment variable `WATCHGLASS` has a value that is not known, or that cannot be
+    /// followed: see the module `view`.
     #[must_use = "an executor that is dropped at once runs nothing"]
     #[track_caller]
     pub fn build(self) -> Executor {

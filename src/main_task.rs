@@ -136,7 +136,7 @@ impl<'a> MainTask<'a> {
         self.waker = target.map(MainWaker::new);
     }
 
-    /// Drops a future whose poll has panicked, as the last part of that poll.
+    /// Drops a future whose poll has panicked, as the last part of that poll; or else an observer has.
     pub(crate) fn drop_panicked<F>(&self, future: Pin<&mut Option<F>>) -> thread::Result<()> {
         self.drop_future(future, || ())
     }

@@ -177,27 +177,65 @@ fn a_waker_that_is_dropped_later_is_not_said_to_be_forgotten_at_the_poll() {
 
 #[test]
 fn a_drop_with_the_executor_that_holds_the_thread_is_told_and_delays_nobody() {
-    let builder = Executor::builder().virtual_time().long_poll(ms(20));
-    let (executor, recording) = recorded(builder);
-    let guard = OnDrop(|| thread::sleep(ms(25)));
-    let slow = executor.spawn_named("slow", async move {
-        let _guard = guard;
-        sleep(ms(1)).await;
+    for builder in [Executor::builder(), Executor::builder().virtual_time()] {
+        let (executor, recording) = recorded(builder.long_poll(ms(20)));
+        let guard = OnDrop(|| thread::sleep(ms(25)));
+        let slow = executor.spawn_named("slow", async move {
+            let _guard = guard;
+            sleep(secs(60)).await;
+        });
+        let late = executor.spawn(sleep(ms(10)));
+        executor.block_on(sleep(ms(1)));
+        let _ready = executor.spawn(async {});
+        drop(executor);
+        let polls = long_polls(&recording);
+        let poll = polls.iter().find(|poll| poll.task == slow.id()).unwrap();
+        assert!(poll.is_drop && poll.took >= ms(25), "{poll}");
+        assert_eq!(
+            (poll.after, poll.until, poll.between),
+            (None, None, poll.took)
+        );
+        assert_eq!((poll.delayed.len(), poll.timers, poll.late), (0, 0, ms(0)));
+        assert!(
+            poll.to_string().ends_with(", while it was dropped"),
+            "{poll}"
+        );
+        // It has room for its letter, also where no time goes by.
+        let timeline = recording.timeline();
+        let row = timeline.lines().find(|line| line.starts_with("slow"));
+        assert!(row.unwrap().contains('d'), "{timeline}");
+        let picture = recording.svg();
+        assert!(
+            picture.contains("for its executor is dropped; it took "),
+            "{picture}"
+        );
+        assert!(picture.contains(">d</text>"), "{picture}");
+        drop(late);
+    }
+}
+
+/// Its drop after the verdict was short.
+#[test]
+fn a_long_poll_is_not_taken_for_the_drop_before_it() {
+    // On a machine that stands still meanwhile the drop is long, too.
+    let run = (0..50).find_map(|_| {
+        let builder = Executor::builder().virtual_time().long_poll(ms(20));
+        let (executor, recording) = recorded(builder);
+        executor.try_block_on(pending::<()>()).unwrap_err();
+        executor.block_on(async { thread::sleep(ms(25)) });
+        let polls = long_polls(&recording);
+        (polls.len() == 1).then_some(recording)
     });
-    executor.step();
-    let _ready = executor.spawn(async {});
-    drop(executor);
-    let polls = long_polls(&recording);
-    let poll = polls.iter().find(|poll| poll.task == slow.id()).unwrap();
-    assert!(poll.is_drop && poll.took >= ms(25), "{poll}");
-    assert_eq!((poll.after, poll.delayed.len(), poll.timers), (None, 0, 0));
-    assert!(
-        poll.to_string().ends_with(", while it was dropped"),
-        "{poll}"
-    );
+    let recording = run.expect("once in fifty times nothing comes in between");
     let timeline = recording.timeline();
-    let row = timeline.lines().find(|line| line.starts_with("slow"));
-    assert!(row.unwrap().contains('d'), "{timeline}");
+    assert!(!timeline.contains("d never done"), "{timeline}");
+    let picture = recording.svg();
+    // And what it means.
+    assert_eq!(
+        picture.matches("<rect class=\"long\"").count(),
+        2,
+        "{picture}"
+    );
 }
 
 #[test]

@@ -426,7 +426,7 @@ fn what_is_in_a_picture_is_in_its_legend() {
     let (_, legend) = picture.rsplit_once("<rect class=\"poll\"").unwrap();
     for mark in [
         "poll (widened)",
-        "long poll",
+        "held the thread long",
         "sleeps",
         "time limit",
         "waits",
@@ -842,6 +842,8 @@ fn a_drop_that_holds_the_thread_is_drawn_as_long_as_it_takes() {
         "{timeline}"
     );
     assert!(rows(&timeline, "left")[0].contains("=d####"), "{timeline}");
+    let story = recording.story();
+    assert!(!story.contains("the busiest poll: aborted"), "{story}");
     let picture = recording.svg();
     assert!(
         !picture.contains("aborted is polled at 0.000 s, at "),

@@ -280,7 +280,7 @@ pub enum Event {
     },
 }
 
-/// A poll that held the thread for long. It is in a box because it is rare, and large: the space of
+/// A poll that held the thread for long, or a drop. It is in a box because it is rare, and large: the space of
 /// every event is that of the largest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -295,7 +295,7 @@ pub struct LongPoll {
     /// to by then, or that at which the one before had ended. `None` if neither had come to any.
     pub after: Option<&'static Location<'static>>,
     /// The next `.await` of watchglass's that it came to. `None` if it came to none: to its end, say, or to one of what
-    /// is not watchglass's.
+    /// is not watchglass's; or if `between` goes to its end.
     pub until: Option<&'static Location<'static>>,
     /// How much of the time went by between these two. Where no two are more than half of it apart, this is all of it,
     /// from where the poll went on to its end.
@@ -304,7 +304,7 @@ pub struct LongPoll {
     pub delayed: Vec<TaskId>,
     /// How many there were besides these.
     pub more_delayed: usize,
-    /// How many timers were due at its end.
+    /// How many timers were due at its end. None with the executor's own end, where nobody waits any more.
     pub timers: usize,
     /// How long the first of them has waited during this poll: no longer than the poll, also if it was due
     /// before.

@@ -19,30 +19,25 @@ pub(crate) struct Axis {
 impl Axis {
     /// The polls together have at most this share, unless no time goes by at all.
     const POLLS_SHARE: f64 = 0.4;
-    /// So many polls wide is the room before a verdict, so that what never ends is seen to wait.
-    const VERDICT_WIDTH: f64 = 12.0;
-
     pub(crate) fn of(records: &[Record], poll_width: f64) -> Self {
         let start = records.first().map_or(Duration::ZERO, |record| record.time);
         let end = records.iter().map(|record| record.time).max();
         let duration = end.map_or(Duration::ZERO, |end| end - start);
-        // A poll has its width at its end, and half of it is kept free before the next.
-        let width = |record: &Record| match record.event {
-            Event::PollEnded { .. } | Event::Panicked { .. } => 1.0,
-            Event::PollStarted { .. } => 0.5,
-            Event::Stalled { .. } => Self::VERDICT_WIDTH,
-            _ => 0.0,
-        };
-        let widths: f64 = records.iter().map(width).sum();
+        let widths = widths(records);
+        let all_widths: f64 = widths.iter().sum();
         let (share, clock_share) = match duration.is_zero() {
             // Few polls are not to look like long ones.
-            true => ((widths * poll_width * 3.0).min(1.0), 0.0),
+            true => ((all_widths * poll_width * 3.0).min(1.0), 0.0),
             false => {
-                let share = (widths * poll_width).min(Self::POLLS_SHARE);
+                let share = (all_widths * poll_width).min(Self::POLLS_SHARE);
                 (share, 1.0 - share)
             }
         };
-        let unit = if widths > 0.0 { share / widths } else { 0.0 };
+        let unit = if all_widths > 0.0 {
+            share / all_widths
+        } else {
+            0.0
+        };
         let mut axis = Axis {
             positions: Vec::with_capacity(records.len()),
             start,
@@ -50,8 +45,8 @@ impl Axis {
             clock_share,
         };
         let (mut polls, mut clock) = (0.0, 0.0_f64);
-        for record in records {
-            polls += width(record) * unit;
+        for (record, width) in records.iter().zip(widths) {
+            polls += width * unit;
             // In a recording of several executors time goes back, and the drawing does not.
             clock = clock.max(axis.clock(record.time));
             axis.positions.push(clock + polls);
@@ -106,6 +101,34 @@ impl Axis {
         }
         ticks
     }
+}
+
+/// So many polls wide is the room before a verdict, so that what never ends is seen to wait.
+const VERDICT_WIDTH: f64 = 12.0;
+
+/// How wide each record is, in polls. A poll has its width at its end, and half of it is kept free before the next; and
+/// so has a drop that is drawn.
+fn widths(records: &[Record]) -> Vec<f64> {
+    let width = |record: &Record| match record.event {
+        Event::PollEnded { .. } | Event::Panicked { .. } => 1.0,
+        Event::PollStarted { .. } => 0.5,
+        Event::Stalled { .. } => VERDICT_WIDTH,
+        _ => 0.0,
+    };
+    let mut widths: Vec<f64> = records.iter().map(width).collect();
+    let mut cancelled = None;
+    for (at, record) in records.iter().enumerate() {
+        match &record.event {
+            Event::Cancelled { task } => cancelled = Some((*task, at)),
+            Event::LongPoll(poll) if poll.is_drop => {
+                if let Some((_, at)) = cancelled.filter(|(task, _)| *task == poll.task) {
+                    widths[at] = 1.0;
+                }
+            }
+            _ => {}
+        }
+    }
+    widths
 }
 
 /// The next 1, 2 or 5 times a power of ten.

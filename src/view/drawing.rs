@@ -133,16 +133,19 @@ impl Drawing<'_> {
                     }
                 }
             }
-            Event::LongPoll(poll) => {
+            Event::LongPoll(long) => {
                 let dropping = self.dropping.take();
-                let Some(lane) = self.lane(poll.task) else {
+                let Some(lane) = self.lane(long.task) else {
                     return;
                 };
-                if let Some((_, drop)) = dropping.filter(|(task, _)| *task == poll.task) {
+                if let Some((_, drop)) = dropping.filter(|(task, _)| *task == long.task) {
                     lane.polls.push(drop);
                 }
                 if let Some(poll) = lane.polls.last_mut() {
                     poll.long = true;
+                    if long.is_drop {
+                        poll.told += &took_in_words(long.took);
+                    }
                 }
             }
             Event::BlockingStarted { task } => {

@@ -38,7 +38,7 @@ impl Legend {
         let mut room = WIDTH - 2.0 * MARGIN;
         for (class, text, is_there) in [
             ("poll", poll, any_poll(false)),
-            ("long", "long poll", any_poll(true)),
+            ("long", "held the thread long", any_poll(true)),
             ("timer", "sleeps", any_wait(Waiting::Timer)),
             ("limit", "time limit", any_wait(Waiting::Limit)),
             ("overdue", "overdue", any_wait(Waiting::Overdue)),

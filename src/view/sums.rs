@@ -74,8 +74,9 @@ impl Sums {
                 self.wakes += 1;
                 self.useless_wakes += usize::from(is_useless_wake(&record.event));
             }
-            Event::PollStarted { task, why } => {
-                self.polls += usize::from(*why != Cause::Aborted);
+            // What is aborted is dropped, and not polled.
+            Event::PollStarted { task, why } if *why != Cause::Aborted => {
+                self.polls += 1;
                 self.polling = Some((*task, record.time));
             }
             Event::PollEnded { task, took, .. } => {
@@ -137,7 +138,7 @@ impl Sums {
         }
     }
 
-    /// A panic has ended the task's poll, or it was dropped.
+    /// A panic has ended the task's poll, or the task was dropped.
     fn failed(&mut self, task: TaskId, now: Duration) {
         self.any_given_up |= self.out.remove(&task).is_some();
         if let Some((polled, since)) = self.polling.take_if(|polling| polling.0 == task) {

@@ -36,7 +36,7 @@ const MOST_RECORDS: usize = 2_000_000;
 ///
 /// # Panics
 ///
-/// If the variable has a value that asks for nothing that there is, or says what a long poll is and nobody is told.
+/// If the variable has a value that is not known, or says what a long poll is and nobody is told.
 #[track_caller]
 pub(crate) fn watched(mut builder: Builder) -> Builder {
     let Some(values) = env::var_os("WATCHGLASS") else {

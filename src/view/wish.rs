@@ -58,7 +58,7 @@ pub(crate) struct Wish {
     pub(crate) long_poll: Option<Duration>,
 }
 
-/// A value that asks for nothing that there is.
+/// A value that is not known.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unknown {
     value: String,

@@ -1,14 +1,12 @@
 // The page: shows the state after the chosen step, and says which keys and buttons lead to others.
 
-// The page lists a part of what was found, and what is not listed is one of these.
 const foundAt = new Set(run.found_at);
-const badEvents = new Set(["LongPoll", "ForgottenWaker", "Spinning", "Stalled", "Panicked"]);
 
 function show() {
   const now = count > 0 ? record(step) : { says: "nothing was recorded", event: "" };
   const says = document.getElementById("says");
   says.textContent = now.says;
-  says.className = badEvents.has(now.event) || foundAt.has(step) ? "bad" : "";
+  says.className = foundAt.has(step) ? "bad" : "";
   says.scrollTop = 0;
   // The keys come to it if there is something to scroll.
   says.tabIndex = says.scrollHeight > says.clientHeight ? 0 : -1;
