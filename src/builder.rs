@@ -104,8 +104,8 @@ impl Builder {
     }
 
     /// Polls the tasks of each turn in an order that is shuffled, and the same for the same seed.
-    /// A program that is right only in one order is found out. A turn is at most 64 polls, and a task is
-    /// moved only within it, so nobody waits for ever. What is ready in a turn may depend on real time and
+    /// A program that is right only in one order may be found out, so try several. A turn is at most 64 polls, and a
+    /// task is moved only within it, so nobody waits for ever. What is ready in a turn may depend on real time and
     /// on other threads, and then so does the run. If `block_on` panics, the seed is told on standard error.
     ///
     /// ```
@@ -224,8 +224,8 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// With the feature `view`, if the environment variable `WATCHGLASS` has a value that is not known, or that cannot be
-    /// followed: see the module `view`.
+    /// With the feature `view`, if the environment variable `WATCHGLASS` has a value that is not known, or that cannot
+    /// be followed: see the module `view`.
     #[must_use = "an executor that is dropped at once runs nothing"]
     #[track_caller]
     pub fn build(self) -> Executor {
