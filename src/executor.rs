@@ -583,7 +583,8 @@ impl Drop for Executor {
     }
 }
 
-/// Runs one future on an executor of its own, made for this call: the way in.
+/// Runs one future on an executor of its own, made for this call: the way in. To make it and drop it takes some 0.4 us:
+/// who calls this again and again keeps an [`Executor`].
 ///
 /// What `future` has spawned runs beside it. What is still running when `future` is done is dropped
 /// before this returns.

@@ -5,10 +5,15 @@
 pub enum Workload {
     SpawnJoin,
     SpawnOneByOne,
+    SpawnDetached,
+    SpawnWait,
+    LargeOutput,
     YieldOne,
     YieldMany,
     PingPong,
     FanIn,
+    FanInFew,
+    FanInWoken,
     RemoteWake,
     RemoteFlood,
     RemotePaced,
@@ -23,13 +28,18 @@ pub enum Workload {
 
 impl Workload {
     /// In the order of the report.
-    pub const ALL: [Workload; 16] = [
+    pub const ALL: [Workload; 21] = [
         Workload::SpawnJoin,
         Workload::SpawnOneByOne,
+        Workload::SpawnDetached,
+        Workload::SpawnWait,
+        Workload::LargeOutput,
         Workload::YieldOne,
         Workload::YieldMany,
         Workload::PingPong,
         Workload::FanIn,
+        Workload::FanInFew,
+        Workload::FanInWoken,
         Workload::RemoteWake,
         Workload::RemoteFlood,
         Workload::RemotePaced,
@@ -46,10 +56,15 @@ impl Workload {
         match self {
             Workload::SpawnJoin => "spawn_join",
             Workload::SpawnOneByOne => "spawn_one_by_one",
+            Workload::SpawnDetached => "spawn_detached",
+            Workload::SpawnWait => "spawn_wait",
+            Workload::LargeOutput => "large_output",
             Workload::YieldOne => "yield_one",
             Workload::YieldMany => "yield_many",
             Workload::PingPong => "ping_pong",
             Workload::FanIn => "fan_in",
+            Workload::FanInFew => "fan_in_few",
+            Workload::FanInWoken => "fan_in_woken",
             Workload::RemoteWake => "remote_wake",
             Workload::RemoteFlood => "remote_flood",
             Workload::RemotePaced => "remote_paced",
@@ -67,10 +82,15 @@ impl Workload {
         match self {
             Workload::SpawnJoin => "100,000 tasks spawned, then all awaited",
             Workload::SpawnOneByOne => "a task spawned and awaited, 100,000 times",
+            Workload::SpawnDetached => "100,000 tasks spawned that nobody awaits",
+            Workload::SpawnWait => "100,000 tasks that each wait to be woken once",
+            Workload::LargeOutput => "a task with an output of 4 KiB, 10,000 times",
             Workload::YieldOne => "one task yields a million times",
             Workload::YieldMany => "a thousand tasks yield a thousand times each",
             Workload::PingPong => "two tasks wake each other 500,000 times",
             Workload::FanIn => "join_all of 10,000 futures that yield ten times each",
+            Workload::FanInFew => "join_all of ten futures that yield once, 20,000 times",
+            Workload::FanInWoken => "join_all of 10,000 futures that a task wakes ten times each",
             Workload::RemoteWake => "a round trip with another thread, 10,000 times",
             Workload::RemoteFlood => "another thread wakes a thousand tasks, 200 times",
             Workload::RemotePaced => {
@@ -89,11 +109,15 @@ impl Workload {
     /// What the numbers are.
     pub fn unit(self) -> &'static str {
         match self {
-            Workload::SpawnJoin | Workload::SpawnOneByOne => "ns a task",
+            Workload::SpawnJoin
+            | Workload::SpawnOneByOne
+            | Workload::SpawnDetached
+            | Workload::SpawnWait
+            | Workload::LargeOutput => "ns a task",
             Workload::YieldOne | Workload::YieldMany | Workload::BusyWithTimers => "ns a poll",
             Workload::PingPong | Workload::RemoteWake => "ns a round trip",
-            Workload::FanIn => "ns a poll",
-            Workload::RemoteFlood => "ns a wake",
+            Workload::FanIn | Workload::FanInFew => "ns a poll",
+            Workload::FanInWoken | Workload::RemoteFlood => "ns a wake",
             Workload::RemotePaced => "ns of processor time a wake",
             Workload::SleepCancel => "ns a timer",
             Workload::SleepFire => "ns of processor time a timer",

@@ -10,6 +10,7 @@ use crate::runtimes::floor::Floor;
 use crate::runtimes::futures::Futures;
 use crate::runtimes::monoio::Monoio;
 use crate::runtimes::smol::Smol;
+use crate::runtimes::smol_static::SmolStatic;
 use crate::runtimes::tokio_local_runtime::TokioLocalRuntime;
 use crate::runtimes::tokio_local_set::TokioLocalSet;
 use crate::runtimes::watchglass::Watchglass;
@@ -47,6 +48,7 @@ pub fn entrants() -> Vec<Entrant> {
         with_everything::<TokioLocalSet>(),
         with_everything::<TokioLocalRuntime>(),
         with_everything::<Smol>(),
+        with_everything::<SmolStatic>(),
         with_everything::<Futures>(),
         with_everything::<Monoio>(),
         with_everything::<Compio>(),
@@ -81,10 +83,15 @@ fn enter<R: Handles + Threads + Timers>(workload: Workload) -> Option<Sampler> {
         }
         Workload::SpawnJoin => on::<R>(workloads::spawn_join),
         Workload::SpawnOneByOne => on::<R>(workloads::spawn_one_by_one),
+        Workload::SpawnDetached => on::<R>(workloads::spawn_detached),
+        Workload::SpawnWait => on::<R>(workloads::spawn_wait),
+        Workload::LargeOutput => on::<R>(workloads::large_output),
         Workload::YieldOne => on::<R>(workloads::yield_one),
         Workload::YieldMany => on::<R>(workloads::yield_many),
         Workload::PingPong => on::<R>(workloads::ping_pong),
         Workload::FanIn => on::<R>(workloads::fan_in),
+        Workload::FanInFew => on::<R>(workloads::fan_in_few),
+        Workload::FanInWoken => on::<R>(workloads::fan_in_woken),
         Workload::RemoteWake => on::<R>(workloads::remote_wake),
         Workload::RemoteFlood => on::<R>(workloads::remote_flood),
         Workload::RemotePaced => on::<R>(workloads::remote_paced),
@@ -101,6 +108,7 @@ fn enter<R: Handles + Threads + Timers>(workload: Workload) -> Option<Sampler> {
 /// The floor does what needs neither handles nor threads nor timers.
 fn enter_floor(workload: Workload) -> Option<Sampler> {
     match workload {
+        Workload::SpawnDetached => Some(on::<Floor>(workloads::spawn_detached)),
         Workload::YieldOne => Some(on::<Floor>(workloads::yield_one)),
         Workload::YieldMany => Some(on::<Floor>(workloads::yield_many)),
         Workload::PingPong => Some(on::<Floor>(workloads::ping_pong)),

@@ -25,6 +25,11 @@ use lexopt::ValueExt;
 use lexopt::prelude::{Long, Short};
 use watchdog::Watchdog;
 
+/// To see what of a row is the allocator's.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HELP: &str = "\
 Compares watchglass with other single-threaded executors.
 

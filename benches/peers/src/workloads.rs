@@ -64,6 +64,74 @@ pub fn spawn_one_by_one<R: Handles>(runtime: &mut R) -> Sample {
     per_operation(elapsed, TASKS)
 }
 
+pub fn spawn_detached<R: Runtime>(runtime: &mut R) -> Sample {
+    const TASKS: u64 = 100_000;
+    let spawner = runtime.spawner();
+    let done = Latch::new(TASKS);
+    let started = Instant::now();
+    runtime.block_on(async {
+        for i in 0..TASKS {
+            let done = Rc::clone(&done);
+            R::spawn_detached(&spawner, async move {
+                black_box(i);
+                done.count_down();
+            });
+        }
+        done.reached().await;
+    });
+    per_operation(started.elapsed(), TASKS)
+}
+
+/// As most tasks do, each waits for somebody once, and so needs a waker of its own.
+pub fn spawn_wait<R: Handles>(runtime: &mut R) -> Sample {
+    const TASKS: u64 = 100_000;
+    let spawner = runtime.spawner();
+    let slots: Rc<Vec<Slot>> = Rc::new((0..TASKS).map(|_| Slot::default()).collect());
+    let started = Instant::now();
+    let sum = runtime.block_on(async {
+        let spawn = |i: usize| {
+            let slots = Rc::clone(&slots);
+            R::spawn(&spawner, async move { slots[i].receive().await })
+        };
+        let handles: Vec<_> = (0..TASKS as usize).map(spawn).collect();
+        // All wait when this one, which comes after them, is done.
+        R::value(R::spawn(&spawner, async {}).await);
+        (0..).zip(slots.iter()).for_each(|(i, slot)| slot.send(i));
+        let mut sum = 0;
+        for handle in handles {
+            sum += R::value(handle.await);
+        }
+        sum
+    });
+    let elapsed = started.elapsed();
+    assert_eq!(sum, TASKS * (TASKS - 1) / 2, "every task gives its number");
+    let woken = |slot: &Slot| slot.wakes() == 1;
+    assert!(slots.iter().all(woken), "every task has waited");
+    per_operation(elapsed, TASKS)
+}
+
+pub fn large_output<R: Handles>(runtime: &mut R) -> Sample {
+    const TASKS: u64 = 10_000;
+    const BYTES: usize = 4096;
+    let spawner = runtime.spawner();
+    let started = Instant::now();
+    let sum = runtime.block_on(async {
+        let mut sum = 0;
+        for i in 0..TASKS as usize {
+            let task = async move {
+                let mut output = [0_u8; BYTES];
+                output[i % BYTES] = 1;
+                black_box(output)
+            };
+            sum += u64::from(R::value(R::spawn(&spawner, task).await)[i % BYTES]);
+        }
+        sum
+    });
+    let elapsed = started.elapsed();
+    assert_eq!(sum, TASKS, "every output arrives");
+    per_operation(elapsed, TASKS)
+}
+
 pub fn yield_one<R: Runtime>(runtime: &mut R) -> Sample {
     let spawner = runtime.spawner();
     let started = Instant::now();
@@ -136,6 +204,65 @@ pub fn fan_in<R: Runtime>(runtime: &mut R) -> Sample {
     let elapsed = started.elapsed();
     assert_eq!(polls, FUTURES * (YIELDS + 1), "one poll for each yield");
     per_operation(elapsed, polls)
+}
+
+pub fn fan_in_few<R: Runtime>(runtime: &mut R) -> Sample {
+    const JOINS: u64 = 20_000;
+    const FUTURES: u64 = 10;
+    let started = Instant::now();
+    let polls = runtime.block_on(async {
+        let mut polls = 0;
+        for _ in 0..JOINS {
+            let futures = (0..FUTURES).map(|_| Yields::new(1)).collect();
+            polls += R::join_all(futures).await.into_iter().sum::<u64>();
+        }
+        polls
+    });
+    let elapsed = started.elapsed();
+    assert_eq!(polls, JOINS * FUTURES * 2, "one poll for each yield");
+    per_operation(elapsed, polls)
+}
+
+/// The futures of a join are woken by another task, and not by themselves.
+pub fn fan_in_woken<R: Runtime>(runtime: &mut R) -> Sample {
+    const FUTURES: u64 = 10_000;
+    const WAKES: u64 = 10;
+    let spawner = runtime.spawner();
+    let slots: Rc<Vec<Slot>> = Rc::new((0..FUTURES).map(|_| Slot::default()).collect());
+    // Counts who has received; the next are sent when all have.
+    let rounds: Rc<Vec<Rc<Latch>>> = Rc::new((0..WAKES).map(|_| Latch::new(FUTURES)).collect());
+    let started = Instant::now();
+    let sum: u64 = runtime.block_on(async {
+        let (to, all) = (Rc::clone(&slots), Rc::clone(&rounds));
+        R::spawn_detached(&spawner, async move {
+            for (i, round) in (0..).zip(all.iter()) {
+                to.iter().for_each(|slot| slot.send(i));
+                round.reached().await;
+            }
+        });
+        let receive = |i: u64| {
+            let (from, all) = (Rc::clone(&slots), Rc::clone(&rounds));
+            async move {
+                let mut sum = 0;
+                for round in all.iter() {
+                    sum += from[i as usize].receive().await;
+                    round.count_down();
+                }
+                sum
+            }
+        };
+        R::join_all((0..FUTURES).map(receive).collect())
+            .await
+            .into_iter()
+            .sum()
+    });
+    let elapsed = started.elapsed();
+    assert_eq!(
+        sum,
+        FUTURES * WAKES * (WAKES - 1) / 2,
+        "every value arrives"
+    );
+    per_operation(elapsed, FUTURES * WAKES)
 }
 
 pub fn remote_wake<R: Threads>(runtime: &mut R) -> Sample {

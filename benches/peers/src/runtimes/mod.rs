@@ -12,6 +12,7 @@ pub mod watchglass;
 pub mod tokio_local_set;
 pub mod tokio_local_runtime;
 pub mod smol;
+pub mod smol_static;
 pub mod futures;
 pub mod monoio;
 pub mod compio;
@@ -24,7 +25,7 @@ pub enum Kind {
     Subject,
     /// An executor that people use; the best of these is what ratios refer to.
     Peer,
-    /// Not a rival but a yardstick: the least that the job costs at all.
+    /// Not a rival but a yardstick.
     Floor,
 }
 
