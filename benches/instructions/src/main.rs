@@ -17,7 +17,9 @@ const OPERATIONS_A_ROUND: u64 = 1000;
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [program, rounds] = &arguments[..] else {
-        panic!("usage: watchglass-instructions yield|spawn_and_join|sleep|race|timeout|block_on ROUNDS");
+        panic!(
+            "usage: watchglass-instructions yield|spawn_and_join|sleep|race|timeout|block_on ROUNDS"
+        );
     };
     let rounds = rounds.parse().expect("ROUNDS is a number");
     match program.as_str() {
