@@ -296,7 +296,8 @@ impl fmt::Display for StuckTask {
                     Some(at) => write!(f, "waits at {at}")?,
                     None => write!(
                         f,
-                        "waits in a future that another future polls (a race, a timeout or a box, perhaps), or that is the task itself"
+                        "waits in a future that another future polls (a race, a timeout or a box, perhaps), or that \
+                         is the task itself"
                     )?,
                 }
                 self.or_for_what_is_not_ours(f)
