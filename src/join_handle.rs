@@ -12,7 +12,7 @@ use crate::elsewhere::AwaitsElsewhere;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
 use crate::name::Name;
-use crate::task::{BoxedTask, JoinError, TaskId, boxed_and_named};
+use crate::task::{BoxedTask, JoinError, MAX_LEFT_BYTES, TaskId, boxed_and_named, unboxed};
 use crate::trace::WaitsOn;
 use crate::waiter::Joiner;
 
@@ -206,6 +206,13 @@ impl<T: 'static> JoinHandle<T> {
         Some(taken.map(|()| output.expect("a task that is done has an output")))
     }
 
+    /// The same, in the box that the task has lived in.
+    fn take_box(&mut self) -> Option<BoxedTask> {
+        let outcome = self.shared.as_ref()?.queue.take_finished(self.id)?;
+        self.shared = None;
+        Some(outcome)
+    }
+
     /// The other half of a poll: the task has not ended. It is not inlined, so that the first half, which
     /// is all that a finished task's handle needs, saves few registers.
     #[inline(never)]
@@ -304,6 +311,13 @@ impl<T: 'static> Future for JoinHandle<T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Of such an output no box is left in the slot. So nothing is to be done there after it was moved.
+        if size_of::<T>() > MAX_LEFT_BYTES {
+            return match self.take_box() {
+                Some(outcome) => unboxed(outcome),
+                None => self.wait(cx),
+            };
+        }
         if let Some(outcome) = self.take() {
             return Poll::Ready(outcome);
         }

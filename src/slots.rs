@@ -356,9 +356,9 @@ mod tests {
     #[test]
     fn only_a_box_that_another_task_can_move_into_is_left() {
         let mut slots = Slots::new();
-        // One byte says whether the output is there.
-        assert!(run_and_leave(&mut slots, [0_u8; MAX_LEFT_BYTES - 1]).is_some());
-        assert!(run_and_leave(&mut slots, [0_u8; MAX_LEFT_BYTES]).is_none());
+        // One byte says whether the task is done, and one whether the output is there.
+        assert!(run_and_leave(&mut slots, [0_u8; MAX_LEFT_BYTES - 2]).is_some());
+        assert!(run_and_leave(&mut slots, [0_u8; MAX_LEFT_BYTES - 1]).is_none());
         run::<i32>(&mut slots, |place| {
             *place = Some(boxed_and_named(ready(1), "named".into()));
         });

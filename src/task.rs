@@ -107,6 +107,10 @@ pub(crate) trait Task {
     /// is left; or says why there is none.
     fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<Left, JoinError>;
 
+    /// Where the output is, an `Option` of the future's output type, for what is to be moved only once; or why there
+    /// is none.
+    fn output(self: Pin<&mut Self>) -> Result<&mut dyn Any, JoinError>;
+
     /// What to call the task in the trace and in messages.
     fn name(&self) -> Name;
 
@@ -125,6 +129,20 @@ pub(crate) enum Left {
 }
 
 pub(crate) type BoxedTask = Pin<Box<dyn Task>>;
+
+/// What the handle of a finished task gives: an output is moved once, from its box to where it is awaited.
+// Each arm makes the whole of it: around what both of them give, a `Poll::Ready` would be put by moving that again.
+#[inline(always)]
+pub(crate) fn unboxed<T: 'static>(mut task: BoxedTask) -> Poll<Result<T, JoinError>> {
+    match task.as_mut().output() {
+        Ok(output) => {
+            let output = output.downcast_mut::<Option<T>>();
+            let output = output.expect("a handle has the type of its task's output");
+            Poll::Ready(Ok(output.take().expect("an output is taken once")))
+        }
+        Err(error) => Poll::Ready(Err(error)),
+    }
+}
 
 /// The largest box that is left for the next task, so that an executor does not keep much of the time when
 /// it had the most tasks.
@@ -159,11 +177,9 @@ pub(crate) fn boxed_and_named<F: Future + 'static>(future: F, name: Name) -> Box
 pin_project! {
     /// A future, then its output, in the same place: a task costs one allocation, or none if a box was left.
     #[project = StageProjection]
-    #[project_replace = StageReplaced]
     enum Stage<F: Future> {
         Running { #[pin] future: F },
-        Done { output: F::Output },
-        Taken,
+        Done { output: Option<F::Output> },
     }
 }
 
@@ -177,7 +193,9 @@ impl<F: Future + 'static> Task for Stage<F> {
             Poll::Ready(output) => {
                 // This drops the future. Should its `Drop` panic, the output is stored all the same, and then dropped
                 // where that is contained.
-                self.set(Stage::Done { output });
+                self.set(Stage::Done {
+                    output: Some(output),
+                });
                 Poll::Ready(())
             }
         }
@@ -187,14 +205,21 @@ impl<F: Future + 'static> Task for Stage<F> {
         let place: &mut Option<F::Output> = output
             .downcast_mut()
             .expect("a handle has the type of its task's output");
-        let StageReplaced::Done { output: taken } = self.project_replace(Stage::Taken) else {
-            unreachable!("an output is taken once, from a task that is done")
+        let StageProjection::Done { output } = self.project() else {
+            unreachable!("an output is taken from a task that is done")
         };
-        *place = Some(taken);
+        *place = output.take();
         Ok(match size_of::<Self>() <= MAX_LEFT_BYTES {
             true => Left::Box,
             false => Left::Nothing,
         })
+    }
+
+    fn output(self: Pin<&mut Self>) -> Result<&mut dyn Any, JoinError> {
+        let StageProjection::Done { output } = self.project() else {
+            unreachable!("an output is taken from a task that is done")
+        };
+        Ok(output)
     }
 
     fn name(&self) -> Name {
@@ -206,7 +231,10 @@ impl<F: Future + 'static> Task for Stage<F> {
             return false;
         };
         let future = future.take().expect("the future that is to move in");
-        debug_assert!(matches!(*self, Stage::Taken), "somebody still lives here");
+        debug_assert!(
+            matches!(*self, Stage::Done { output: None }),
+            "somebody still lives here"
+        );
         self.set(Stage::Running { future });
         true
     }
@@ -230,6 +258,10 @@ impl<F: Future + 'static> Task for Named<F> {
         self.project().stage.take(output).map(|_| Left::Nothing)
     }
 
+    fn output(self: Pin<&mut Self>) -> Result<&mut dyn Any, JoinError> {
+        self.project().stage.output()
+    }
+
     fn name(&self) -> Name {
         self.name.clone()
     }
@@ -243,7 +275,11 @@ impl Task for Failed {
         unreachable!("a task is not polled after it failed")
     }
 
-    fn take(mut self: Pin<&mut Self>, _: &mut dyn Any) -> Result<Left, JoinError> {
+    fn take(self: Pin<&mut Self>, _: &mut dyn Any) -> Result<Left, JoinError> {
+        self.output().map(|_| Left::Nothing)
+    }
+
+    fn output(mut self: Pin<&mut Self>) -> Result<&mut dyn Any, JoinError> {
         Err(mem::replace(&mut self.0, JoinError::cancelled()))
     }
 

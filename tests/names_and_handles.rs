@@ -151,6 +151,42 @@ fn a_handle_gives_the_output_whether_it_is_awaited_before_or_after_the_end() {
     });
 }
 
+/// It takes another way than a small one: out of its box, which is not left in the slot.
+#[test]
+fn a_large_output_arrives_and_so_does_a_panic_or_an_abort_in_its_place() {
+    fn numbers() -> [u64; 1000] {
+        std::array::from_fn(|i| i as u64)
+    }
+    block_on(async {
+        let tasks = [
+            spawn(async { numbers() }),
+            spawn_named("named", async { numbers() }),
+        ];
+        yield_now().await;
+        assert!(tasks.iter().all(JoinHandle::is_finished));
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), numbers());
+        }
+        assert_eq!(spawn(async { numbers() }).await.unwrap(), numbers());
+        let mut set = JoinSet::from_iter([spawn(async { numbers() })]);
+        assert_eq!(set.join_next().await.unwrap().unwrap(), numbers());
+        let panics = spawn(async {
+            if true {
+                panic!("on purpose")
+            } else {
+                numbers()
+            }
+        });
+        assert_eq!(
+            panics.await.unwrap_err().panic_message().unwrap(),
+            "on purpose"
+        );
+        let aborted = spawn(pending::<[u64; 1000]>());
+        aborted.abort();
+        assert!(aborted.await.unwrap_err().is_cancelled());
+    });
+}
+
 #[test]
 fn a_handle_may_be_awaited_by_another_task_than_polled_it_first() {
     virtual_executor().block_on(async {
