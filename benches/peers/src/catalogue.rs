@@ -8,6 +8,7 @@ pub enum Workload {
     SpawnDetached,
     SpawnWait,
     LargeOutput,
+    PageOutput,
     YieldOne,
     YieldMany,
     PingPong,
@@ -28,12 +29,13 @@ pub enum Workload {
 
 impl Workload {
     /// In the order of the report.
-    pub const ALL: [Workload; 21] = [
+    pub const ALL: [Workload; 22] = [
         Workload::SpawnJoin,
         Workload::SpawnOneByOne,
         Workload::SpawnDetached,
         Workload::SpawnWait,
         Workload::LargeOutput,
+        Workload::PageOutput,
         Workload::YieldOne,
         Workload::YieldMany,
         Workload::PingPong,
@@ -59,6 +61,7 @@ impl Workload {
             Workload::SpawnDetached => "spawn_detached",
             Workload::SpawnWait => "spawn_wait",
             Workload::LargeOutput => "large_output",
+            Workload::PageOutput => "page_output",
             Workload::YieldOne => "yield_one",
             Workload::YieldMany => "yield_many",
             Workload::PingPong => "ping_pong",
@@ -84,7 +87,8 @@ impl Workload {
             Workload::SpawnOneByOne => "a task spawned and awaited, 100,000 times",
             Workload::SpawnDetached => "100,000 tasks spawned that nobody awaits",
             Workload::SpawnWait => "100,000 tasks that each wait to be woken once",
-            Workload::LargeOutput => "a task with an output of 4 KiB, 10,000 times",
+            Workload::LargeOutput => "a task with an output of 3,000 bytes, 10,000 times",
+            Workload::PageOutput => "a task with an output of 4,096 bytes, 10,000 times",
             Workload::YieldOne => "one task yields a million times",
             Workload::YieldMany => "a thousand tasks yield a thousand times each",
             Workload::PingPong => "two tasks wake each other 500,000 times",
@@ -113,7 +117,8 @@ impl Workload {
             | Workload::SpawnOneByOne
             | Workload::SpawnDetached
             | Workload::SpawnWait
-            | Workload::LargeOutput => "ns a task",
+            | Workload::LargeOutput
+            | Workload::PageOutput => "ns a task",
             Workload::YieldOne | Workload::YieldMany | Workload::BusyWithTimers => "ns a poll",
             Workload::PingPong | Workload::RemoteWake => "ns a round trip",
             Workload::FanIn | Workload::FanInFew => "ns a poll",

@@ -110,9 +110,8 @@ pub fn spawn_wait<R: Handles>(runtime: &mut R) -> Sample {
     per_operation(elapsed, TASKS)
 }
 
-pub fn large_output<R: Handles>(runtime: &mut R) -> Sample {
+pub fn large_output<R: Handles, const BYTES: usize>(runtime: &mut R) -> Sample {
     const TASKS: u64 = 10_000;
-    const BYTES: usize = 4096;
     let spawner = runtime.spawner();
     let started = Instant::now();
     let sum = runtime.block_on(async {
@@ -262,6 +261,8 @@ pub fn fan_in_woken<R: Runtime>(runtime: &mut R) -> Sample {
         FUTURES * WAKES * (WAKES - 1) / 2,
         "every value arrives"
     );
+    let woken = |slot: &Slot| slot.wakes() == WAKES;
+    assert!(slots.iter().all(woken), "every future has waited each time");
     per_operation(elapsed, FUTURES * WAKES)
 }
 

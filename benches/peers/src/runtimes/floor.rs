@@ -1,4 +1,4 @@
-//! The floor: the least safe code that runs tasks at all.
+//! The floor: plain code that runs tasks and little else.
 //!
 //! A boxed future, a `VecDeque` of task numbers, a waker that pushes a number
 //! back. No handles, no timers, no threads, no deduplication of wakes and no

@@ -64,7 +64,7 @@ pub trait Runtime: Sized + 'static {
     where
         F: Future<Output = ()> + 'static;
 
-    /// Runs all `futures` inside the calling task, polling only those woken.
+    /// Runs all `futures` inside the calling task.
     fn join_all<F: Future>(futures: Vec<F>) -> impl Future<Output = Vec<F::Output>> {
         ::futures::future::join_all(futures)
     }
