@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use crate::context::Shared;
 use crate::executor::Executor;
-use crate::held_waker::HeldWaker;
 use crate::join_handle::JoinHandle;
 use crate::join_set::JoinSet;
 use crate::name::{Name, short_name};
@@ -208,7 +207,7 @@ where
     });
     let task = boxed_and_named(Blocking { call: call.clone() }, name);
     let id = shared.insert_blocking(task, at);
-    let held = HeldWaker::new(shared.home.clone());
+    let held = shared.unused_waker();
     held.target.set_task(id);
     let waker = held.target.clone();
     shared.give_waker(id, held);

@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) wheel: RefCell<Wheel<Waiter>>,
     /// By slot, the wakers of the tasks that have one of their own. Most have none.
     wakers: RefCell<Vec<Option<HeldWaker>>>,
+    /// Those that tasks have left for others.
+    left_wakers: RefCell<Vec<HeldWaker>>,
     /// The waker of the poll that runs now, to be compared and never followed.
     pub(crate) polled_with: Cell<*const Waker>,
     pub(crate) polled_child: PolledChild,
@@ -83,6 +85,7 @@ impl Shared {
             pool,
             wheel: RefCell::new(Wheel::new()),
             wakers: RefCell::new(Vec::new()),
+            left_wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
             polled_child: PolledChild::default(),
             registered: Cell::new(false),
@@ -272,7 +275,9 @@ impl Shared {
             Ok(()) => JoinError::cancelled(),
             Err(payload) => JoinError::panicked(payload),
         };
-        drop(self.take_waker(id));
+        if let Some(own) = self.take_waker(id) {
+            self.leave_waker(own);
+        }
         self.fail(id, error);
     }
 
@@ -307,6 +312,21 @@ impl Shared {
         let place = &mut self.wakers.borrow_mut()[id.slot() as usize];
         debug_assert!(place.is_none());
         mem::forget(place.replace(waker)); // see `Slot::put`
+    }
+
+    /// A waker of no task yet: the last that a task has left, or else a new one.
+    #[cold]
+    pub(crate) fn unused_waker(&self) -> HeldWaker {
+        let left = self.left_wakers.borrow_mut().pop();
+        left.unwrap_or_else(|| HeldWaker::new(self.home.clone()))
+    }
+
+    /// Leaves the waker of a task that has ended for another one, unless somebody has it still.
+    #[inline]
+    pub(crate) fn leave_waker(&self, own: HeldWaker) {
+        if own.clones() == 0 {
+            self.left_wakers.borrow_mut().push(own);
+        }
     }
 
     /// True if there is a clone of an unfinished task's waker. The executor itself has none, so somebody outside

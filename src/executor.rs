@@ -274,7 +274,7 @@ impl Executor {
             (Err(payload), _) | (Ok(Err(_)), Err(payload)) => {
                 main.panicked(&**payload);
                 // What that poll has cloned must wake nobody else.
-                drop(self.spare.borrow_mut().replace_by_new());
+                *self.spare.borrow_mut() = self.shared.unused_waker();
             }
         }
         let payload = match (ran, dropped, self.shared.tracer().take_panic()) {

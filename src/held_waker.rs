@@ -3,7 +3,6 @@
 //! What the wake of a task does is in `waker.rs`. That needs the executor that runs, and so comes later: a
 //! look ahead in the reading order.
 
-use std::mem;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
@@ -39,13 +38,5 @@ impl HeldWaker {
     /// A waker of no task yet.
     pub(crate) fn new(home: Arc<Home>) -> Self {
         HeldWaker::of(TaskWaker::new(home))
-    }
-
-    /// Gives this waker away and puts a new one in its place: there are clones of it, which must go
-    /// on to be those of the task that was polled with it.
-    #[cold]
-    pub(crate) fn replace_by_new(&mut self) -> HeldWaker {
-        let home = self.target.home().clone();
-        mem::replace(self, HeldWaker::new(home))
     }
 }

@@ -241,10 +241,6 @@ impl TaskWaker {
         TaskId::from_bits(self.task.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn home(&self) -> &Arc<Home> {
-        &self.home
-    }
-
     /// True if it is a waker of the executor that lives there.
     #[inline]
     pub(crate) fn lives_at(&self, home: *const Home) -> bool {

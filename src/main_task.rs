@@ -105,7 +105,7 @@ impl<'a> MainTask<'a> {
     #[inline]
     fn keep_if_cloned(&mut self, spare: &mut HeldWaker) {
         if spare.clones() > 0 {
-            let HeldWaker { target, .. } = spare.replace_by_new();
+            let HeldWaker { target, .. } = mem::replace(spare, self.shared.unused_waker());
             self.waker = Some(MainWaker::new(target));
         }
     }

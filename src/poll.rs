@@ -7,6 +7,7 @@
 //! ```
 
 use std::any::Any;
+use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
 use std::task::{Context, Poll, Waker};
@@ -42,7 +43,7 @@ impl Shared {
         let mut is_pending = false;
         let caught = self.poll_caught::<OBSERVED>(id, &mut task, spare, &mut is_pending);
         if spare.clones() > 0 {
-            let own = spare.replace_by_new();
+            let own = mem::replace(spare, self.unused_waker());
             if is_pending {
                 self.give_waker(id, own);
             }
@@ -67,8 +68,9 @@ impl Shared {
         let own = self.take_waker(id).expect("it has one of its own");
         let mut is_pending = false;
         let caught = self.poll_caught::<OBSERVED>(id, &mut task, &own, &mut is_pending);
-        if is_pending {
-            self.put_waker_back(id, own);
+        match is_pending {
+            true => self.put_waker_back(id, own),
+            false => self.leave_waker(own),
         }
         self.after_poll(id, task, caught, is_pending)
     }

@@ -3,7 +3,12 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::hint::black_box;
+use std::mem;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
 #[cfg(debug_assertions)]
 use std::thread;
 use std::time::Duration;
@@ -95,6 +100,40 @@ fn so_do_many_at_once() {
         })
     };
     assert_eq!(allocations_of(many), 0);
+}
+
+/// As a receiver of another crate's channel waits.
+#[test]
+fn a_task_gets_the_waker_that_one_before_it_has_left() {
+    let executor = virtual_executor();
+    let place = Rc::new(RefCell::new(None));
+    let waits = |end: fn(&JoinHandle<()>, Waker)| {
+        let task = executor.spawn({
+            let place = place.clone();
+            let mut is_first = true;
+            poll_fn(move |cx| match mem::take(&mut is_first) {
+                true => {
+                    place.replace(Some(cx.waker().clone()));
+                    Poll::Pending
+                }
+                false => Poll::Ready(()),
+            })
+        });
+        executor.run_until_idle();
+        end(&task, place.take().unwrap());
+        executor.run_until_idle();
+        assert!(task.is_finished());
+        _ = executor.block_on(task);
+    };
+    assert_eq!(allocations_of(|| waits(|_, waker| waker.wake())), 0);
+    let is_aborted = || {
+        waits(|task, waker| {
+            drop(waker);
+            task.abort();
+        })
+    };
+    // The box that says that it was cancelled, and a box for the next one.
+    assert_eq!(allocations_of(is_aborted), 2);
 }
 
 #[test]

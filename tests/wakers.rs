@@ -145,6 +145,35 @@ fn a_waker_that_outlives_its_task_wakes_nobody_not_even_the_next_in_its_slot() {
     }
 }
 
+/// A task leaves its waker for the next that needs one, but not while somebody else has it too.
+#[test]
+fn a_waker_that_outlives_a_task_which_has_waited_is_that_of_no_other() {
+    for aborts in [false, true] {
+        let executor = virtual_executor();
+        let waits = Probe::new();
+        let task = executor.spawn(waits.run());
+        executor.run_until_idle();
+        let stale = waits.waker();
+        match aborts {
+            true => task.abort(),
+            false => {
+                waits.done.set(true);
+                stale.wake_by_ref();
+            }
+        }
+        executor.run_until_idle();
+        assert!(task.is_finished());
+        let probes: Vec<_> = (0..4).map(|_| Probe::new()).collect();
+        let _tasks: Vec<_> = probes.iter().map(|p| executor.spawn(p.run())).collect();
+        executor.run_until_idle();
+        stale.wake();
+        executor.run_until_idle();
+        for probe in probes {
+            assert_eq!(probe.polls.get(), 1);
+        }
+    }
+}
+
 #[test]
 fn a_waker_of_block_on_that_outlives_the_call_does_not_wake_the_next_call() {
     let executor = virtual_executor();

@@ -154,7 +154,7 @@ macro_rules! join_scenarios {
             /// Parks until nobody outside has the task's waker.
             fn run_until_nobody_has_the_waker(&mut self) {
                 assert!(!self.poll());
-                let HeldWaker { target, waker } = self.waker.replace_by_new();
+                let HeldWaker { target, waker } = mem::replace(&mut self.waker, HeldWaker::new(self.home.clone()));
                 drop(waker);
                 let watched = target.watch();
                 let is_gone = || watched.strong_count() == 0;
