@@ -238,6 +238,10 @@ impl Queue {
             slot.joiner.as_ref()?; // mostly nobody: then nothing is moved
             return slot.joiner.take().map(AfterEnd::Tell);
         }
+        if outcome.leaves_its_box() {
+            tasks.slots.leave(id, outcome);
+            return None;
+        }
         tasks.slots.vacate(id);
         Some(AfterEnd::Drop(outcome))
     }

@@ -252,6 +252,16 @@ impl Slots {
         }
     }
 
+    /// Gives the slot of a task back that has left its box.
+    #[inline(always)]
+    pub(crate) fn leave(&mut self, id: TaskId, left: BoxedTask) {
+        let slot = self.get_mut(id).expect("a task ends once");
+        slot.put(left);
+        if slot.end() {
+            self.free.give(id.slot());
+        }
+    }
+
     /// Ends the time of `block_on`'s own future.
     #[inline(always)]
     pub(crate) fn vacate_main(&mut self, id: TaskId) {

@@ -8,7 +8,7 @@ use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::mem;
+use std::mem::{self, needs_drop};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -110,6 +110,11 @@ pub(crate) trait Task {
     /// Where the output is, an `Option` of the future's output type, for what is to be moved only once; or why there
     /// is none.
     fn output(self: Pin<&mut Self>) -> Result<&mut dyn Any, JoinError>;
+
+    /// True if another future can [move in](move_in) although nobody has taken the output, since that needs no drop.
+    fn leaves_its_box(&self) -> bool {
+        false
+    }
 
     /// What to call the task in the trace and in messages.
     fn name(&self) -> Name;
@@ -222,6 +227,10 @@ impl<F: Future + 'static> Task for Stage<F> {
         Ok(output)
     }
 
+    fn leaves_its_box(&self) -> bool {
+        size_of::<Self>() <= MAX_LEFT_BYTES && !needs_drop::<F::Output>()
+    }
+
     fn name(&self) -> Name {
         Cow::Borrowed(short_name(type_name::<F>()))
     }
@@ -232,7 +241,7 @@ impl<F: Future + 'static> Task for Stage<F> {
         };
         let future = future.take().expect("the future that is to move in");
         debug_assert!(
-            matches!(*self, Stage::Done { output: None }),
+            matches!(*self, Stage::Done { .. }),
             "somebody still lives here"
         );
         self.set(Stage::Running { future });
@@ -400,6 +409,8 @@ impl From<JoinError> for io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use super::*;
 
     #[test]
@@ -410,6 +421,14 @@ mod tests {
         assert!(id.is_of(NonZeroU32::MAX) && !id.is_of(NonZeroU32::MIN));
         assert_eq!(size_of::<Option<TaskId>>(), size_of::<TaskId>());
         assert_eq!(format!("{:<4}|", TaskId::new(7, NonZeroU32::MIN)), "#7  |");
+    }
+
+    #[test]
+    fn only_a_small_box_with_nothing_to_drop_is_left_where_nobody_takes_the_output() {
+        assert!(boxed(ready(1)).leaves_its_box());
+        assert!(!boxed(ready(String::new())).leaves_its_box());
+        assert!(!boxed(ready([0_u8; MAX_LEFT_BYTES])).leaves_its_box());
+        assert!(!boxed_and_named(ready(1), "named".into()).leaves_its_box());
     }
 
     /// What `docs/performance.md` builds on.

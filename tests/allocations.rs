@@ -102,6 +102,17 @@ fn so_do_many_at_once() {
     assert_eq!(allocations_of(many), 0);
 }
 
+#[test]
+fn or_of_one_that_was_detached_and_whose_output_needs_no_drop() {
+    for executor in [virtual_executor(), observed()] {
+        let detached = || {
+            (0..10).for_each(|_| drop(executor.spawn(yield_now())));
+            executor.run_until_idle();
+        };
+        assert_eq!(allocations_of(detached), 0);
+    }
+}
+
 /// As a receiver of another crate's channel waits.
 #[test]
 fn a_task_gets_the_waker_that_one_before_it_has_left() {
@@ -145,11 +156,11 @@ fn any_other_task_has_a_box_of_its_own() {
         })
     };
     assert_eq!(allocations_of(|| block_on_spawned("named")), 1);
-    let detached = || {
-        drop(executor.spawn(async {}));
+    let detached_with_an_output_to_drop = || {
+        drop(executor.spawn(async { String::new() }));
         executor.run_until_idle();
     };
-    assert_eq!(allocations_of(detached), 1);
+    assert_eq!(allocations_of(detached_with_an_output_to_drop), 1);
     let output_not_taken = || {
         let handle = executor.spawn(async {});
         executor.run_until_idle();
