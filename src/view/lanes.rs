@@ -72,19 +72,34 @@ pub(crate) struct Poll {
 }
 
 /// What the letter of a poll says of its cause.
-pub(crate) const LETTERS: [(char, &str); 8] = [
+const LETTERS: [(char, &str); 6] = [
     ('n', "new"),
     ('t', "its timer fired"),
     ('w', "a task woke it"),
     ('j', "a task it awaits ended"),
     ('s', "it woke itself"),
     ('o', "woken from outside"),
-    ('a', "aborted (dropped, not polled)"),
-    ('d', "never done (dropped, not polled)"),
 ];
 
+/// The same for a future that was dropped, and not polled.
+const LETTERS_OF_DROPS: [(char, &str); 2] = [('a', "aborted"), ('d', "never done")];
+
+/// How the explanation of the letters begins, and those that are there: of polls, and of drops.
+pub(super) fn letters(is_there: impl Fn(char) -> bool) -> [(&'static str, Vec<String>); 2] {
+    let told = |letters: &[(char, &str)]| {
+        let there = letters.iter().filter(|&&(letter, _)| is_there(letter));
+        there
+            .map(|(letter, why)| format!("{letter} {why}"))
+            .collect()
+    };
+    [
+        ("polled because: ", told(&LETTERS)),
+        ("dropped because: ", told(&LETTERS_OF_DROPS)),
+    ]
+}
+
 impl Poll {
-    /// One of [`LETTERS`].
+    /// One of [`LETTERS`] or [`LETTERS_OF_DROPS`].
     pub(crate) fn letter(&self) -> char {
         match self.why {
             Some(Cause::Spawned) => 'n',

@@ -1,6 +1,6 @@
 //! What the marks of a picture mean: of those that are in it, and no others.
 
-use super::lanes::{Bar, LETTERS, Lane, Lanes, Poll, Waiting};
+use super::lanes::{Bar, Lane, Lanes, Poll, Waiting, letters};
 use super::sheet::{LETTER, LINE, MARGIN, WIDTH, at, has_letter, ring};
 
 /// The room for a mark, before its text.
@@ -9,8 +9,8 @@ const MARK: f64 = 20.0;
 pub(super) struct Legend {
     /// A class of the picture and its meaning, in as many lines as they need.
     lines: Vec<Vec<(&'static str, &'static str)>>,
-    /// Why polls happened.
-    why: String,
+    /// Why polls happened, and drops.
+    why: Vec<String>,
 }
 
 impl Legend {
@@ -63,20 +63,19 @@ impl Legend {
         }
         let shown = |poll: &&Poll| has_letter(poll.from, poll.until);
         let is_there = |letter| polls().filter(shown).any(|poll| poll.letter() == letter);
-        let letters = LETTERS.into_iter().filter(|(letter, _)| is_there(*letter));
-        let letters: Vec<String> = letters
-            .map(|(letter, why)| format!("{letter} {why}"))
+        let letters = letters(is_there).into_iter();
+        let letters = letters.filter(|(_, told)| !told.is_empty());
+        let mut why: Vec<String> = letters
+            .map(|(begin, told)| begin.to_owned() + &told.join(", "))
             .collect();
-        let why = match letters.is_empty() {
-            true => "the mouse over a poll says why it was polled".to_owned(),
-            false => format!("polled because: {}", letters.join(", ")),
-        };
+        if why.is_empty() {
+            why.push("the mouse over a poll says why it was polled".to_owned());
+        }
         Legend { lines, why }
     }
 
-    /// With a line for why polls happened.
     pub(super) fn height(&self) -> f64 {
-        34.0 + LINE * self.lines.len() as f64
+        34.0 - LINE + LINE * (self.lines.len() + self.why.len()) as f64
     }
 
     pub(super) fn svg(&self, top: f64) -> String {
@@ -93,11 +92,10 @@ impl Legend {
                 x += width(text);
             }
         }
-        svg += &format!(
-            "<text class=\"faint\" x=\"{MARGIN}\" y=\"{:.1}\">{}</text>\n",
-            top + self.height() - 12.0,
-            self.why
-        );
+        for (above, line) in (0..).zip(self.why.iter().rev()) {
+            let y = top + self.height() - 12.0 - LINE * f64::from(above);
+            svg += &format!("<text class=\"faint\" x=\"{MARGIN}\" y=\"{y:.1}\">{line}</text>\n");
+        }
         svg
     }
 }
@@ -118,4 +116,17 @@ fn mark(class: &str, x: f64, y: f64) -> String {
 /// Of a mark with its text.
 fn width(text: &str) -> f64 {
     MARK + text.len() as f64 * LETTER + 18.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_letters_at_once_have_room() {
+        for (begin, told) in letters(|_| true) {
+            let letters = begin.len() + told.join(", ").len();
+            assert!(MARGIN + letters as f64 * LETTER <= WIDTH, "{told:?}");
+        }
+    }
 }

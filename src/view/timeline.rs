@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::findings;
-use super::lanes::{Bar, LETTERS, Lane, Lanes, Poll, Waiting};
+use super::lanes::{Bar, Lane, Lanes, Poll, Waiting, letters};
 use super::names::{Names, columns_of, columns_of_letter, name_that_fits};
 use super::sums::Sums;
 use crate::trace::Record;
@@ -75,8 +75,8 @@ fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
     let all = &lanes.lanes;
     let polls = || all.iter().flat_map(|lane| &lane.polls);
     let is_polled = |letter: char| polls().any(|poll| poll.letter() == letter);
-    let letters = LETTERS.into_iter().filter(|&(letter, _)| is_polled(letter));
-    let letters = letters.map(|(letter, why)| format!("{letter} {why}"));
+    let [polled, dropped] =
+        letters(is_polled).map(|(begin, told)| in_lines(begin, told.into_iter(), ", "));
     let any = |kind| marks.contains(&mark(kind));
     let mut bars = all.iter().flat_map(Lane::bars);
     let other = match bars.any(Bar::is_outside) {
@@ -103,7 +103,7 @@ fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
     ];
     let marks = marks.into_iter().filter(|(_, is_there)| *is_there);
     let marks = marks.map(|(mark, _)| mark.to_owned());
-    in_lines("polled because: ", letters, ", ") + &in_lines("", marks, "   ")
+    polled + &dropped + &in_lines("", marks, "   ")
 }
 
 /// In lines that fit a terminal, if there are any.
