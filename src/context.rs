@@ -266,6 +266,7 @@ impl Shared {
         // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
         self.said.borrow_mut().clear();
         let before = self.queue.set_running(Some(id));
+        // Where it has waited it is told to wait, whoever asks meanwhile.
         let waits_at = self.queue.with_slot(id, |slot| slot.waits_at);
         self.queue.waits_at.set(waits_at.flatten());
         tell();

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
-use crate::slots::SlotState;
+use crate::slots::{Slot, SlotState};
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, LongPoll, NAMED, TimedPoll};
 
@@ -44,7 +44,9 @@ impl Shared {
     }
 
     fn note_poll_began(&self, task: TaskId, began: Option<Instant>, is_drop: bool) {
-        let at = self.queue.with_slot(task, |slot| slot.waits_at).flatten();
+        // A drop goes on nowhere.
+        let waits_at = |slot: &mut Slot| slot.waits_at.filter(|_| !is_drop);
+        let at = self.queue.with_slot(task, waits_at).flatten();
         let timed = began.map(|began| TimedPoll::begins(task, began, is_drop, at));
         self.tracer().note_poll_began(timed);
     }

@@ -99,8 +99,8 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// The future of [`sleep`] and [`sleep_until`].
 ///
 /// It is never ready at its first poll. It is ready at the first poll after the executor has seen its
-/// deadline pass, and stays so until it is [reset](Sleep::reset). Of several that are due at the same instant, whoever
-/// was polled first is woken first, for that poll arms its timer.
+/// deadline pass, and stays so until it is [reset](Sleep::reset). Of several that are due at the same instant, whichever
+/// was armed first is woken first: by its first poll, or by a reset after that.
 ///
 /// # Dropping
 ///

@@ -64,13 +64,11 @@ impl TimedPoll {
     pub(crate) fn longest(mut self, ended: Instant) -> Stretch {
         self.comes_to(None, ended);
         let took = ended - self.began;
-        // Where a poll would have gone on, a drop does not.
-        let after = self.went_on_at.filter(|_| !self.is_drop);
         match !self.is_drop && self.longest.took * 2 > took {
             true => self.longest,
             false => Stretch {
                 took,
-                after,
+                after: self.went_on_at,
                 until: None,
             },
         }
@@ -103,9 +101,10 @@ mod tests {
             let longest = poll.longest(began + ms(ended_ms));
             assert_eq!(longest.took, ms(took_ms));
             assert_eq!((longest.after, longest.until), (after, until));
-            // A drop comes to no place.
-            poll.is_drop = true;
-            let longest = poll.longest(began + ms(ended_ms));
+            // A drop goes on nowhere and comes to no place.
+            let mut drop = TimedPoll::begins(task, began, true, None);
+            drop.comes_to(Some(first), began + ms(first_ms));
+            let longest = drop.longest(began + ms(ended_ms));
             assert_eq!(longest.took, ms(ended_ms));
             assert_eq!((longest.after, longest.until), (None, None));
         }
