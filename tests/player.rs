@@ -411,6 +411,12 @@ fn a_hundred_thousand_events_open_without_stalling() {
         })))
         .into_iter()
         .for_each(Result::unwrap);
+    // Told twice, and listed once.
+    executor.block_on(async {
+        for _ in 0..2_500 {
+            yield_now().await;
+        }
+    });
     assert!(recording.len() > 100_000, "{} events", recording.len());
     let page = file("large.html");
     let text = recording.html("large");

@@ -843,11 +843,33 @@ fn a_drop_that_holds_the_thread_is_drawn_as_long_as_it_takes() {
     );
     assert!(rows(&timeline, "left")[0].contains("=d####"), "{timeline}");
     let story = recording.story();
+    for name in ["aborted", "left"] {
+        let held = format!("{name} held the thread ");
+        let mut told = story.lines().filter(|line| line.contains(&held));
+        let of_its_drop = |line: &str| line.contains(" ms, while it was dropped");
+        assert!(told.all(of_its_drop), "{story}");
+        assert!(story.contains(&held), "{story}");
+    }
     assert!(!story.contains("the busiest poll: aborted"), "{story}");
     let picture = recording.svg();
     assert!(
         !picture.contains("aborted is polled at 0.000 s, at "),
         "its drop is no poll: {picture}"
+    );
+}
+
+#[test]
+fn a_drop_in_its_turn_has_the_width_of_a_poll() {
+    let (_, picture) = drawn(Executor::builder().virtual_time(), async {
+        let task = spawn(sleep(secs(60)));
+        sleep(secs(1)).await;
+        task.abort();
+        task.await.unwrap_err();
+    });
+    assert!(picture.contains(">a</text>"), "{picture}");
+    assert!(
+        picture.contains(">dropped because: a aborted</text>"),
+        "{picture}"
     );
 }
 

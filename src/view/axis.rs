@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::trace::{Event, Record, Seconds};
+use crate::trace::{Cause, Event, Record, Seconds};
 
 /// Where each record lies, from 0 to 1.
 pub(crate) struct Axis {
@@ -116,9 +116,14 @@ fn widths(records: &[Record]) -> Vec<f64> {
         _ => 0.0,
     };
     let mut widths: Vec<f64> = records.iter().map(width).collect();
-    let mut cancelled = None;
+    let (mut aborted, mut cancelled) = (None, None);
     for (at, record) in records.iter().enumerate() {
         match &record.event {
+            Event::PollStarted {
+                task,
+                why: Cause::Aborted,
+            } => aborted = Some(*task),
+            Event::Cancelled { task } if aborted == Some(*task) => widths[at] = 1.0,
             Event::Cancelled { task } => cancelled = Some((*task, at)),
             Event::LongPoll(poll) if poll.is_drop => {
                 if let Some((_, at)) = cancelled.filter(|(task, _)| *task == poll.task) {

@@ -20,6 +20,14 @@ const measured = () => withPage(browser, page, "", async ({ evaluate, openedMs, 
   assert.ok(openedMs < 5000, "it stalls when it opens");
   assert.ok(endMs < 5000, "it stalls at the first jump");
   assert.ok(jumpMs < 500, "it stalls at a jump");
+  const isSpin = (at) => `record(${at}).event === "Spinning"`;
+  const last = await evaluate(`run.found_at.filter((at) => ${isSpin("at")}).at(-1)`);
+  if (last !== undefined) {
+    const spins = await evaluate(`[...Array(count).keys()].filter((at) => ${isSpin("at")})`);
+    assert.deepEqual([spins.length, spins.at(-1)], [2, last]);
+    const shown = `go(at), document.getElementById("says").className`;
+    assert.deepEqual(await evaluate(`[${spins}].map((at) => (${shown}))`), ["bad", "bad"], "listed or not");
+  }
   if (await evaluate("Object.keys(run.names).length > 100")) {
     const find = (text) => evaluate(`(() => {
       const input = document.getElementById("find");
