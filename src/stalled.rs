@@ -237,8 +237,8 @@ impl fmt::Display for Stalled {
             true => Ok(()),
             false => write!(
                 f,
-                "\nWakers of {}{and_more} are held. The executor was promised that nobody outside uses them: if another \
-                 thread does, build it with `.closed_world(false)`, or leave `closed` out of WATCHGLASS",
+                "\nWakers of {}{and_more} are held. The executor was promised that nobody outside uses them: if \
+                 another thread does, build it with `.closed_world(false)`, or leave `closed` out of WATCHGLASS",
                 held.join(", ")
             ),
         }

@@ -95,9 +95,9 @@ impl Narrator<'_> {
         task.waits.iter().rev().find(|wait| self.goes_on(wait.on))
     }
 
-    /// What a task waits for after its last poll, as far as it is watchglass's: each once, also if it was polled again and
-    /// again. (Which set it was nobody knows but by its place. And a join is told by the number of its futures, which two
-    /// may have in common.)
+    /// What a task waits for after its last poll, as far as it is watchglass's: each once, also if it was polled
+    /// again and again. (Which set it was nobody knows but by its place. And a join is told by the number of its
+    /// futures, which two may have in common.)
     pub(crate) fn waits_on(&self, task: &TaskState) -> Vec<WaitsOn> {
         let mut told = HashSet::new();
         let is_new = |wait: &&Wait| match wait.on {
