@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) wheel: RefCell<Wheel<Waiter>>,
     /// By slot, the wakers of the tasks that have one of their own. Most have none.
     wakers: RefCell<Vec<Option<HeldWaker>>>,
-    /// Those that tasks have left for others.
+    /// Those that tasks have left for others: at most as many as tasks have had one at once.
     left_wakers: RefCell<Vec<HeldWaker>>,
     /// The waker of the poll that runs now, to be compared and never followed.
     pub(crate) polled_with: Cell<*const Waker>,
@@ -322,10 +322,10 @@ impl Shared {
         left.unwrap_or_else(|| HeldWaker::new(self.home.clone()))
     }
 
-    /// Leaves the waker of a task that has ended for another one, unless somebody has it still.
+    /// Leaves the waker of a task that has ended for another one, if that may come and nobody has it still.
     #[inline]
     pub(crate) fn leave_waker(&self, own: HeldWaker) {
-        if own.clones() == 0 {
+        if own.clones() == 0 && !self.is_ending.get() {
             self.left_wakers.borrow_mut().push(own);
         }
     }
@@ -382,13 +382,31 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocking::spawn_blocking;
+    use crate::executor::Executor;
 
-    #[test]
-    fn who_holds_a_waker_is_searched_from_where_somebody_did_last() {
+    fn shared() -> Rc<Shared> {
         let clock = Rc::new(Clock::real());
         let queue = Queue::new(None, Tracer::new(clock.clone(), None, None));
         let pool = Pool::new(1, Pool::KEEP_ALIVE);
-        let shared = Shared::new(clock, queue, pool, Spin::new(true));
+        Shared::new(clock, queue, pool, Spin::new(true))
+    }
+
+    #[test]
+    fn a_closure_takes_the_waker_that_one_before_it_has_left() {
+        let shared = shared();
+        let executor = Executor::of(shared.clone(), false);
+        for _ in 0..100 {
+            executor
+                .block_on(async { spawn_blocking(|| ()).await })
+                .unwrap();
+        }
+        assert!(shared.left_wakers.borrow().len() <= 1);
+    }
+
+    #[test]
+    fn who_holds_a_waker_is_searched_from_where_somebody_did_last() {
+        let shared = shared();
         let own = || Some(HeldWaker::new(shared.home.clone()));
         shared.wakers.borrow_mut().resize_with(4, own);
         let lent = |slot: usize| {

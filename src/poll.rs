@@ -68,11 +68,13 @@ impl Shared {
         let own = self.take_waker(id).expect("it has one of its own");
         let mut is_pending = false;
         let caught = self.poll_caught::<OBSERVED>(id, &mut task, &own, &mut is_pending);
-        match is_pending {
-            true => self.put_waker_back(id, own),
-            false => self.leave_waker(own),
+        if is_pending {
+            self.put_waker_back(id, own);
+            return Some(Polled { id, task });
         }
-        self.after_poll(id, task, caught, is_pending)
+        self.after_poll(id, task, caught, false);
+        self.leave_waker(own);
+        None
     }
 
     /// Polls a task and notes whether it is pending; or gives what it panicked with.

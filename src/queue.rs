@@ -238,12 +238,15 @@ impl Queue {
             slot.joiner.as_ref()?; // mostly nobody: then nothing is moved
             return slot.joiner.take().map(AfterEnd::Tell);
         }
-        if outcome.leaves_its_box() {
-            tasks.slots.leave(id, outcome);
-            return None;
-        }
+        let unwanted = match outcome.leaves_its_box() {
+            true => {
+                slot.put(outcome);
+                None
+            }
+            false => Some(AfterEnd::Drop(outcome)),
+        };
         tasks.slots.vacate(id);
-        Some(AfterEnd::Drop(outcome))
+        unwanted
     }
 
     /// Notes who is told of the task's end. Gives back who was to be told until now, or the new one if

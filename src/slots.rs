@@ -242,21 +242,10 @@ impl Slots {
         outcome
     }
 
-    /// Gives the slot of a task back that holds nothing.
+    /// Gives the slot of a task back, in which there is nothing but a box, perhaps, for the next one.
     #[inline(always)]
     pub(crate) fn vacate(&mut self, id: TaskId) {
         let slot = self.get_mut(id).expect("a task ends once");
-        debug_assert!(slot.task.is_none());
-        if slot.end() {
-            self.free.give(id.slot());
-        }
-    }
-
-    /// Gives the slot of a task back that has left its box.
-    #[inline(always)]
-    pub(crate) fn leave(&mut self, id: TaskId, left: BoxedTask) {
-        let slot = self.get_mut(id).expect("a task ends once");
-        slot.put(left);
         if slot.end() {
             self.free.give(id.slot());
         }

@@ -119,8 +119,8 @@ pub(crate) trait Task {
     /// What to call the task in the trace and in messages.
     fn name(&self) -> Name;
 
-    /// Lets another future move in, where [`take`](Task::take) has left a box for it: `future` is an
-    /// `Option` of it. False, and nothing has happened, if it is of another type.
+    /// Lets another future move in, where a box was left for it: `future` is an `Option` of it. False, and nothing has
+    /// happened, if it is of another type.
     fn renew(self: Pin<&mut Self>, _future: &mut dyn Any) -> bool {
         false
     }

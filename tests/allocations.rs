@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use common::virtual_executor;
+use common::{leaves_its_waker, virtual_executor};
 use watchglass::{Executor, JoinHandle, sleep, spawn, spawn_named, timeout, yield_now};
 
 /// How many times `run` allocates once it has run twice.
@@ -145,6 +145,25 @@ fn a_task_gets_the_waker_that_one_before_it_has_left() {
     };
     // The box that says that it was cancelled, and a box for the next one.
     assert_eq!(allocations_of(is_aborted), 2);
+}
+
+#[test]
+fn what_is_left_of_an_executor_keeps_nothing_of_its_tasks() {
+    const TASKS: i64 = 100;
+    let executor = virtual_executor();
+    for _ in 0..TASKS {
+        // It has a clone of its waker until it is dropped.
+        drop(executor.spawn(async {
+            let place = RefCell::new(None);
+            leaves_its_waker(&place).await;
+        }));
+    }
+    let handle = executor.spawn(async {});
+    executor.run_until_idle();
+    let dropped = measure(|| drop(executor));
+    // The future's box and the waker's.
+    assert!(dropped.count_current <= -2 * TASKS, "{dropped:?}");
+    drop(handle);
 }
 
 #[test]
