@@ -18,13 +18,14 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [program, rounds] = &arguments[..] else {
         panic!(
-            "usage: watchglass-instructions yield|spawn_and_join|sleep|race|timeout|block_on ROUNDS"
+            "usage: watchglass-instructions yield|spawn_and_join|large_output|sleep|race|timeout|block_on ROUNDS"
         );
     };
     let rounds = rounds.parse().expect("ROUNDS is a number");
     match program.as_str() {
         "yield" => yield_loop(rounds),
         "spawn_and_join" => spawn_and_join(rounds),
+        "large_output" => large_outputs(rounds),
         "sleep" => sleeps_under_virtual_time(rounds),
         "race" => races(rounds),
         "timeout" => timeouts(rounds),
@@ -56,6 +57,16 @@ fn spawn_and_join(rounds: u64) {
             for (i, handle) in (0..).zip(handles) {
                 assert_eq!(handle.await.expect("it does not panic"), i);
             }
+        }
+    });
+}
+
+/// A task gives 3,000 bytes to whoever awaits it.
+fn large_outputs(rounds: u64) {
+    Executor::new().block_on(async move {
+        for i in 0..rounds * OPERATIONS_A_ROUND {
+            let output = spawn(async move { [i as u8; 3000] }).await;
+            assert_eq!(output.expect("it does not panic")[0], i as u8);
         }
     });
 }
