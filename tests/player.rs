@@ -423,7 +423,10 @@ fn a_hundred_thousand_events_open_without_stalling() {
     // It has no picture, in which that would stand.
     assert!(text.contains(" overlapped.</p>"));
     fs::write(&page, text).unwrap();
-    println!("{}", node("large.mjs", &[Path::new(browser), &page]));
+    println!(
+        "{}",
+        node("large.mjs", &[Path::new(browser), &page, Path::new("2")])
+    );
 }
 
 #[test]
@@ -443,7 +446,10 @@ fn a_task_that_waits_for_sixty_thousand_timers_and_a_line_without_end_do_not_sta
     recording.observe_owned(Record { seq, time, event });
     let page = file("long.html");
     fs::write(&page, recording.html("long")).unwrap();
-    println!("{}", node("large.mjs", &[Path::new(browser), &page]));
+    println!(
+        "{}",
+        node("large.mjs", &[Path::new(browser), &page, Path::new("0")])
+    );
 }
 
 #[test]
@@ -467,5 +473,8 @@ fn forty_thousand_tasks_that_wait_at_one_line_do_not_stall_it() {
     executor.run_until_idle();
     let page = file("waiting.html");
     fs::write(&page, recording.html("waiting")).unwrap();
-    println!("{}", node("large.mjs", &[Path::new(browser), &page]));
+    println!(
+        "{}",
+        node("large.mjs", &[Path::new(browser), &page, Path::new("0")])
+    );
 }

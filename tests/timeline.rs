@@ -868,7 +868,40 @@ fn a_drop_in_its_turn_has_the_width_of_a_poll() {
     });
     assert!(picture.contains(">a</text>"), "{picture}");
     assert!(
+        picture.contains(">poll or drop (widened)</text>"),
+        "{picture}"
+    );
+    assert!(
         picture.contains(">dropped because: a aborted</text>"),
+        "{picture}"
+    );
+}
+
+#[test]
+fn where_only_a_drop_has_room_for_its_letter_the_mouse_tells_of_the_polls() {
+    let (_, picture) = drawn(Executor::builder(), async {
+        let task = spawn(async {
+            let _held = OnDrop(|| thread::sleep(ms(100)));
+            pending::<()>().await;
+        });
+        for _ in 0..400 {
+            yield_now().await;
+        }
+        task.abort();
+        task.await.unwrap_err();
+    });
+    assert!(
+        picture.contains(">dropped because: a aborted</text>"),
+        "{picture}"
+    );
+    // On a busy machine a poll may have room, too.
+    let explained = [
+        "polled because: ",
+        "the mouse over a poll says why it was polled<",
+    ];
+    let explained = explained.map(|begin| picture.contains(&format!(">{begin}")));
+    assert!(
+        explained == [true, false] || explained == [false, true],
         "{picture}"
     );
 }

@@ -30,9 +30,11 @@ impl Legend {
             false => "waits",
         };
         let any_bad_end = all.iter().any(Lane::ends_badly);
-        let poll = match lanes.is_stretched {
-            true => "poll (widened)",
-            false => "poll",
+        let poll = match (polls().any(Poll::is_drop), lanes.is_stretched) {
+            (false, false) => "poll",
+            (false, true) => "poll (widened)",
+            (true, false) => "poll or drop",
+            (true, true) => "poll or drop (widened)",
         };
         let mut lines = vec![Vec::new()];
         let mut room = WIDTH - 2.0 * MARGIN;
@@ -63,14 +65,15 @@ impl Legend {
         }
         let shown = |poll: &&Poll| has_letter(poll.from, poll.until);
         let is_there = |letter| polls().filter(shown).any(|poll| poll.letter() == letter);
-        let letters = letters(is_there).into_iter();
-        let letters = letters.filter(|(_, told)| !told.is_empty());
-        let mut why: Vec<String> = letters
-            .map(|(begin, told)| begin.to_owned() + &told.join(", "))
+        let [polled, dropped] = letters(is_there).map(|(begin, told)| match told.is_empty() {
+            true => None,
+            false => Some(begin.to_owned() + &told.join(", ")),
+        });
+        let by_mouse = || "the mouse over a poll says why it was polled".to_owned();
+        let why = vec![polled.unwrap_or_else(by_mouse)]
+            .into_iter()
+            .chain(dropped)
             .collect();
-        if why.is_empty() {
-            why.push("the mouse over a poll says why it was polled".to_owned());
-        }
         Legend { lines, why }
     }
 
@@ -92,9 +95,10 @@ impl Legend {
                 x += width(text);
             }
         }
-        for (above, line) in (0..).zip(self.why.iter().rev()) {
-            let y = top + self.height() - 12.0 - LINE * f64::from(above);
-            svg += &format!("<text class=\"faint\" x=\"{MARGIN}\" y=\"{y:.1}\">{line}</text>\n");
+        let top = top + 22.0 + LINE * self.lines.len() as f64;
+        for (line, why) in (0..).zip(&self.why) {
+            let y = top + LINE * f64::from(line);
+            svg += &format!("<text class=\"faint\" x=\"{MARGIN}\" y=\"{y:.1}\">{why}</text>\n");
         }
         svg
     }

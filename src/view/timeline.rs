@@ -83,8 +83,12 @@ fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
         true => "-- it waits for something else (foreign: not watchglass's)",
         false => "-- it waits for something else",
     };
+    let poll = match polls().any(Poll::is_drop) {
+        true => "## it is polled, or dropped",
+        false => "## it is polled",
+    };
     let marks = [
-        ("## it is polled", marks.contains(&'#')),
+        (poll, marks.contains(&'#')),
         ("== it sleeps", any(Waiting::Timer)),
         ("__ its time limit", any(Waiting::Limit)),
         ("++ its timer is overdue", any(Waiting::Overdue)),
