@@ -55,10 +55,11 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// # Memory
 ///
 /// An executor keeps room for as many tasks and timers as it has had at once, for those that come later,
-/// until nothing of it is left, no handle or sleep either. For a task that is about 100 bytes. Where the last one came
-/// from `spawn`, and was awaited or had an output that needs no drop, the box stays too that its future was in, if that
-/// is no larger than 128 bytes: the next one of the same type needs no box of its own. And for each task that had given
-/// its waker away there stay about 70 bytes, for others that do. The futures themselves are dropped when they end.
+/// until nothing of it is left, no handle or sleep either. For a task that is about 100 bytes. If the last one in its
+/// place came from `spawn`, and was awaited to its output, or ended without a handle and with an output that needs no
+/// drop, the box stays too that its future was in, if that is no larger than 128 bytes: then the next one there needs
+/// no box of its own, if it is of the same type. And for as many tasks as have had a waker of their own at once, since
+/// they gave it away, some 70 bytes each stay for others that do. The futures themselves are dropped when they end.
 ///
 /// # Waiting
 ///
@@ -69,8 +70,9 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// near as that, nor where somebody observes, who sees every wait as a park, nor where
 /// [`Builder::spin`](crate::Builder::spin) forbids it.
 ///
-/// It parks with [`thread::park`](std::thread::park), as your own code may. Such a park may return for no reason; and
-/// an [`unpark`](std::thread::Thread::unpark) that comes for yours while the executor is parked is used up.
+/// It parks with [`thread::park`](std::thread::park) or `park_timeout`, as your own code may. Such a park may return
+/// for no reason; and an [`unpark`](std::thread::Thread::unpark) that comes for yours while the executor is parked is
+/// used up.
 ///
 /// # In a loop of your own
 ///
