@@ -206,7 +206,7 @@ impl<T: 'static> JoinHandle<T> {
         Some(taken.map(|()| output.expect("a task that is done has an output")))
     }
 
-    /// The same, in the box that the task has lived in.
+    /// The outcome in its box, if the task has ended and the outcome was not taken before.
     fn take_box(&mut self) -> Option<BoxedTask> {
         let outcome = self.shared.as_ref()?.queue.take_finished(self.id)?;
         self.shared = None;

@@ -846,9 +846,9 @@ fn a_drop_that_holds_the_thread_is_drawn_as_long_as_it_takes() {
     for name in ["aborted", "left"] {
         let held = format!("{name} held the thread ");
         let mut told = story.lines().filter(|line| line.contains(&held));
-        let of_its_drop = |line: &str| line.contains(" ms, while it was dropped");
-        assert!(told.all(of_its_drop), "{story}");
-        assert!(story.contains(&held), "{story}");
+        // On a busy machine a poll may have held it, too.
+        let of_its_drop = |line: &str| line.contains(", while it was dropped");
+        assert!(told.any(of_its_drop), "{story}");
     }
     assert!(!story.contains("the busiest poll: aborted"), "{story}");
     let picture = recording.svg();
