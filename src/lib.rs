@@ -76,7 +76,8 @@
 //! |---|---|
 //! | [guard.rs] | keeps a panic of the user's code from going where it does not belong |
 //! | [name.rs] | what a task is called |
-//! | [task.rs] | what a task is: its id, the box that it lives in, and why it may have no output |
+//! | [task.rs] | what a task is: its id, and the box that it lives in |
+//! | [task/join_error.rs] | why a task may have no output |
 //! | [clock.rs] | real time, or a virtual time that jumps |
 //! | [free.rs] | which places of a table are free, to be used again |
 //! | [wheel.rs] | the timer wheel: what was put in it comes out in the order of its deadlines |
@@ -140,6 +141,7 @@
 //! [guard.rs]: ../src/watchglass/guard.rs.html
 //! [name.rs]: ../src/watchglass/name.rs.html
 //! [task.rs]: ../src/watchglass/task.rs.html
+//! [task/join_error.rs]: ../src/watchglass/task/join_error.rs.html
 //! [clock.rs]: ../src/watchglass/clock.rs.html
 //! [free.rs]: ../src/watchglass/free.rs.html
 //! [wheel.rs]: ../src/watchglass/wheel.rs.html
