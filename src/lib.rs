@@ -98,6 +98,7 @@
 //! | [pool.rs] | the threads that run what blocks |
 //! | [slack.rs] | how late the operating system may wake the thread |
 //! | [context.rs] | what the running executor shares with its futures |
+//! | [own_wakers.rs] | the tasks' own wakers: kept, left for others, held by somebody outside |
 //! | [current.rs] | the executor that runs on this thread |
 //! | [waker.rs] | what a wake does: to the queue from here, to the inbox from elsewhere |
 //! | [waiting.rs] | a future waits: whom to wake for it, and the wake |
@@ -162,6 +163,7 @@
 //! [pool.rs]: ../src/watchglass/pool.rs.html
 //! [slack.rs]: ../src/watchglass/slack.rs.html
 //! [context.rs]: ../src/watchglass/context.rs.html
+//! [own_wakers.rs]: ../src/watchglass/own_wakers.rs.html
 //! [current.rs]: ../src/watchglass/current.rs.html
 //! [waker.rs]: ../src/watchglass/waker.rs.html
 //! [waiting.rs]: ../src/watchglass/waiting.rs.html
@@ -201,6 +203,7 @@ mod held_waker;
 mod pool;
 mod slack;
 mod context;
+mod own_wakers;
 mod current;
 mod waker;
 mod waiting;
