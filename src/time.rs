@@ -140,8 +140,9 @@ enum SleepState {
     Until(Instant),
     /// It has a deadline on this executor's clock, and no timer yet.
     Begun(Rc<Shared>, Deadline),
-    /// It will never be ready, unless it is reset: whom to wake then, if it was polled.
-    Never(Option<(Rc<Shared>, Waiter)>),
+    /// It will never be ready, unless it is reset: whom to wake then, if it was polled. In a box, for all others
+    /// need no more than four words.
+    Never(Option<Box<(Rc<Shared>, Waiter)>>),
     /// In the wheel, or just handed out by it.
     Armed(Timer),
     /// It was ready.
@@ -246,12 +247,13 @@ impl Sleep {
         let state = mem::replace(&mut self.state, SleepState::Until(deadline));
         self.state = match state {
             SleepState::Armed(timer) if !timer.has_fired() => timer.reset(deadline),
-            SleepState::Never(Some((shared, waiter))) => {
-                match Deadline::on(&shared.clock, deadline) {
-                    Some(deadline) => Timer::arm(shared, deadline, waiter),
-                    None => SleepState::Never(Some((shared, waiter))),
+            SleepState::Never(Some(kept)) => match Deadline::on(&kept.0.clock, deadline) {
+                Some(deadline) => {
+                    let (shared, waiter) = *kept;
+                    Timer::arm(shared, deadline, waiter)
                 }
-            }
+                None => SleepState::Never(Some(kept)),
+            },
             _ => SleepState::Until(deadline),
         };
     }
@@ -296,7 +298,7 @@ impl Sleep {
                 if kind != TimerKind::Timeout {
                     shared.waits(WaitsOn::Never, at);
                 }
-                self.state = SleepState::Never(Some((shared, waiter)));
+                self.state = SleepState::Never(Some(Box::new((shared, waiter))));
             }
             SleepState::For(_) | SleepState::Until(_) | SleepState::Elapsed(_) => {
                 unreachable!("it was brought to this executor")
@@ -402,7 +404,7 @@ impl Timer {
             if let Some(task) = waiter.as_ref().and_then(Waiter::task) {
                 self.shared.tracer().note_known_elsewhere(task, true);
             }
-            return SleepState::Never(waiter.map(|waiter| (self.shared.clone(), waiter)));
+            return SleepState::Never(waiter.map(|waiter| Box::new((self.shared.clone(), waiter))));
         };
         self.shared.reset_timer(self.id, deadline.ns());
         self.deadline = deadline;
@@ -448,5 +450,16 @@ impl fmt::Debug for Sleep {
             .field("deadline", &self.deadline())
             .field("is_elapsed", &self.is_elapsed())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An async block has a place for it before it is awaited and one for while it is.
+    #[test]
+    fn a_sleep_is_four_words() {
+        assert_eq!(size_of::<Sleep>(), 4 * size_of::<u64>());
     }
 }
