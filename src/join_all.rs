@@ -71,7 +71,6 @@ where
         is_registered: false,
         woken: WokenChildren::all(children.len()),
         has_panicked: false,
-        polled: Vec::new(),
         children,
         spare: None,
         home: None,
@@ -89,8 +88,6 @@ pub struct JoinAll<F: Future> {
     woken: Arc<WokenChildren>,
     /// True while they are polled, and so for ever if one panics: those that were to be polled after it are forgotten.
     has_panicked: bool,
-    /// The indices of the last poll, empty again: kept for its memory.
-    polled: Vec<usize>,
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
     /// never has one of its own.
     spare: Option<HeldWaker<ChildWaker>>,
@@ -263,18 +260,16 @@ impl<F: Future> Future for JoinAll<F> {
         let shared = Shared::current();
         let shared = shared.as_deref();
         this.note_polled_at(shared);
-        let mut indices = mem::take(&mut this.polled);
-        let before = this.woken.take(&mut indices);
+        let (before, mut next) = this.woken.take();
         let polls_children = shared.map(|shared| PollsChildren::of(shared, &this.woken));
-        for &index in &indices {
+        while let Some(index) = next {
+            next = this.woken.after(index);
             this.poll_child(index, shared);
         }
         if let Some(polls_children) = polls_children {
             this.is_registered |= polls_children.is_registered();
         }
         this.has_panicked = false;
-        indices.clear();
-        this.polled = indices;
         if this.running == 0 {
             // A loop, for in `map` the panic of `take` would not name who polls.
             let mut outputs = Vec::with_capacity(this.children.len());

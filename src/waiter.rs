@@ -10,7 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -74,20 +74,30 @@ impl Drop for ForeignWaker {
 }
 
 /// Which futures of a `join_all` were woken, and whom to wake for them.
+///
+/// The woken ones are a list. Whoever wakes one puts it in front, on any thread, and the join takes the whole list and
+/// turns it round. That is the stack of R. Kent Treiber ("Systems Programming: Coping with Parallelism", 1986)
+/// without what makes it hard: nobody takes a single one out.
 pub(crate) struct WokenChildren {
-    /// By index, true while it is in the list, so that it is there once.
-    queued: Box<[AtomicBool]>,
-    list: Mutex<List>,
+    links: Box<[Link]>,
+    /// The index of the future that was woken last, or `NONE`.
+    last: AtomicU32,
+    /// Nobody while the join itself is being polled: it looks at `last` before it returns.
+    parent: Mutex<Parent>,
+    /// Of how many futures the waker is kept outside, and not by the join.
+    lent: AtomicUsize,
 }
 
-struct List {
-    /// The futures to be polled, in the order of their wakes.
-    indices: Vec<usize>,
-    /// Nobody while the join itself is being polled: it looks at `indices` before it returns.
-    parent: Parent,
-    /// Of how many futures the waker is kept outside, and not by the join.
-    lent: usize,
+/// A future's place in the list.
+struct Link {
+    /// True while it is in the list, so that it is there once.
+    is_listed: AtomicBool,
+    /// The index of the one that was woken before it; once the join has turned the list round, after it. Or `NONE`.
+    neighbour: AtomicU32,
 }
+
+/// The index that stands for "no future".
+const NONE: u32 = u32::MAX;
 
 /// Whom to wake when a future of a `join_all` was woken.
 #[derive(Default)]
@@ -104,51 +114,84 @@ pub(crate) struct Parent {
 impl WokenChildren {
     /// All of so many are to be polled.
     pub(crate) fn all(children: usize) -> Arc<Self> {
+        let children = u32::try_from(children)
+            .ok()
+            .filter(|&children| children < NONE);
+        let children = children.expect("fewer than 2^32 - 1 futures in a join_all");
+        // The one before 0 is `NONE`.
+        let link = |index: u32| Link {
+            is_listed: AtomicBool::new(true),
+            neighbour: AtomicU32::new(index.wrapping_sub(1)),
+        };
         Arc::new(WokenChildren {
-            queued: (0..children).map(|_| AtomicBool::new(true)).collect(),
-            list: Mutex::new(List {
-                indices: (0..children).collect(),
-                parent: Parent::default(),
-                lent: 0,
-            }),
+            links: (0..children).map(link).collect(),
+            last: AtomicU32::new(children.wrapping_sub(1)),
+            parent: Mutex::new(Parent::default()),
+            lent: AtomicUsize::new(0),
         })
     }
 
-    fn list(&self) -> MutexGuard<'_, List> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    fn parent(&self) -> MutexGuard<'_, Parent> {
+        self.parent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that a future was woken, by the executor itself. Whoever comes first has the parent to wake.
     pub(crate) fn note(&self, index: usize) -> Parent {
-        let list = self.push(index);
-        list.map_or(Parent::default(), |mut list| mem::take(&mut list.parent))
+        match self.push(index) {
+            true => mem::take(&mut *self.parent()),
+            false => Parent::default(),
+        }
     }
 
     /// Notes that a future was woken, by anybody on any thread. Whoever comes first has the parent to wake.
     pub(crate) fn note_outside(&self, index: usize) -> Option<ForeignWaker> {
-        let mut list = self.push(index)?;
-        let outside = list.parent.outside.take()?;
-        let inside = mem::take(&mut list.parent);
-        drop(list);
+        if !self.push(index) {
+            return None;
+        }
+        let mut parent = self.parent();
+        // None if this comes so late that the join has been polled meanwhile, and waits for nobody outside any more.
+        let outside = parent.outside.take()?;
+        let inside = mem::take(&mut *parent);
+        drop(parent);
         drop(inside);
         Some(outside)
     }
 
-    fn push(&self, index: usize) -> Option<MutexGuard<'_, List>> {
-        if self.queued[index].swap(true, Ordering::AcqRel) {
-            return None;
+    /// Puts a future in front of the list, unless it is in there. True if it is the first.
+    fn push(&self, index: usize) -> bool {
+        let link = &self.links[index];
+        if link.is_listed.swap(true, Ordering::AcqRel) {
+            return false;
         }
-        let mut list = self.list();
-        list.indices.push(index);
-        Some(list)
+        let in_front = |last| {
+            link.neighbour.store(last, Ordering::Relaxed);
+            Some(index as u32)
+        };
+        let before = self
+            .last
+            .fetch_update(Ordering::Release, Ordering::Relaxed, in_front);
+        before == Ok(NONE)
     }
 
-    /// The futures that are to be polled now come into `indices`, whose memory is used for those that
-    /// are woken from now on; and until [`wait`](WokenChildren::wait) nobody wakes the parent, who is given back.
-    pub(crate) fn take(&self, indices: &mut Vec<usize>) -> Parent {
-        let mut list = self.list();
-        mem::swap(indices, &mut list.indices);
-        mem::take(&mut list.parent)
+    /// Takes the list of those that are to be polled now: the first of them, in the order of their wakes. Until
+    /// [`wait`](WokenChildren::wait) nobody wakes the parent, who is given back.
+    pub(crate) fn take(&self) -> (Parent, Option<usize>) {
+        let parent = mem::take(&mut *self.parent());
+        let mut first = NONE;
+        let mut rest = self.last.swap(NONE, Ordering::Acquire);
+        while rest != NONE {
+            let neighbour = &self.links[rest as usize].neighbour;
+            let before = neighbour.load(Ordering::Relaxed);
+            neighbour.store(first, Ordering::Relaxed);
+            (first, rest) = (rest, before);
+        }
+        (parent, some(first))
+    }
+
+    /// The one after this in the list that was taken. Asked before its poll begins: from then on it may be in the next
+    /// list.
+    pub(crate) fn after(&self, index: usize) -> Option<usize> {
+        some(self.links[index].neighbour.load(Ordering::Relaxed))
     }
 
     /// From now on a wake puts the future in the list again, which is polled now. `alone` says that nobody
@@ -160,66 +203,70 @@ impl WokenChildren {
             // sees what they did before that, also whoever woke it and was not the first.
             true => {
                 fence(Ordering::Acquire);
-                self.queued[index].store(false, Ordering::Relaxed);
+                self.links[index].is_listed.store(false, Ordering::Relaxed);
             }
             // By a swap: see "Why no wake is lost" in `inbox.rs`.
-            false => _ = self.queued[index].swap(false, Ordering::AcqRel),
+            false => _ = self.links[index].is_listed.swap(false, Ordering::AcqRel),
         }
     }
 
     /// A future that is done is woken no more. `Relaxed`, for nothing depends on it: of a wake that comes just before,
     /// the index is in the list, and the join passes it over.
     pub(crate) fn end(&self, index: usize) {
-        self.queued[index].store(true, Ordering::Relaxed);
+        self.links[index].is_listed.store(true, Ordering::Relaxed);
     }
 
     /// True if somebody outside has a future's waker.
     pub(crate) fn has_lent(&self) -> bool {
-        self.list().lent > 0
+        self.lent.load(Ordering::Relaxed) > 0
     }
 
     /// Somebody outside has a future's waker, and nobody else has.
     pub(crate) fn lend(&self) {
-        self.list().lent += 1;
+        self.lent.fetch_add(1, Ordering::Relaxed);
     }
 
     /// That waker is gone, or the join has it too.
     pub(crate) fn end_lending(&self) {
-        let mut list = self.list();
-        list.lent -= 1;
-        let unneeded = list.unneeded();
-        drop(list);
-        drop(unneeded);
+        // What was counted before and after is put in order by the lock.
+        if self.lent.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let unneeded = self.unneeded(&mut self.parent());
+            drop(unneeded);
+        }
     }
 
     /// Notes whom to wake. Gives that back if a future has been woken since [`take`](WokenChildren::take).
     pub(crate) fn wait(&self, parent: Parent) -> Result<(), Parent> {
-        let mut list = self.list();
-        if !list.indices.is_empty() {
+        let mut place = self.parent();
+        // Whoever was first has yet to come for the parent, or has been here already, and then the lock shows what he
+        // has put in the list.
+        if self.last.load(Ordering::Relaxed) != NONE {
             return Err(parent);
         }
-        list.parent = parent;
-        let unneeded = list.unneeded();
-        drop(list);
+        *place = parent;
+        let unneeded = self.unneeded(&mut place);
+        drop(place);
         drop(unneeded);
         Ok(())
     }
 
+    /// The waker that nobody has a use for: it is for the caller to drop, with nothing locked.
+    fn unneeded(&self, parent: &mut Parent) -> Option<ForeignWaker> {
+        match parent.goes_with_lent && !self.has_lent() {
+            true => parent.outside.take(),
+            false => None,
+        }
+    }
+
     /// Nobody is woken any more.
     pub(crate) fn forget_parent(&self) {
-        let parent = mem::take(&mut self.list().parent);
+        let parent = mem::take(&mut *self.parent());
         drop(parent);
     }
 }
 
-impl List {
-    /// The waker that nobody has a use for: it is for the caller to drop, with nothing locked.
-    fn unneeded(&mut self) -> Option<ForeignWaker> {
-        match self.lent == 0 && self.parent.goes_with_lent {
-            true => self.parent.outside.take(),
-            false => None,
-        }
-    }
+fn some(index: u32) -> Option<usize> {
+    (index != NONE).then_some(index as usize)
 }
 
 /// The future of a `join_all` that is polled now, if one is.

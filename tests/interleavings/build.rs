@@ -134,7 +134,7 @@ const INBOX_FAULTS: [Fault; 15] = [
 ];
 
 /// Faults of `src/waiter.rs` and `src/join_all.rs`: each is in one of the two.
-const JOIN_FAULTS: [Fault; 8] = [
+const JOIN_FAULTS: [Fault; 11] = [
     ("none", "", ""),
     (
         "woken_flag_cleared_after_the_poll",
@@ -146,18 +146,18 @@ const JOIN_FAULTS: [Fault; 8] = [
     ),
     (
         "list_not_looked_at_before_the_join_waits",
-        "if !list.indices.is_empty() {",
+        "if self.last.load(Ordering::Relaxed) != NONE {",
         "if false {",
     ),
     (
         "flag_raised_without_releasing",
-        "if self.queued[index].swap(true, Ordering::AcqRel) {",
-        "if self.queued[index].swap(true, Ordering::Relaxed) {",
+        "if link.is_listed.swap(true, Ordering::AcqRel) {",
+        "if link.is_listed.swap(true, Ordering::Relaxed) {",
     ),
     (
         "flag_cleared_without_acquiring",
-        "false => _ = self.queued[index].swap(false, Ordering::AcqRel),",
-        "false => _ = self.queued[index].swap(false, Ordering::Relaxed),",
+        "false => _ = self.links[index].is_listed.swap(false, Ordering::AcqRel),",
+        "false => _ = self.links[index].is_listed.swap(false, Ordering::Relaxed),",
     ),
     (
         "lent_waker_that_goes_is_not_noticed",
@@ -166,18 +166,34 @@ const JOIN_FAULTS: [Fault; 8] = [
     ),
     (
         "lent_waker_that_went_is_not_looked_for_before_the_join_waits",
-        "list.parent = parent;
-        let unneeded = list.unneeded();
-        drop(list);
-        drop(unneeded);
-        Ok(())",
-        "list.parent = parent;
-        Ok(())",
+        "*place = parent;
+        let unneeded = self.unneeded(&mut place);
+        drop(place);
+        drop(unneeded);",
+        "*place = parent;
+        drop(place);",
     ),
     (
         "wake_by_the_executor_forgets_the_parent",
-        "list.map_or(Parent::default(), |mut list| mem::take(&mut list.parent))",
-        "{ drop(list); Parent::default() }",
+        "true => mem::take(&mut *self.parent()),",
+        "true => Parent::default(),",
+    ),
+    (
+        "list_taken_without_acquiring",
+        "self.last.swap(NONE, Ordering::Acquire)",
+        "self.last.swap(NONE, Ordering::Relaxed)",
+    ),
+    (
+        "put_in_the_list_without_releasing",
+        "fetch_update(Ordering::Release, Ordering::Relaxed, in_front)",
+        "fetch_update(Ordering::Relaxed, Ordering::Relaxed, in_front)",
+    ),
+    (
+        "who_comes_late_takes_the_parent_away",
+        "let outside = parent.outside.take()?;
+        let inside = mem::take(&mut *parent);",
+        "let Parent { inside, outside, .. } = mem::take(&mut *parent);
+        let outside = outside?;",
     ),
 ];
 
