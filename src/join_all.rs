@@ -162,17 +162,19 @@ impl<F: Future> JoinAll<F> {
         let Child::Running { future, waker } = &mut self.children[index] else {
             return;
         };
-        let held = match waker.take().and_then(|own| own.upgrade()) {
+        let own = waker.take().and_then(|own| own.upgrade());
+        let own = own.map(HeldWaker::of);
+        let held = match &own {
             Some(own) => {
-                own.is_lent.store(false, Ordering::Relaxed);
+                own.target.is_lent.store(false, Ordering::Relaxed);
                 self.woken.end_lending();
                 self.woken.begin_poll(index, false);
-                HeldWaker::of(own)
+                own
             }
             None => {
                 self.woken.begin_poll(index, true);
-                let spare = self.spare.take();
-                let spare = spare.unwrap_or_else(|| ChildWaker::held(&self.woken));
+                let new = || ChildWaker::held(&self.woken);
+                let spare = self.spare.get_or_insert_with(new);
                 spare.target.index.store(index, Ordering::Relaxed);
                 spare
             }
@@ -181,7 +183,8 @@ impl<F: Future> JoinAll<F> {
             polled_child.index.set(index);
             polled_child.waker.set(ptr::from_ref(&held.waker).addr());
         }
-        match future.as_mut().poll(&mut Context::from_waker(&held.waker)) {
+        let polled = future.as_mut().poll(&mut Context::from_waker(&held.waker));
+        let is_given_away = match polled {
             Poll::Ready(output) => {
                 self.running -= 1;
                 self.woken.end(index);
@@ -190,16 +193,23 @@ impl<F: Future> JoinAll<F> {
                 if let Err(panic) = dropped {
                     drop_and_resume(mem::replace(child, Child::Done(None)), panic);
                 }
-                if held.clones() == 0 {
-                    self.spare = Some(held);
+                held.clones() > 0
+            }
+            Poll::Pending => {
+                // Asked once: whoever has it may let go of it at any time.
+                let is_given_away = held.clones() > 0;
+                if is_given_away {
+                    self.woken.lend();
+                    held.target.is_lent.store(true, Ordering::Relaxed);
+                    *waker = Some(Arc::downgrade(&held.target));
                 }
+                is_given_away
             }
-            Poll::Pending if held.clones() > 0 => {
-                self.woken.lend();
-                held.target.is_lent.store(true, Ordering::Relaxed);
-                *waker = Some(Arc::downgrade(&held.target));
-            }
-            Poll::Pending => self.spare = Some(held),
+        };
+        match (own, is_given_away) {
+            (None, true) => self.spare = None,
+            (Some(own), false) => self.spare = Some(own),
+            (None, false) | (Some(_), true) => {}
         }
     }
 
