@@ -244,9 +244,14 @@ impl Sleep {
     /// });
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
+        if let SleepState::Armed(timer) = &mut self.state
+            && timer.reset(deadline)
+        {
+            return;
+        }
         let state = mem::replace(&mut self.state, SleepState::Until(deadline));
         self.state = match state {
-            SleepState::Armed(timer) if !timer.has_fired() => timer.reset(deadline),
+            SleepState::Armed(timer) if !timer.has_fired() => timer.never(),
             SleepState::Never(Some(kept)) => match Deadline::on(&kept.0.clock, deadline) {
                 Some(deadline) => {
                     let (shared, waiter) = *kept;
@@ -396,19 +401,27 @@ impl Timer {
         })
     }
 
-    /// Moves it to another deadline, and keeps whom to wake.
-    fn reset(mut self, deadline: Instant) -> SleepState {
+    /// Moves it to another deadline, and keeps whom to wake. False, and nothing has happened, if it has fired or the
+    /// clock cannot say the deadline.
+    fn reset(&mut self, deadline: Instant) -> bool {
         let Some(deadline) = Deadline::on(&self.shared.clock, deadline) else {
-            let waiter = self.shared.cancel_timer(self.id);
-            // Where that is kept now, nobody looks who asks whether anybody will wake the task.
-            if let Some(task) = waiter.as_ref().and_then(Waiter::task) {
-                self.shared.tracer().note_known_elsewhere(task, true);
-            }
-            return SleepState::Never(waiter.map(|waiter| Box::new((self.shared.clone(), waiter))));
+            return false;
         };
-        self.shared.reset_timer(self.id, deadline.ns());
-        self.deadline = deadline;
-        SleepState::Armed(self)
+        let is_reset = self.shared.reset_timer(self.id, deadline.ns());
+        if is_reset {
+            self.deadline = deadline;
+        }
+        is_reset
+    }
+
+    /// Takes it out of the wheel, and keeps whom to wake.
+    fn never(self) -> SleepState {
+        let waiter = self.shared.cancel_timer(self.id);
+        // Where that is kept now, nobody looks who asks whether anybody will wake the task.
+        if let Some(task) = waiter.as_ref().and_then(Waiter::task) {
+            self.shared.tracer().note_known_elsewhere(task, true);
+        }
+        SleepState::Never(waiter.map(|waiter| Box::new((self.shared.clone(), waiter))))
     }
 
     fn has_fired(&self) -> bool {

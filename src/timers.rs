@@ -82,18 +82,20 @@ impl Shared {
         drop(before);
     }
 
-    /// Moves a timer to another deadline.
-    pub(crate) fn reset_timer(&self, timer: TimerId, deadline_ns: u64) {
-        let found = self.wheel.borrow_mut().reset(timer, deadline_ns);
-        debug_assert!(found, "only a timer in the wheel is reset");
-        self.tracer().emit(move || {
-            self.note_if_due(timer, deadline_ns);
-            Event::TimerReset {
-                timer,
-                deadline: Duration::from_nanos(deadline_ns),
-                place: self.place(timer),
-            }
-        });
+    /// Moves a timer to another deadline. False if it is no longer in the wheel.
+    pub(crate) fn reset_timer(&self, timer: TimerId, deadline_ns: u64) -> bool {
+        let is_reset = self.wheel.borrow_mut().reset(timer, deadline_ns);
+        if is_reset {
+            self.tracer().emit(move || {
+                self.note_if_due(timer, deadline_ns);
+                Event::TimerReset {
+                    timer,
+                    deadline: Duration::from_nanos(deadline_ns),
+                    place: self.place(timer),
+                }
+            });
+        }
+        is_reset
     }
 
     /// Notes a timer that was due when a poll armed or moved it: whoever did that has delayed nobody.

@@ -21,7 +21,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use watchglass::time::Sleep;
 use watchglass::trace::{Record, Recording};
-use watchglass::{Executor, join_all, sleep, spawn, yield_now};
+use watchglass::{Executor, join_all, now, sleep, spawn, yield_now};
 
 fn main() {
     divan::main();
@@ -155,6 +155,19 @@ fn sleep_dropped(bencher: Bencher) {
     on(Executor::new(), bencher, timers, async move || {
         for i in 0..timers {
             drop(armed(Duration::from_millis(10_000 + scattered(i))).await);
+        }
+    });
+}
+
+/// A sleep that is moved on again and again, as by what must not be idle for too long.
+#[divan::bench]
+fn sleep_reset(bencher: Bencher) {
+    let times = 10_000;
+    on(Executor::new(), bencher, times, async move || {
+        let minute = Duration::from_secs(60);
+        let mut sleep = armed(minute).await;
+        for _ in 0..times {
+            sleep.reset(now() + minute);
         }
     });
 }
