@@ -125,15 +125,16 @@ document.addEventListener("keydown", (event) => {
 });
 
 // An address without a step is that of the first; in one that cannot be read, one stays where one is.
-function stepInHash() {
-  if (location.hash === "") return 0;
-  const found = /^#step=(\d+)$/.exec(location.hash);
+function stepIn(hash) {
+  if (hash === "") return 0;
+  const found = /^#step=(\d+)$/.exec(hash);
   return found ? Number(found[1]) : step;
 }
 
 // A link leads away as well: Back is to lead here.
 document.addEventListener("click", (event) => event.target.closest("a") && writeAddress(), true);
-window.addEventListener("hashchange", () => go(stepInHash()));
+// What the address was then: by now the page may have written that of its step over it.
+window.addEventListener("hashchange", (event) => go(stepIn(new URL(event.newURL).hash)));
 document.getElementById("number").max = lastStep;
 document.getElementById("scrubber").max = lastStep;
 for (const file of Object.keys(run.files)) document.getElementById("file").append(element("option", file));
@@ -148,5 +149,5 @@ for (const finding of run.findings) {
   document.getElementById("findings").hidden = false;
 }
 beginTimeline();
-go(stepInHash());
+go(stepIn(location.hash));
 setTimeout(prepare, 50);
