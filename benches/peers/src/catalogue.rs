@@ -18,6 +18,8 @@ pub enum Workload {
     RemoteWake,
     RemoteFlood,
     RemotePaced,
+    BlockingOneByOne,
+    BlockingMany,
     SleepCancel,
     SleepFire,
     SleepLate,
@@ -29,7 +31,7 @@ pub enum Workload {
 
 impl Workload {
     /// In the order of the report.
-    pub const ALL: [Workload; 22] = [
+    pub const ALL: [Workload; 24] = [
         Workload::SpawnJoin,
         Workload::SpawnOneByOne,
         Workload::SpawnDetached,
@@ -45,6 +47,8 @@ impl Workload {
         Workload::RemoteWake,
         Workload::RemoteFlood,
         Workload::RemotePaced,
+        Workload::BlockingOneByOne,
+        Workload::BlockingMany,
         Workload::SleepCancel,
         Workload::SleepFire,
         Workload::SleepLate,
@@ -71,6 +75,8 @@ impl Workload {
             Workload::RemoteWake => "remote_wake",
             Workload::RemoteFlood => "remote_flood",
             Workload::RemotePaced => "remote_paced",
+            Workload::BlockingOneByOne => "blocking_one_by_one",
+            Workload::BlockingMany => "blocking_many",
             Workload::SleepCancel => "sleep_cancel",
             Workload::SleepFire => "sleep_fire",
             Workload::SleepLate => "sleep_late",
@@ -100,6 +106,8 @@ impl Workload {
             Workload::RemotePaced => {
                 "another thread wakes a task 20 us after it was asked, 10,000 times"
             }
+            Workload::BlockingOneByOne => "a closure on the thread pool, awaited, 10,000 times",
+            Workload::BlockingMany => "10,000 closures on the thread pool, then all awaited",
             Workload::SleepCancel => "100,000 long sleeps armed and dropped",
             Workload::SleepFire => "100,000 tasks sleep to random instants within 200 ms",
             Workload::SleepLate => "how late a lone sleep of 0.3 to 2.3 ms completes",
@@ -124,6 +132,7 @@ impl Workload {
             Workload::FanIn | Workload::FanInFew => "ns a poll",
             Workload::FanInWoken | Workload::RemoteFlood => "ns a wake",
             Workload::RemotePaced => "ns of processor time a wake",
+            Workload::BlockingOneByOne | Workload::BlockingMany => "ns a closure",
             Workload::SleepCancel => "ns a timer",
             Workload::SleepFire => "ns of processor time a timer",
             Workload::SleepLate => "us late",

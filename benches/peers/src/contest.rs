@@ -14,7 +14,7 @@ use crate::runtimes::smol_static::SmolStatic;
 use crate::runtimes::tokio_local_runtime::TokioLocalRuntime;
 use crate::runtimes::tokio_local_set::TokioLocalSet;
 use crate::runtimes::watchglass::Watchglass;
-use crate::runtimes::{Handles, Kind, Runtime, Threads, Timers};
+use crate::runtimes::{Handles, Kind, Pool, Runtime, Threads, Timers};
 use crate::workloads::{self, Sample};
 
 /// Takes one sample of one workload on one runtime, which it keeps.
@@ -44,14 +44,14 @@ impl Entrant {
 /// All who take part, in the order of the report.
 pub fn entrants() -> Vec<Entrant> {
     vec![
-        with_everything::<Watchglass>(),
-        with_everything::<TokioLocalSet>(),
-        with_everything::<TokioLocalRuntime>(),
-        with_everything::<Smol>(),
-        with_everything::<SmolStatic>(),
-        with_everything::<Futures>(),
-        with_everything::<Monoio>(),
-        with_everything::<Compio>(),
+        with_a_pool::<Watchglass>(),
+        with_a_pool::<TokioLocalSet>(),
+        with_a_pool::<TokioLocalRuntime>(),
+        with_a_pool::<Smol>(),
+        with_a_pool::<SmolStatic>(),
+        without_a_pool::<Futures>(),
+        without_a_pool::<Monoio>(),
+        with_a_pool::<Compio>(),
         Entrant {
             name: Floor::NAME,
             kind: Floor::KIND,
@@ -67,7 +67,14 @@ pub fn entrants() -> Vec<Entrant> {
     ]
 }
 
-fn with_everything<R: Handles + Threads + Timers>() -> Entrant {
+fn with_a_pool<R: Handles + Pool + Threads + Timers>() -> Entrant {
+    Entrant {
+        enter: |workload| enter_pool::<R>(workload).or_else(|| enter::<R>(workload)),
+        ..without_a_pool::<R>()
+    }
+}
+
+fn without_a_pool<R: Handles + Threads + Timers>() -> Entrant {
     Entrant {
         name: R::NAME,
         kind: R::KIND,
@@ -102,8 +109,17 @@ fn enter<R: Handles + Threads + Timers>(workload: Workload) -> Option<Sampler> {
         Workload::BusyWithTimers => on::<R>(workloads::busy_with_timers),
         Workload::BlockOnReady => on::<R>(workloads::block_on_ready),
         Workload::MemoryWaiting | Workload::MemorySleeping => in_own_process::<R>(workload),
+        Workload::BlockingOneByOne | Workload::BlockingMany => return None,
     };
     Some(sampler)
+}
+
+fn enter_pool<R: Pool>(workload: Workload) -> Option<Sampler> {
+    match workload {
+        Workload::BlockingOneByOne => Some(on::<R>(workloads::blocking_one_by_one)),
+        Workload::BlockingMany => Some(on::<R>(workloads::blocking_many)),
+        _ => None,
+    }
 }
 
 /// The floor does what needs neither handles nor threads nor timers.

@@ -10,11 +10,12 @@ use crate::runner::{Line, Measure};
 use crate::runtimes::compio::Compio;
 
 /// The packages whose versions the report gives.
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "watchglass",
     "tokio",
     "async-executor",
     "async-io",
+    "blocking",
     "futures",
     "futures-timer",
     "monoio",

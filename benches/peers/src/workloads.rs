@@ -20,7 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::futures::{Flag, Latch, Slot, Yields};
 use crate::random::Random;
-use crate::runtimes::{Handles, Runtime, Threads, Timers};
+use crate::runtimes::{Handles, Pool, Runtime, Threads, Timers};
 
 /// What one sample found: the cost of an operation, or, where each operation
 /// is timed by itself, the cost of every one.
@@ -405,6 +405,46 @@ fn park_until(counter: &AtomicU64, number: u64) {
     while counter.load(Ordering::Acquire) < number {
         thread::park();
     }
+}
+
+pub fn blocking_one_by_one<R: Pool>(runtime: &mut R) -> Sample {
+    const CLOSURES: u64 = 10_000;
+    let started = Instant::now();
+    let sum = runtime.block_on(async {
+        let mut sum = 0;
+        for i in 0..CLOSURES {
+            sum += R::spawn_blocking(move || black_box(i)).await;
+        }
+        sum
+    });
+    let elapsed = started.elapsed();
+    assert_eq!(
+        sum,
+        CLOSURES * (CLOSURES - 1) / 2,
+        "every closure gives its number"
+    );
+    per_operation(elapsed, CLOSURES)
+}
+
+pub fn blocking_many<R: Pool>(runtime: &mut R) -> Sample {
+    const CLOSURES: u64 = 10_000;
+    let started = Instant::now();
+    let sum = runtime.block_on(async {
+        let spawn = |i| R::spawn_blocking(move || black_box(i));
+        let closures: Vec<_> = (0..CLOSURES).map(spawn).collect();
+        let mut sum = 0;
+        for closure in closures {
+            sum += closure.await;
+        }
+        sum
+    });
+    let elapsed = started.elapsed();
+    assert_eq!(
+        sum,
+        CLOSURES * (CLOSURES - 1) / 2,
+        "every closure gives its number"
+    );
+    per_operation(elapsed, CLOSURES)
 }
 
 pub fn sleep_cancel<R: Timers>(runtime: &mut R) -> Sample {

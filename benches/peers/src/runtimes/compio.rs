@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use compio_driver::DriverType;
 use compio_runtime::{JoinError, JoinHandle, RuntimeBuilder};
 
-use super::{Handles, Kind, Runtime, Threads, Timers};
+use super::{Handles, Kind, Pool, Runtime, Threads, Timers};
 
 /// At least the number of tasks that `remote_flood` wakes at once.
 const REMOTE_WAKES: usize = 1024;
@@ -80,3 +80,12 @@ impl Timers for Compio {
 }
 
 impl Threads for Compio {}
+
+impl Pool for Compio {
+    fn spawn_blocking<T: Send + 'static>(
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> {
+        let handle = compio_runtime::spawn_blocking(work);
+        async { handle.await.expect("the closure does not panic") }
+    }
+}

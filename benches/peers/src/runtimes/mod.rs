@@ -101,3 +101,12 @@ pub trait Threads: Runtime {
     /// False where this build left the ability out.
     const BUILT_IN: bool = true;
 }
+
+/// A runtime with a pool of threads for what blocks. The function is called inside `block_on` only.
+pub trait Pool: Runtime {
+    /// A future that completes once a thread of the pool, to which `work` is
+    /// handed by this call, is done with it.
+    fn spawn_blocking<T: Send + 'static>(
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T>;
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_executor::{LocalExecutor, Task};
 use async_io::Timer;
 
-use super::{Handles, Kind, Runtime, Threads, Timers};
+use super::{Handles, Kind, Pool, Runtime, Threads, Timers};
 
 pub struct Smol(Rc<LocalExecutor<'static>>);
 
@@ -61,3 +61,11 @@ impl Timers for Smol {
 }
 
 impl Threads for Smol {}
+
+impl Pool for Smol {
+    fn spawn_blocking<T: Send + 'static>(
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> {
+        blocking::unblock(work)
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_executor::{LocalExecutor, StaticLocalExecutor, Task};
 use async_io::Timer;
 
-use super::{Handles, Kind, Runtime, Threads, Timers};
+use super::{Handles, Kind, Pool, Runtime, Threads, Timers};
 
 pub struct SmolStatic(&'static StaticLocalExecutor);
 
@@ -60,3 +60,11 @@ impl Timers for SmolStatic {
 }
 
 impl Threads for SmolStatic {}
+
+impl Pool for SmolStatic {
+    fn spawn_blocking<T: Send + 'static>(
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> {
+        blocking::unblock(work)
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, LocalRuntime};
 use tokio::task::{JoinError, JoinHandle, spawn_local};
 
-use super::{Handles, Kind, Runtime, Threads, Timers};
+use super::{Handles, Kind, Pool, Runtime, Threads, Timers};
 
 pub struct TokioLocalRuntime(LocalRuntime);
 
@@ -61,3 +61,12 @@ impl Timers for TokioLocalRuntime {
 }
 
 impl Threads for TokioLocalRuntime {}
+
+impl Pool for TokioLocalRuntime {
+    fn spawn_blocking<T: Send + 'static>(
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> {
+        let handle = tokio::task::spawn_blocking(work);
+        async { handle.await.expect("the closure does not panic") }
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::task::{JoinError, JoinHandle, LocalSet, spawn_local};
 
-use super::{Handles, Kind, Runtime, Threads, Timers};
+use super::{Handles, Kind, Pool, Runtime, Threads, Timers};
 
 pub struct TokioLocalSet {
     runtime: tokio::runtime::Runtime,
@@ -65,3 +65,12 @@ impl Timers for TokioLocalSet {
 }
 
 impl Threads for TokioLocalSet {}
+
+impl Pool for TokioLocalSet {
+    fn spawn_blocking<T: Send + 'static>(
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> {
+        let handle = tokio::task::spawn_blocking(work);
+        async { handle.await.expect("the closure does not panic") }
+    }
+}

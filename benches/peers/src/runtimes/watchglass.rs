@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use watchglass::{Executor, JoinError, JoinHandle};
 
-use super::{Handles, Kind, Runtime, Threads, Timers};
+use super::{Handles, Kind, Pool, Runtime, Threads, Timers};
 
 pub struct Watchglass(Executor);
 
@@ -60,3 +60,12 @@ impl Timers for Watchglass {
 }
 
 impl Threads for Watchglass {}
+
+impl Pool for Watchglass {
+    fn spawn_blocking<T: Send + 'static>(
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> {
+        let handle = watchglass::spawn_blocking(work);
+        async { handle.await.expect("the closure does not panic") }
+    }
+}
