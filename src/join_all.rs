@@ -2,7 +2,9 @@
 //!
 //! To poll all of n futures for each that was woken would be n polls a wake. So each future has a waker
 //! of its own, which notes that it was woken before it wakes the task. A timer or a task's end, which the
-//! executor itself tells, needs no waker: it knows the future by its index, as it knows a task by its id.
+//! executor itself tells, needs no waker: it knows the future by its index, as it knows a task by its id. And a
+//! waker that is used up by its wake goes back to the join, as a letter to an executor's inbox: so the future that
+//! gives it away again at its next poll needs no new one.
 //!
 //! ```text
 //!   the child's waker ──┐
@@ -63,7 +65,7 @@ where
 {
     let running = |future| Child::Running {
         future: Box::pin(future),
-        waker: None,
+        own: None,
     };
     let children: Vec<_> = futures.into_iter().map(running).collect();
     JoinAll {
@@ -71,6 +73,7 @@ where
         is_registered: false,
         woken: WokenChildren::all(children.len()),
         has_panicked: false,
+        returned: Vec::new(),
         children,
         spare: None,
         home: None,
@@ -88,6 +91,8 @@ pub struct JoinAll<F: Future> {
     woken: Arc<WokenChildren>,
     /// True while they are polled, and so for ever if one panics: those that were to be polled after it are forgotten.
     has_panicked: bool,
+    /// The wakers that have come back since the last poll; in between it is empty, and kept for its memory.
+    returned: Vec<(usize, Waker)>,
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
     /// never has one of its own.
     spare: Option<HeldWaker<ChildWaker>>,
@@ -109,17 +114,33 @@ enum PolledAt {
 enum Child<F: Future> {
     Running {
         future: Pin<Box<F>>,
-        /// Its own waker, which is only lent out: it is gone when all others who have it have let go of it.
-        waker: Option<Weak<ChildWaker>>,
+        /// Its own waker, once it has given one away.
+        own: Option<OwnWaker>,
     },
     Done(Option<F::Output>),
+}
+
+/// A waker that was lent out. It is gone when all others who have it have let go of it.
+struct OwnWaker {
+    target: Weak<ChildWaker>,
+    /// The waker, if it has come back from somebody who has used it up.
+    returned: Option<Waker>,
+}
+
+impl OwnWaker {
+    /// The waker, to poll with: that which has come back, or else one of those that others have.
+    fn take(self) -> Option<(Waker, Weak<ChildWaker>)> {
+        let still_lent = || self.target.upgrade().map(Waker::from);
+        let waker = self.returned.or_else(still_lent)?;
+        Some((waker, self.target))
+    }
 }
 
 struct ChildWaker {
     /// Changes only while nobody but the join has the waker.
     index: AtomicUsize,
-    /// True while only somebody outside has it. Read by the last drop alone, which the count of the `Arc` puts after
-    /// all that is written here.
+    /// True from when its child has given it away until nobody but the join has it. Read by the last drop alone, which
+    /// the count of the `Arc` puts after all that is written here.
     is_lent: AtomicBool,
     woken: Arc<WokenChildren>,
 }
@@ -137,7 +158,11 @@ impl ChildWaker {
 
 impl Wake for ChildWaker {
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        // A clone, for what this leads to is where it goes itself.
+        let (woken, index) = (self.woken.clone(), self.index.load(Ordering::Relaxed));
+        if let Some(parent) = woken.give_back(index, Waker::from(self)) {
+            parent.wake();
+        }
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
@@ -159,57 +184,84 @@ impl<F: Future> JoinAll<F> {
     /// Polls one child, unless it is done, with its own waker or with the spare one.
     #[track_caller]
     fn poll_child(&mut self, index: usize, shared: Option<&Shared>) {
-        let Child::Running { future, waker } = &mut self.children[index] else {
+        let Child::Running { future, own } = &mut self.children[index] else {
             return;
         };
-        let own = waker.take().and_then(|own| own.upgrade());
-        let own = own.map(HeldWaker::of);
-        let held = match &own {
-            Some(own) => {
-                own.target.is_lent.store(false, Ordering::Relaxed);
-                self.woken.end_lending();
-                self.woken.begin_poll(index, false);
-                own
+        let own = own.take().and_then(OwnWaker::take);
+        let waker = match &own {
+            Some((waker, target)) => {
+                self.woken.begin_poll(index, target.strong_count() == 1);
+                waker
             }
             None => {
                 self.woken.begin_poll(index, true);
                 let new = || ChildWaker::held(&self.woken);
                 let spare = self.spare.get_or_insert_with(new);
                 spare.target.index.store(index, Ordering::Relaxed);
-                spare
+                &spare.waker
             }
         };
         if let Some(Shared { polled_child, .. }) = shared {
             polled_child.index.set(index);
-            polled_child.waker.set(ptr::from_ref(&held.waker).addr());
+            polled_child.waker.set(ptr::from_ref(waker).addr());
         }
-        let polled = future.as_mut().poll(&mut Context::from_waker(&held.waker));
-        let is_given_away = match polled {
-            Poll::Ready(output) => {
-                self.running -= 1;
-                self.woken.end(index);
-                let child = &mut self.children[index];
-                let dropped = catch_unwind(AssertUnwindSafe(|| *child = Child::Done(Some(output))));
-                if let Err(panic) = dropped {
-                    drop_and_resume(mem::replace(child, Child::Done(None)), panic);
-                }
-                held.clones() > 0
+        let polled = future.as_mut().poll(&mut Context::from_waker(waker));
+        let is_done = polled.is_ready();
+        if let Poll::Ready(output) = polled {
+            self.running -= 1;
+            self.woken.end(index);
+            let child = &mut self.children[index];
+            let dropped = catch_unwind(AssertUnwindSafe(|| *child = Child::Done(Some(output))));
+            if let Err(panic) = dropped {
+                drop_and_resume(mem::replace(child, Child::Done(None)), panic);
             }
-            Poll::Pending => {
-                // Asked once: whoever has it may let go of it at any time.
-                let is_given_away = held.clones() > 0;
-                if is_given_away {
-                    self.woken.lend();
-                    held.target.is_lent.store(true, Ordering::Relaxed);
-                    *waker = Some(Arc::downgrade(&held.target));
-                }
-                is_given_away
-            }
+        }
+        match own {
+            Some((waker, target)) => self.after_poll_with_own(index, is_done, waker, target),
+            None => self.after_poll_with_spare(index, is_done),
+        }
+    }
+
+    /// The child's own waker stays its own while others have it, and becomes the spare one when nobody has it.
+    fn after_poll_with_own(
+        &mut self,
+        index: usize,
+        is_done: bool,
+        waker: Waker,
+        target: Weak<ChildWaker>,
+    ) {
+        // Besides the one that it was polled with. Asked once: they may let go of it at any time.
+        let others_have_it = target.strong_count() > 1;
+        if others_have_it && !is_done {
+            self.set_own(index, target);
+            return;
+        }
+        let target = target.upgrade().expect("the waker is here");
+        target.is_lent.store(false, Ordering::Relaxed);
+        self.woken.end_lending();
+        if !others_have_it {
+            self.spare = Some(HeldWaker { target, waker });
+        }
+    }
+
+    /// The spare waker becomes the child's own, if that has given it away.
+    fn after_poll_with_spare(&mut self, index: usize, is_done: bool) {
+        let Some(given) = self.spare.take_if(|spare| spare.clones() > 0) else {
+            return;
         };
-        match (own, is_given_away) {
-            (None, true) => self.spare = None,
-            (Some(own), false) => self.spare = Some(own),
-            (None, false) | (Some(_), true) => {}
+        if !is_done {
+            self.woken.lend();
+            given.target.is_lent.store(true, Ordering::Relaxed);
+            self.set_own(index, Arc::downgrade(&given.target));
+        }
+    }
+
+    fn set_own(&mut self, index: usize, target: Weak<ChildWaker>) {
+        if let Child::Running { own, .. } = &mut self.children[index] {
+            *own = Some(OwnWaker {
+                target,
+                returned: None,
+            });
         }
     }
 
@@ -270,7 +322,12 @@ impl<F: Future> Future for JoinAll<F> {
         let shared = Shared::current();
         let shared = shared.as_deref();
         this.note_polled_at(shared);
-        let (before, mut next) = this.woken.take();
+        let (before, mut next) = this.woken.take(&mut this.returned);
+        for (index, waker) in this.returned.drain(..) {
+            if let Child::Running { own: Some(own), .. } = &mut this.children[index] {
+                own.returned = Some(waker);
+            }
+        }
         let polls_children = shared.map(|shared| PollsChildren::of(shared, &this.woken));
         while let Some(index) = next {
             next = this.woken.after(index);
@@ -344,7 +401,7 @@ impl Drop for PollsChildren<'_> {
 impl<F: Future> Drop for JoinAll<F> {
     /// Who has a child's waker has no use for it any more, and keeps the task's own alive no longer.
     fn drop(&mut self) {
-        self.woken.forget_parent();
+        self.woken.close();
     }
 }
 

@@ -82,10 +82,20 @@ pub(crate) struct WokenChildren {
     links: Box<[Link]>,
     /// The index of the future that was woken last, or `NONE`.
     last: AtomicU32,
-    /// Nobody while the join itself is being polled: it looks at `last` before it returns.
-    parent: Mutex<Parent>,
+    locked: Mutex<Locked>,
     /// Of how many futures the waker is kept outside, and not by the join.
     lent: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Locked {
+    /// Nobody while the join itself is being polled: it looks at `last` before it returns.
+    parent: Parent,
+    /// The wakers that were used up, with the futures' indices: at its next poll a future gets its own back, and needs
+    /// no new one.
+    returned: Vec<(usize, Waker)>,
+    /// True if the join is gone. A waker that were kept here then would keep all of this, and be kept by it.
+    is_closed: bool,
 }
 
 /// A future's place in the list.
@@ -126,59 +136,80 @@ impl WokenChildren {
         Arc::new(WokenChildren {
             links: (0..children).map(link).collect(),
             last: AtomicU32::new(children.wrapping_sub(1)),
-            parent: Mutex::new(Parent::default()),
+            locked: Mutex::default(),
             lent: AtomicUsize::new(0),
         })
     }
 
-    fn parent(&self) -> MutexGuard<'_, Parent> {
-        self.parent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Locked> {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that a future was woken, by the executor itself. Whoever comes first has the parent to wake.
     pub(crate) fn note(&self, index: usize) -> Parent {
-        match self.push(index) {
-            true => mem::take(&mut *self.parent()),
+        match self.is_new(index) && self.put_in_front(index) {
+            true => mem::take(&mut self.lock().parent),
             false => Parent::default(),
         }
     }
 
     /// Notes that a future was woken, by anybody on any thread. Whoever comes first has the parent to wake.
     pub(crate) fn note_outside(&self, index: usize) -> Option<ForeignWaker> {
-        if !self.push(index) {
+        if !self.is_new(index) || !self.put_in_front(index) {
             return None;
         }
-        let mut parent = self.parent();
-        // None if this comes so late that the join has been polled meanwhile, and waits for nobody outside any more.
-        let outside = parent.outside.take()?;
-        let inside = mem::take(&mut *parent);
-        drop(parent);
-        drop(inside);
-        Some(outside)
+        let parent = self.lock().parent.take_if_outside();
+        parent.outside
     }
 
-    /// Puts a future in front of the list, unless it is in there. True if it is the first.
-    fn push(&self, index: usize) -> bool {
-        let link = &self.links[index];
-        if link.is_listed.swap(true, Ordering::AcqRel) {
-            return false;
+    /// [`note_outside`](WokenChildren::note_outside), by whoever uses the future's waker up, which goes back to the join.
+    pub(crate) fn give_back(&self, index: usize, waker: Waker) -> Option<ForeignWaker> {
+        if !self.is_new(index) {
+            return None;
         }
-        let in_front = |last| {
-            link.neighbour.store(last, Ordering::Relaxed);
+        let mut locked = self.lock();
+        let unwanted = match locked.is_closed {
+            true => Some(waker),
+            false => {
+                locked.returned.push((index, waker));
+                None
+            }
+        };
+        let parent = match self.put_in_front(index) {
+            true => locked.parent.take_if_outside(),
+            false => Parent::default(),
+        };
+        drop(locked);
+        drop(unwanted);
+        parent.outside
+    }
+
+    /// True if the future is not in the list. From now on it counts as if it were.
+    fn is_new(&self, index: usize) -> bool {
+        !self.links[index].is_listed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Puts a future in front of the list. True if it is the first.
+    fn put_in_front(&self, index: usize) -> bool {
+        let in_front_of = |last| {
+            self.links[index].neighbour.store(last, Ordering::Relaxed);
             Some(index as u32)
         };
-        let before = self
-            .last
-            .fetch_update(Ordering::Release, Ordering::Relaxed, in_front);
-        before == Ok(NONE)
+        let (set, fetch) = (Ordering::Release, Ordering::Relaxed);
+        self.last.fetch_update(set, fetch, in_front_of) == Ok(NONE)
     }
 
-    /// Takes the list of those that are to be polled now: the first of them, in the order of their wakes. Until
-    /// [`wait`](WokenChildren::wait) nobody wakes the parent, who is given back.
-    pub(crate) fn take(&self) -> (Parent, Option<usize>) {
-        let parent = mem::take(&mut *self.parent());
-        let mut first = NONE;
+    /// Takes the list of those that are to be polled now: the first of them, in the order of their wakes; and the
+    /// wakers that have come back, for which `returned` leaves its memory. Until [`wait`](WokenChildren::wait) nobody
+    /// wakes the parent, who is given back.
+    pub(crate) fn take(&self, returned: &mut Vec<(usize, Waker)>) -> (Parent, Option<usize>) {
+        let mut locked = self.lock();
+        let parent = mem::take(&mut locked.parent);
+        mem::swap(returned, &mut locked.returned);
+        // With the lock, so that no future is in the list of whose waker it is not known yet that it has come back.
         let mut rest = self.last.swap(NONE, Ordering::Acquire);
+        drop(locked);
+        let mut first = NONE;
         while rest != NONE {
             let neighbour = &self.links[rest as usize].neighbour;
             let before = neighbour.load(Ordering::Relaxed);
@@ -230,22 +261,22 @@ impl WokenChildren {
     pub(crate) fn end_lending(&self) {
         // What was counted before and after is put in order by the lock.
         if self.lent.fetch_sub(1, Ordering::Relaxed) == 1 {
-            let unneeded = self.unneeded(&mut self.parent());
+            let unneeded = self.unneeded(&mut self.lock().parent);
             drop(unneeded);
         }
     }
 
     /// Notes whom to wake. Gives that back if a future has been woken since [`take`](WokenChildren::take).
     pub(crate) fn wait(&self, parent: Parent) -> Result<(), Parent> {
-        let mut place = self.parent();
+        let mut locked = self.lock();
         // Whoever was first has yet to come for the parent, or has been here already, and then the lock shows what he
         // has put in the list.
         if self.last.load(Ordering::Relaxed) != NONE {
             return Err(parent);
         }
-        *place = parent;
-        let unneeded = self.unneeded(&mut place);
-        drop(place);
+        locked.parent = parent;
+        let unneeded = self.unneeded(&mut locked.parent);
+        drop(locked);
         drop(unneeded);
         Ok(())
     }
@@ -258,10 +289,25 @@ impl WokenChildren {
         }
     }
 
-    /// Nobody is woken any more.
-    pub(crate) fn forget_parent(&self) {
-        let parent = mem::take(&mut *self.parent());
-        drop(parent);
+    /// The join is gone: nobody is woken any more.
+    pub(crate) fn close(&self) {
+        let closed = Locked {
+            is_closed: true,
+            ..Locked::default()
+        };
+        let before = mem::replace(&mut *self.lock(), closed);
+        drop(before);
+    }
+}
+
+impl Parent {
+    /// For somebody outside, who wakes it by `outside` only. Nobody, if that one comes so late that the join has been
+    /// polled meanwhile, and waits for nobody outside any more.
+    fn take_if_outside(&mut self) -> Parent {
+        match self.outside {
+            Some(_) => mem::take(self),
+            None => Parent::default(),
+        }
     }
 }
 

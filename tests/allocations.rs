@@ -7,15 +7,16 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::hint::black_box;
 use std::mem;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 #[cfg(debug_assertions)]
 use std::thread;
 use std::time::Duration;
 
 use allocation_counter::measure;
 use common::{leaves_its_waker, virtual_executor};
-use watchglass::{Executor, JoinHandle, sleep, spawn, spawn_named, timeout, yield_now};
+use watchglass::{Executor, JoinHandle, join_all, sleep, spawn, spawn_named, timeout, yield_now};
 
 /// How many times `run` allocates once it has run twice.
 fn allocations_of(mut run: impl FnMut()) -> u64 {
@@ -145,6 +146,52 @@ fn a_task_gets_the_waker_that_one_before_it_has_left() {
     };
     // The box that says that it was cancelled, and a box for the next one.
     assert_eq!(allocations_of(is_aborted), 2);
+}
+
+/// A future that is never done, and leaves its waker in this place at each poll.
+fn waits_at(place: &Rc<RefCell<Option<Waker>>>) -> impl Future<Output = ()> + use<> {
+    let place = place.clone();
+    poll_fn(move |cx| {
+        place.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    })
+}
+
+#[test]
+fn a_future_of_a_join_gets_the_waker_back_that_was_used_up() {
+    let places: [Rc<RefCell<Option<Waker>>>; 3] = Default::default();
+    let mut join = pin!(join_all(places.iter().map(waits_at)));
+    let round = || {
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(join.as_mut().poll(cx).is_pending());
+        for place in &places {
+            place.take().expect("each was woken").wake();
+        }
+    };
+    assert_eq!(allocations_of(round), 0);
+}
+
+#[test]
+fn a_join_that_is_gone_keeps_nothing() {
+    let place = Rc::default();
+    let ends = |end: fn(&mut dyn FnMut(), Waker)| {
+        let left = measure(|| {
+            let mut join = Some(join_all([waits_at(&place), waits_at(&Rc::default())]));
+            let cx = &mut Context::from_waker(Waker::noop());
+            assert!(Pin::new(join.as_mut().unwrap()).poll(cx).is_pending());
+            let waker = place.take().unwrap();
+            end(&mut || join = None, waker);
+        });
+        assert_eq!(left.count_current, 0, "{left:?}");
+    };
+    ends(|drop_join, waker| {
+        waker.wake();
+        drop_join();
+    });
+    ends(|drop_join, waker| {
+        drop_join();
+        waker.wake();
+    });
 }
 
 #[test]

@@ -134,11 +134,11 @@ const INBOX_FAULTS: [Fault; 15] = [
 ];
 
 /// Faults of `src/waiter.rs` and `src/join_all.rs`: each is in one of the two.
-const JOIN_FAULTS: [Fault; 11] = [
+const JOIN_FAULTS: [Fault; 13] = [
     ("none", "", ""),
     (
         "woken_flag_cleared_after_the_poll",
-        "self.woken.begin_poll(index, false);",
+        "self.woken.begin_poll(index, target.strong_count() == 1);",
         "crate::after_the_poll({
              let woken = self.woken.clone();
              move || woken.begin_poll(index, false)
@@ -151,8 +151,8 @@ const JOIN_FAULTS: [Fault; 11] = [
     ),
     (
         "flag_raised_without_releasing",
-        "if link.is_listed.swap(true, Ordering::AcqRel) {",
-        "if link.is_listed.swap(true, Ordering::Relaxed) {",
+        "is_listed.swap(true, Ordering::AcqRel)",
+        "is_listed.swap(true, Ordering::Relaxed)",
     ),
     (
         "flag_cleared_without_acquiring",
@@ -166,16 +166,16 @@ const JOIN_FAULTS: [Fault; 11] = [
     ),
     (
         "lent_waker_that_went_is_not_looked_for_before_the_join_waits",
-        "*place = parent;
-        let unneeded = self.unneeded(&mut place);
-        drop(place);
+        "locked.parent = parent;
+        let unneeded = self.unneeded(&mut locked.parent);
+        drop(locked);
         drop(unneeded);",
-        "*place = parent;
-        drop(place);",
+        "locked.parent = parent;
+        drop(locked);",
     ),
     (
         "wake_by_the_executor_forgets_the_parent",
-        "true => mem::take(&mut *self.parent()),",
+        "true => mem::take(&mut self.lock().parent),",
         "true => Parent::default(),",
     ),
     (
@@ -185,15 +185,26 @@ const JOIN_FAULTS: [Fault; 11] = [
     ),
     (
         "put_in_the_list_without_releasing",
-        "fetch_update(Ordering::Release, Ordering::Relaxed, in_front)",
-        "fetch_update(Ordering::Relaxed, Ordering::Relaxed, in_front)",
+        "let (set, fetch) = (Ordering::Release, Ordering::Relaxed);",
+        "let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);",
+    ),
+    (
+        "list_taken_without_the_lock",
+        "let mut rest = self.last.swap(NONE, Ordering::Acquire);
+        drop(locked);",
+        "drop(locked);
+        let mut rest = self.last.swap(NONE, Ordering::Acquire);",
+    ),
+    (
+        "waker_that_nobody_has_any_more_counts_as_lent",
+        "self.woken.end_lending();
+        if !others_have_it {",
+        "if !others_have_it {",
     ),
     (
         "who_comes_late_takes_the_parent_away",
-        "let outside = parent.outside.take()?;
-        let inside = mem::take(&mut *parent);",
-        "let Parent { inside, outside, .. } = mem::take(&mut *parent);
-        let outside = outside?;",
+        "None => Parent::default(),",
+        "None => mem::take(self),",
     ),
 ];
 

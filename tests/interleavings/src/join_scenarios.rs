@@ -35,6 +35,10 @@ macro_rules! join_scenarios {
                 "the_last_waker_is_dropped_beside_a_timer",
                 the_last_waker_is_dropped_beside_a_timer,
             ),
+            (
+                "the_last_waker_of_a_future_is_used_up",
+                the_last_waker_of_a_future_is_used_up,
+            ),
             ("two_threads_wake_one_future", two_threads_wake_one_future),
             ("two_threads_wake_two_futures", two_threads_wake_two_futures),
         ];
@@ -152,15 +156,22 @@ macro_rules! join_scenarios {
                 }
             }
 
-            /// Parks until nobody outside has the task's waker.
+            /// Polls, and parks until a wake asks for another poll, until nobody outside has the task's waker.
             fn run_until_nobody_has_the_waker(&mut self) {
-                assert!(!self.poll());
-                let HeldWaker { target, waker } = mem::replace(&mut self.waker, HeldWaker::new(self.home.clone()));
-                drop(waker);
-                let watched = target.watch();
-                let is_gone = || watched.strong_count() == 0;
-                while !is_gone() {
-                    self.inbox.park(&self.home, None, is_gone);
+                loop {
+                    assert!(!self.poll());
+                    let next = HeldWaker::new(self.home.clone());
+                    next.target.set_task(TASK);
+                    let HeldWaker { target, waker } = mem::replace(&mut self.waker, next);
+                    drop(waker);
+                    let watched = target.watch();
+                    let is_gone = || watched.strong_count() == 0;
+                    while self.inbox.receive().is_none() {
+                        if is_gone() {
+                            return;
+                        }
+                        self.inbox.park(&self.home, None, is_gone);
+                    }
                 }
             }
         }
@@ -193,6 +204,18 @@ macro_rules! join_scenarios {
                 if mem::take(&mut is_first) {
                     let waker = cx.waker().clone();
                     super::spawn(move || drop(waker));
+                }
+                Poll::Pending
+            }))
+        }
+
+        /// A future that waits, and whose waker a thread uses up.
+        fn used_up_by_a_thread() -> Boxed {
+            let mut is_first = true;
+            Box::pin(poll_fn(move |cx| {
+                if mem::take(&mut is_first) {
+                    let waker = cx.waker().clone();
+                    super::spawn(move || waker.wake());
                 }
                 Poll::Pending
             }))
@@ -280,6 +303,12 @@ macro_rules! join_scenarios {
         /// nobody may.
         fn the_last_waker_of_a_future_is_dropped() {
             let futures = [given_up_by_a_thread(), given_up_by_a_thread()];
+            Executor::drive(false, futures, Executor::run_until_nobody_has_the_waker);
+        }
+
+        /// The same where it comes back to the join, which is not the outside.
+        fn the_last_waker_of_a_future_is_used_up() {
+            let futures = [used_up_by_a_thread(), used_up_by_a_thread()];
             Executor::drive(false, futures, Executor::run_until_nobody_has_the_waker);
         }
 
