@@ -137,6 +137,21 @@ fn join_all_polls_only_those_that_were_woken() {
 }
 
 #[test]
+fn a_future_of_join_all_that_uses_its_waker_up_when_it_is_done_is_polled_no_more() {
+    let polls = Cell::new(0);
+    let wakes_itself_at_its_end = poll_fn(|cx: &mut Context<'_>| {
+        polls.set(polls.get() + 1);
+        let waker = cx.waker().clone();
+        waker.wake();
+        Poll::Ready(())
+    });
+    let futures: [Pin<Box<dyn Future<Output = ()>>>; 2] =
+        [Box::pin(wakes_itself_at_its_end), Box::pin(yield_now())];
+    block_on(join_all(futures));
+    assert_eq!(polls.get(), 1);
+}
+
+#[test]
 fn join_all_polls_in_the_order_of_the_wakes_and_once_for_many_of_them() {
     let wakers: Rc<RefCell<Vec<Waker>>> = Rc::default();
     let log = Log::new();
