@@ -850,7 +850,15 @@ fn a_drop_that_holds_the_thread_is_drawn_as_long_as_it_takes() {
         let of_its_drop = |line: &str| line.contains(", while it was dropped");
         assert!(told.any(of_its_drop), "{story}");
     }
-    assert!(!story.contains("the busiest poll: aborted"), "{story}");
+    // On a busy machine its poll may be the busiest; what takes 100 ms is its drop, and no poll.
+    let mut busiest = story
+        .lines()
+        .filter_map(|line| line.split_once("the busiest poll: aborted, "));
+    let is_its_drop = |(_, took): (&str, &str)| {
+        let (number, rest) = took.split_once(' ').expect("a number and its unit");
+        rest.starts_with("ms") && number.parse::<f64>().expect("a number") >= 100.0
+    };
+    assert!(!busiest.any(is_its_drop), "{story}");
     let picture = recording.svg();
     assert!(
         !picture.contains("aborted is polled at 0.000 s, at "),
