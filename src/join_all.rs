@@ -8,7 +8,7 @@
 //!
 //! ```text
 //!   the child's waker ──┐
-//!                       ├──▶ its index into `WokenChildren` (waiter.rs) ──▶ the task is woken ──▶ JoinAll::poll
+//!                       ├──▶ its index into `WokenChildren` ──────────────▶ the task is woken ──▶ JoinAll::poll
 //!   a timer, an end  ───┘                                                                              │
 //!                                  the child is polled, with its own waker  ◀──────────────────────────┘
 //! ```

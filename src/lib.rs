@@ -90,6 +90,7 @@
 //! | [trace/said.rs] | what a poll has said that its task waits for |
 //! | [trace/timed_poll.rs] | how long a poll takes, and where its time goes |
 //! | [waiter.rs] | who is told that a timer has fired, or a task has ended |
+//! | [waiter/woken_children.rs] | which futures of a `join_all` were woken |
 //! | [slots.rs] | the table of tasks, and the states that a task goes through |
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
 //! | [inbox.rs] | how other threads reach the executor, and why no wake is lost; the park |
@@ -155,6 +156,7 @@
 //! [trace/said.rs]: ../src/watchglass/trace/said.rs.html
 //! [trace/timed_poll.rs]: ../src/watchglass/trace/timed_poll.rs.html
 //! [waiter.rs]: ../src/watchglass/waiter.rs.html
+//! [waiter/woken_children.rs]: ../src/watchglass/waiter/woken_children.rs.html
 //! [slots.rs]: ../src/watchglass/slots.rs.html
 //! [queue.rs]: ../src/watchglass/queue.rs.html
 //! [inbox.rs]: ../src/watchglass/inbox.rs.html

@@ -1,4 +1,4 @@
-//! Makes, of `src/inbox.rs`, `src/waiter.rs` and `src/join_all.rs`, what the checkers run.
+//! Makes, of `src/inbox.rs`, `src/waiter.rs` with its part, and `src/join_all.rs`, what the checkers run.
 //!
 //! The files are taken as they are, except for their imports: where one says `std::thread`, it gets
 //! the checker's. And once for each planted fault, with that fault. A text that is to be replaced and is
@@ -24,14 +24,15 @@ const INBOX_IMPORTS: [(&str, &str); 3] = [
     ("use crossbeam_channel::", "use super::channel::"),
 ];
 
-const WAITER_IMPORTS: [(&str, &str); 3] = [
-    ("use std::sync::atomic::", "use super::atomic::"),
+const WAITER_IMPORTS: [(&str, &str); 1] = [("use crate::guard::", "use super::guard::")];
+
+const WOKEN_CHILDREN_IMPORTS: [(&str, &str); 2] = [
+    ("use std::sync::atomic::", "use super::super::atomic::"),
     (
         "use std::sync::{Arc, Mutex, MutexGuard, PoisonError};",
         "use std::sync::{Arc, PoisonError};
-        use super::{Mutex, MutexGuard};",
+        use super::super::{Mutex, MutexGuard};",
     ),
-    ("use crate::guard::", "use super::guard::"),
 ];
 
 /// The atomics of a join's wakers stay the standard library's: what orders them is the count of an `Arc`, and that
@@ -133,7 +134,7 @@ const INBOX_FAULTS: [Fault; 15] = [
     ),
 ];
 
-/// Faults of `src/waiter.rs` and `src/join_all.rs`: each is in one of the two.
+/// Faults of `src/waiter/woken_children.rs` and `src/join_all.rs`: each is in one of the two.
 const JOIN_FAULTS: [Fault; 13] = [
     ("none", "", ""),
     (
@@ -211,10 +212,16 @@ const JOIN_FAULTS: [Fault; 13] = [
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let inbox = source("inbox", &INBOX_IMPORTS);
+    let woken_children = source("waiter/woken_children", &WOKEN_CHILDREN_IMPORTS);
+    let inline = format!("mod woken_children {{\n{woken_children}\n}}");
+    let waiter = replaced_once(
+        source("waiter", &WAITER_IMPORTS),
+        &("mod woken_children;", &inline),
+    );
     let join: String = [
         ("inbox", inbox.clone()),
         ("held_waker", source("held_waker", &HELD_WAKER_IMPORTS)),
-        ("waiter", source("waiter", &WAITER_IMPORTS)),
+        ("waiter", waiter),
         ("join_all", source("join_all", &JOIN_ALL_IMPORTS)),
     ]
     .map(|(name, text)| format!("pub mod {name} {{\n{text}\n}}\n"))
