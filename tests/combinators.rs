@@ -137,6 +137,19 @@ fn join_all_polls_only_those_that_were_woken() {
 }
 
 #[test]
+fn a_future_of_join_all_can_be_woken_by_reference() {
+    let waker: RefCell<Option<Waker>> = RefCell::default();
+    let waits = poll_fn(|cx| match waker.replace(Some(cx.waker().clone())) {
+        None => Poll::Pending,
+        Some(_) => Poll::Ready(()),
+    });
+    virtual_executor().block_on(join(join_all([waits]), async {
+        yield_now().await;
+        waker.borrow().as_ref().unwrap().wake_by_ref();
+    }));
+}
+
+#[test]
 fn a_future_of_join_all_that_uses_its_waker_up_when_it_is_done_is_polled_no_more() {
     let polls = Cell::new(0);
     let wakes_itself_at_its_end = poll_fn(|cx: &mut Context<'_>| {
