@@ -53,6 +53,8 @@ fn report(program: &str, waits: &[Wait], wall_time: Duration) {
     }
     let waited: f64 = waits.iter().map(|wait| wait.to - wait.from).sum();
     let wall_time = wall_time.as_secs_f64();
-    let shared = (waited - wall_time).max(0.0);
+    let last_began = waits.iter().map(|wait| wait.from).fold(0.0, f64::max);
+    let first_done = waits.iter().map(|wait| wait.to).fold(f64::MAX, f64::min);
+    let shared = (first_done - last_began).max(0.0);
     println!("  waited {waited:.2} s in {wall_time:.2} s: {shared:.2} s of it at the same time");
 }

@@ -247,7 +247,7 @@ asynchronous  0         1         2         3 s
             & seconds_are(took, 3.0, 4.5)
             & seconds_are(waits, 3.0, 4.5)
             & seconds_are(all, 2.0, 3.0)
-            & seconds_are(shared, 0.0, 1.5)
+            & (1.0..1.5).contains(&shared.parse().expect("seconds"))
             & (shared.parse::<f64>().unwrap() >= 0.5)
     });
 }

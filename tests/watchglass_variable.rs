@@ -281,7 +281,10 @@ fn a_walk_goes_forward_and_back_and_jumps() {
         "p\n\nb\n\np sleeper\nw\nx\np nobody\n99\np\nh\nn\nn\nn\nq\n",
     );
     let printed = printed(&output);
-    let walk = printed.split_once("Enter: forward").unwrap().1;
+    let walk = printed
+        .split_once("Type a command, and then Enter.")
+        .unwrap()
+        .1;
     let steps: Vec<&str> = walk
         .lines()
         .filter(|line| line.starts_with("step "))
@@ -299,7 +302,7 @@ fn a_walk_goes_forward_and_back_and_jumps() {
     );
     assert!(walk.contains("sleeper polled (poll 1): it is new"));
     assert!(walk.contains("sleeper goes to the back of the ready queue: it is new"));
-    assert!(walk.contains("`x` is no command\nEnter: forward"));
+    assert!(walk.contains("`x` is no command\nType a command"));
     assert!(walk.contains("no task is called `nobody`; there are: program and sleeper"));
     assert!(walk.contains("the last step is "));
     assert!(

@@ -14,7 +14,8 @@ use crate::task::TaskId;
 use crate::trace::{Effect, Event, OneLine, Record, State, named};
 
 const HELP: &str = "\
-Enter: forward   b: back   a number: that step   q: quit this walk   h: this help
+Type a command, and then Enter.
+Enter alone: forward   b: back   a number: that step   q: quit this walk   h: this help
 n: the next poll   p TASK: its next poll   p: the same task's next poll   w: why this poll
 f: the next thing that was found to be wrong   (> before a task: it runs)";
 /// More findings than this are counted when the walk begins.
@@ -88,10 +89,10 @@ impl Walk<'_> {
             _ if !rest.is_empty() && word != "p" => Err(unknown(command)),
             "" if self.at == last => Err("this is the last step; b goes back, q quits".into()),
             "" => Ok(Go::To(self.at + 1)),
-            "b" if self.at == 0 => Err("this is the first step".into()),
-            "b" => Ok(Go::To(self.at - 1)),
-            "h" | "?" => Err(HELP.into()),
-            "n" => {
+            "b" | "back" if self.at == 0 => Err("this is the first step".into()),
+            "b" | "back" => Ok(Go::To(self.at - 1)),
+            "h" | "help" | "?" => Err(HELP.into()),
+            "n" | "next" => {
                 let next = self.next_poll(|_| true).map(Go::To);
                 next.ok_or_else(|| "nobody is polled after this step".into())
             }
@@ -113,7 +114,7 @@ impl Walk<'_> {
                     false => "nothing more was found to be wrong after this step".into(),
                 })
             }
-            "q" => Ok(Go::Quit),
+            "q" | "quit" => Ok(Go::Quit),
             number if number.bytes().all(|digit| digit.is_ascii_digit()) => {
                 match number.parse::<usize>() {
                     Ok(step) if step <= last => Ok(Go::To(step)),

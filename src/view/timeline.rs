@@ -9,7 +9,8 @@ use super::names::{Names, columns_of, columns_of_letter, name_that_fits};
 use super::sums::Sums;
 use crate::trace::Record;
 
-/// The width of the rows. With the names it fits a terminal of 100 columns.
+/// The width of the rows. With a name of [`NAME_COLUMNS`] before it, a row fits a terminal of 100 columns; the last
+/// label of the scale may stick out.
 const COLUMNS: usize = 76;
 /// Names are cut off behind this.
 const NAME_COLUMNS: usize = 20;

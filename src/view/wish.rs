@@ -167,7 +167,7 @@ impl fmt::Display for Unknown {
              \x20 chrome:FILE  a trace for Perfetto and chrome://tracing\n\
              \x20 json:FILE    the events\n\
              \x20 live         each event at once, on standard error, also of a program that hangs\n\
-             \x20 long:20ms    a poll of so many milliseconds is a long one (100 are, if nothing is said)\n\
+             \x20 long:20ms    a poll of so many milliseconds is a long one (else 100, or 500 with virtual)\n\
              \x20 virtual      run on the virtual clock, where sleeping takes no time\n\
              \x20 closed       take it that nobody outside uses a waker: a deadlock ends in a verdict\n\
              \x20 seed:7       poll the tasks in another order, the same for the same number",

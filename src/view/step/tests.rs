@@ -61,6 +61,15 @@ fn a_long_name_is_cut_in_the_lists() {
 }
 
 #[test]
+fn whole_words_are_commands_too() {
+    let words = ["next", "back", "help", "next", "quit", "next"];
+    assert_eq!(
+        shown(&crowd(), &words),
+        shown(&crowd(), &["n", "b", "h", "n", "q"])
+    );
+}
+
+#[test]
 fn who_is_woken_waits_no_more_and_a_closure_s_task_waits_for_the_closure() {
     let (executor, recording) = recorded();
     executor.block_on(async {
