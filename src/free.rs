@@ -4,8 +4,8 @@
 //! of speed alone. Taken in the reverse of the order in which they became free, as a plain stack would
 //! have it, places are soon in a random order: when a hundred thousand sleeping tasks have ended in the
 //! order of their deadlines, the next hundred thousand would each be written to another page of memory.
-//! Here the one that became free last is taken first, then its neighbours in the same block of 64, and then those of
-//! the lowest block. So the table is filled from its start to its end, which the processor foresees: it fetches the
+//! Here the one that became free last is taken first, then the others in the block of 64 that was used last, which are
+//! mostly its neighbours, and then those of the lowest block. So the table is filled from its start to its end, which the processor foresees: it fetches the
 //! next page before it is asked for.
 
 use std::mem;
@@ -164,6 +164,12 @@ mod tests {
         free.give(4_097);
         let taken: Vec<u32> = std::iter::from_fn(|| free.take()).collect();
         assert_eq!(taken, [4_097, 1, 5, 64, 66, 70, 9_000]);
+        // The one before the last is in the block that was used last.
+        for place in [1, 2, 70, 3] {
+            free.give(place);
+        }
+        let taken: Vec<u32> = std::iter::from_fn(|| free.take()).collect();
+        assert_eq!(taken, [3, 70, 1, 2]);
     }
 
     #[test]

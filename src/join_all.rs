@@ -1,6 +1,6 @@
 //! `join_all`: any number of futures that wait together inside one task.
 //!
-//! To poll all of n futures for each that was woken would be n polls a wake. So each future has a waker
+//! To poll all of n futures for each that was woken would be n polls a wake. So each that gives its waker away has one
 //! of its own, which notes that it was woken before it wakes the task. A timer or a task's end, which the
 //! executor itself tells, needs no waker: it knows the future by its index, as it knows a task by its id. And a
 //! waker that is used up by its wake goes back to the join, as a letter to an executor's inbox: so the future that
@@ -10,7 +10,7 @@
 //!   the child's waker ──┐
 //!                       ├──▶ its index into `WokenChildren` ──────────────▶ the task is woken ──▶ JoinAll::poll
 //!   a timer, an end  ───┘                                                                              │
-//!                                  the child is polled, with its own waker  ◀──────────────────────────┘
+//!                                                the child is polled again  ◀──────────────────────────┘
 //! ```
 
 use std::fmt;

@@ -39,8 +39,8 @@ struct Counts {
     threads: usize,
     /// Threads that wait for a closure.
     idle: usize,
-    /// Closures that no thread has claimed yet. One may have left the channel already, but its
-    /// thread is still counted as idle then: both counts change together.
+    /// Closures that no thread has claimed yet. One may have left the channel already: then its thread is
+    /// still counted as idle, and both counts change together, or it has not become idle yet.
     queued: usize,
     /// Only for the threads' names.
     started: usize,

@@ -20,7 +20,7 @@ pub(crate) use woken_children::{Parent, WokenChildren};
 /// Somebody who waits inside the executor, for a timer or for a task's end.
 ///
 /// A task that waits under its own waker is remembered by its id, and a future of a `join_all` by its
-/// index: nothing is cloned or counted, so nobody outside seems to have a waker who has none. A future may
+/// join and its index: no waker is cloned, so nobody outside seems to have one who has none. A future may
 /// also be polled with another waker (that of somebody else's combinator, of another executor).
 pub(crate) enum Waiter {
     Task(TaskId),

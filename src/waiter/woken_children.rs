@@ -7,7 +7,8 @@
 //!                                 └──────────────────▶ taken whole by the join's poll
 //! ```
 //!
-//! `tests/interleavings/` runs it, as it is, through every order in which the threads' steps can happen.
+//! `tests/interleavings/` runs it, as it is, through every order in which the threads' steps can happen, with
+//! three preemptions at most.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
