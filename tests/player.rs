@@ -11,7 +11,7 @@ use std::fs;
 use std::future::{pending, poll_fn};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process::{self, Command};
 use std::rc::Rc;
 use std::task::Poll;
@@ -24,8 +24,8 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use watchglass::trace::{Cause, Event, Observer, Place, Record, Recording, State, WaitsOn};
 use watchglass::{
-    Executor, JoinSet, interval, join, join_all, sleep, spawn, spawn_blocking, spawn_named,
-    timeout, yield_now,
+    Executor, JoinSet, TaskId, current_task, interval, join, join_all, sleep, spawn,
+    spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 /// A file of this test's own, also if the tests run twice at once. It goes with the test.
@@ -273,12 +273,20 @@ fn the_page_works_in_a_browser() {
         .virtual_time()
         .observer(recording.clone())
         .build();
-    executor.block_on(async {
+    let printed = recording.clone();
+    executor.block_on(async move {
         let evil = spawn_named(EVIL, async {
             sleep(Duration::from_micros(1_000_300)).await
         });
         spawn_named("polite", yield_now()).await.unwrap();
-        evil.await.unwrap();
+        let mut evil = pin!(evil);
+        poll_fn(|cx| {
+            let polled = evil.as_mut().poll(cx);
+            prints(&printed, current_task(), "it has gone on");
+            polled
+        })
+        .await
+        .unwrap();
     });
     let page = file("small.html");
     fs::write(&page, recording.html(EVIL)).unwrap();
@@ -292,6 +300,14 @@ fn the_page_works_in_a_browser() {
     println!("{}", node("small.mjs", &arguments));
 }
 
+/// As if the program had printed this.
+fn prints(recording: &Recording, task: Option<TaskId>, text: &str) {
+    let (seq, time) = (recording.len() as u64, Duration::ZERO);
+    let text = text.to_owned();
+    let event = Event::Printed { task, text };
+    recording.observe(&Record { seq, time, event });
+}
+
 async fn long_sleep() {
     sleep(Duration::from_secs(60)).await;
 }
@@ -300,12 +316,7 @@ async fn long_sleep() {
 /// places. This file is its source, and is longer than what the page shows of it.
 fn busy() -> Recording {
     let recording = Recording::new();
-    let print = |text: &str| {
-        let (seq, time) = (recording.len() as u64, Duration::ZERO);
-        let (task, text) = (None, text.to_owned());
-        let event = Event::Printed { task, text };
-        recording.observe(&Record { seq, time, event });
-    };
+    let print = |text: &str| prints(&recording, None, text);
     let builder = Executor::builder().virtual_time();
     let executor = builder.observer(recording.clone()).build();
     executor.block_on(async {

@@ -48,6 +48,7 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
       const name = says.replace(/ returns Ready.*/, "");
       assert.ok(!(await text("code")).includes(`◀ ${name} `), "a task that has its output is at no line");
     }
+    if (/ prints "/.test(says)) assert.match(await text("code"), /runs; it was last seen here/, "who prints has gone on");
     if (/ waits for .*, at /.test(says)) assert.match(await text("code"), /◀ \S+ is here/, says);
     if (/^timer .* fires/.test(says)) assert.match(tasks, /waiting for its timer for 1\.000300\ss/, says);
     if (/its timer for 1.000300 s fired/.test(says) && /ready queue/.test(says)) {

@@ -125,9 +125,9 @@ function whereItWaits(task, isWoken, many) {
     : waiting + " for " + waits(task) + "," + where;
 }
 
-// What the mark of the running task says.
+// What the mark of the running task says. It is where an event has just come from; who prints is anywhere.
 function whereItRuns(task) {
-  const now = lastHappened();
+  const now = record(step);
   const place = seenAt(task);
   if (!isDropped(task) && (now.event === "Waits" || now.event === "Spawned") && now.at === place) return "is here";
   return (isDropped(task) ? "is dropped" : "runs") + "; it was " + howItCame(task);
