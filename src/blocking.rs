@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::context::Shared;
 use crate::executor::Executor;
+use crate::inbox::Home;
 use crate::join_handle::JoinHandle;
 use crate::join_set::JoinSet;
 use crate::name::{Name, short_name};
@@ -211,20 +212,18 @@ where
     held.target.set_task(id);
     let waker = held.target.clone();
     shared.give_waker(id, held);
-    shared.home.blocking_call_starts();
+    let is_out = IsOut::from_now(shared.home.clone());
     // Before a thread is started for it, which takes some time.
     let queued_at = Instant::now();
     let submitted = shared.pool.submit({
-        let (call, waker, home) = (call.clone(), waker.clone(), shared.home.clone());
-        // Whatever becomes of the closure, also if it is dropped unrun, the count goes down.
-        let ended = OnDrop(move || home.blocking_call_ended());
+        let (call, waker) = (call.clone(), waker.clone());
         Box::new(move || {
             call.run(closure, queued_at);
             waker.wake();
             // With what the closure of an aborted task gave: that drop may wake somebody, and so is a part of
             // the call.
             drop(call);
-            drop(ended);
+            drop(is_out);
         })
     });
     match submitted {
@@ -330,11 +329,18 @@ impl<T> Drop for Blocking<T> {
     }
 }
 
-/// Calls a closure when it is dropped, however that comes.
-struct OnDrop<F: Fn()>(F);
+/// While it lives, a closure counts as out on a thread, whatever becomes of it, also if it is dropped unrun.
+struct IsOut(Arc<Home>);
 
-impl<F: Fn()> Drop for OnDrop<F> {
+impl IsOut {
+    fn from_now(home: Arc<Home>) -> Self {
+        home.blocking_call_starts();
+        IsOut(home)
+    }
+}
+
+impl Drop for IsOut {
     fn drop(&mut self) {
-        (self.0)();
+        self.0.blocking_call_ended();
     }
 }

@@ -38,7 +38,7 @@ impl AwaitsElsewhere {
             task,
             waiter: Cell::new(Some(waiter)),
         };
-        // An id of the other executor would be that of another task here.
+        // The id that it is told is the other executor's: here it would be that of another task.
         Joiner::Told(Rc::new(move |_| awaits.wake()))
     }
 

@@ -76,8 +76,8 @@ where
         returned: Vec::new(),
         children,
         spare: None,
-        home: None,
-        last_polled_at: None,
+        last_polled_in: None,
+        has_moved: false,
     }
 }
 
@@ -96,19 +96,11 @@ pub struct JoinAll<F: Future> {
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
     /// never has one of its own.
     spare: Option<HeldWaker<ChildWaker>>,
-    /// Where all its polls were.
-    home: Option<PolledAt>,
-    /// Where the last one was.
-    last_polled_at: Option<PolledAt>,
-}
-
-/// Where a join is polled.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PolledAt {
-    /// In this executor, as an address that is only compared.
-    Executor(usize),
-    /// In several, or in somebody else's.
-    Anywhere,
+    /// In which executor its last poll was, as an address that is only compared, if it was in one. `None` before the
+    /// first.
+    last_polled_in: Option<Option<usize>>,
+    /// True if not all its polls were there.
+    has_moved: bool,
 }
 
 enum Child<F: Future> {
@@ -158,7 +150,7 @@ impl ChildWaker {
 
 impl Wake for ChildWaker {
     fn wake(self: Arc<Self>) {
-        // A clone, for what this leads to is where it goes itself.
+        // Cloned, for the waker itself goes into what `woken` leads to.
         let (woken, index) = (self.woken.clone(), self.index.load(Ordering::Relaxed));
         if let Some(parent) = woken.give_back(index, Waker::from(self)) {
             parent.wake();
@@ -269,7 +261,7 @@ impl<F: Future> JoinAll<F> {
     /// given its waker away.
     fn parent(&self, before: Parent, shared: Option<&Shared>, waker: &Waker) -> Parent {
         let inside = match shared {
-            Some(shared) if self.is_registered && self.home != Some(PolledAt::Anywhere) => {
+            Some(shared) if self.is_registered && !self.has_moved => {
                 Some(shared.waiter_kept_elsewhere(waker))
             }
             _ => None,
@@ -289,23 +281,17 @@ impl<F: Future> JoinAll<F> {
 
     /// Takes note of where it is polled. What a child has left in another executor is to wake this one too,
     /// and only a waker can do that.
-    fn note_polled_at(&mut self, shared: Option<&Shared>) {
-        let here = match shared {
-            Some(shared) => PolledAt::Executor(Arc::as_ptr(&shared.home).addr()),
-            None => PolledAt::Anywhere,
-        };
+    fn note_polled_in(&mut self, shared: Option<&Shared>) {
+        let here = shared.map(|shared| Arc::as_ptr(&shared.home).addr());
         if self
-            .last_polled_at
+            .last_polled_in
             .replace(here)
             .is_some_and(|before| before != here)
         {
             // What the children have left there may be gone with that executor: each is to leave it here, too.
             (0..self.children.len()).for_each(|index| drop(self.woken.note(index)));
+            self.has_moved = true;
         }
-        self.home = match self.home {
-            Some(before) if before != here => Some(PolledAt::Anywhere),
-            _ => Some(here),
-        };
     }
 }
 
@@ -321,7 +307,7 @@ impl<F: Future> Future for JoinAll<F> {
         );
         let shared = Shared::current();
         let shared = shared.as_deref();
-        this.note_polled_at(shared);
+        this.note_polled_in(shared);
         let (before, mut next) = this.woken.take(&mut this.returned);
         for (index, waker) in this.returned.drain(..) {
             if let Child::Running { own: Some(own), .. } = &mut this.children[index] {

@@ -48,7 +48,7 @@ impl Shared {
         mem::forget(place.replace(waker)); // see `Slot::put`
     }
 
-    /// A waker of no task yet: the last that a task has left, or else a new one.
+    /// A waker that nobody has: the last that a task has left, or else a new one. It is for the caller to set its task.
     #[cold]
     pub(crate) fn unused_waker(&self) -> HeldWaker {
         let left = self.left_wakers.borrow_mut().pop();
@@ -72,19 +72,18 @@ impl Shared {
 
     /// True if there is a clone of this task's waker.
     pub(crate) fn waker_is_held(&self, id: TaskId) -> bool {
-        let wakers = self.wakers.borrow();
-        matches!(wakers.get(id.slot() as usize), Some(Some(waker)) if waker.clones() > 0)
+        is_held(&self.wakers.borrow(), id.slot() as usize)
     }
 
     /// The slot of a task whose waker somebody outside holds.
     fn held_waker(&self) -> Option<usize> {
         let wakers = self.wakers.borrow();
-        let held = |slot: usize| matches!(wakers.get(slot), Some(Some(w)) if w.clones() > 0);
         // Whoever held one last time probably still does, and if not, the next one does: with many tasks that
         // spares a long search at every park, also where they are answered one after the other. A task that has
         // ended has no waker here.
         let last = self.last_held.get();
-        let found = (last..wakers.len()).chain(0..last).find(|&slot| held(slot));
+        let mut slots = (last..wakers.len()).chain(0..last);
+        let found = slots.find(|&slot| is_held(&wakers, slot));
         self.last_held.set(found.unwrap_or(0));
         found
     }
@@ -103,6 +102,7 @@ impl Shared {
             Some(target) => self.give_waker(id, HeldWaker::of(target)),
             None => {
                 self.queue.with_slot(id, |slot| {
+                    // An observer who was told of the park may have aborted it.
                     if slot.next_poll == NextPoll::WithOwn {
                         slot.next_poll = NextPoll::WithSpare;
                     }
@@ -110,6 +110,10 @@ impl Shared {
             }
         }
     }
+}
+
+fn is_held(wakers: &[Option<HeldWaker>], slot: usize) -> bool {
+    matches!(wakers.get(slot), Some(Some(waker)) if waker.clones() > 0)
 }
 
 #[cfg(test)]

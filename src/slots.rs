@@ -238,7 +238,9 @@ impl Slots {
             return None;
         }
         let outcome = slot.task.take();
-        self.vacate(id);
+        if slot.end() {
+            self.free.give(id.slot());
+        }
         outcome
     }
 

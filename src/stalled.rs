@@ -89,7 +89,8 @@ pub(crate) fn verdict(
     if !shared.wheel.borrow().is_empty() {
         return None;
     }
-    if !closed_world && (main.waker_is_cloned() || shared.somebody_holds_a_waker()) {
+    let main_is_held = main.waker_is_cloned();
+    if !closed_world && (main_is_held || shared.somebody_holds_a_waker()) {
         return None;
     }
     let mut waits_for: HashMap<TaskId, Vec<TaskId>> = HashMap::new();
@@ -98,7 +99,6 @@ pub(crate) fn verdict(
     }
     let elsewhere = shared.awaits_elsewhere.borrow();
     let awaited_elsewhere = |id| elsewhere.get(&id).and_then(|places| places.last().copied());
-    let main_is_held = main.waker_is_cloned();
     let mut tasks = shared.queue.unfinished(|id, slot| {
         Some(StuckTask {
             id,

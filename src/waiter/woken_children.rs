@@ -150,7 +150,8 @@ impl WokenChildren {
         let mut locked = self.lock();
         let parent = mem::take(&mut locked.parent);
         mem::swap(returned, &mut locked.returned);
-        // With the lock, so that no future is in the list of whose waker it is not known yet that it has come back.
+        // With the lock, as in `give_back`: a future whose waker comes back is in the list and its waker in `returned`,
+        // or neither is.
         let mut rest = self.last.swap(NONE, Ordering::Acquire);
         drop(locked);
         let mut first = NONE;
