@@ -447,7 +447,7 @@ pub(crate) fn lies(place: Place) -> String {
 }
 
 /// `, at FILE:LINE:COLUMN`, or nothing if the place is not in the program's own code.
-pub(crate) fn comma_at(at: &'static Location<'static>) -> String {
+fn comma_at(at: &'static Location<'static>) -> String {
     in_program(at).map_or(String::new(), |at| format!(", at {at}"))
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::panic::Location;
 
 use super::Walk;
 use crate::task::TaskId;
-use crate::trace::{Event, OneLine, Stage, State, TaskKind, TaskState, Wait};
-use crate::view::narrator::{Narrator, comma_at, lies};
+use crate::trace::{Event, OneLine, Stage, State, TaskKind, TaskState, in_program};
+use crate::view::narrator::{Narrator, lies};
 use crate::view::sums::count;
 
 /// So many printed lines are shown.
@@ -103,24 +104,39 @@ impl Walk<'_> {
                 "waiting until it has run on another thread".to_owned()
             }
             (Stage::Waiting, last) if task.queued => {
-                let at = last.map_or(String::new(), |wait| self.place(wait));
+                let at = last.map_or(String::new(), |wait| self.place("at", wait.at));
                 format!("woken{queued}{at}")
             }
             (Stage::Waiting, _) => {
-                let at = narrator.last_wait(task);
-                let at = at.map_or(String::new(), |wait| self.place(wait));
+                let at = match narrator.last_wait(task) {
+                    Some(wait) => self.place("at", wait.at),
+                    None => self.somewhere_after(task.id),
+                };
                 format!("waiting{}{at}", narrator.waiting(task))
             }
             (stage, _) => format!("{stage}{queued}"),
         }
     }
 
-    /// The place of an `.await`, with the code if the file is found.
-    fn place(&self, wait: &Wait) -> String {
-        match self.sources.line(wait.at.file(), wait.at.line()) {
-            Some(code) => format!("{}  `{code}`", comma_at(wait.at)),
-            None => comma_at(wait.at),
+    /// That it is there, or after that, with the code if the file is found.
+    fn place(&self, how: &str, at: &'static Location<'static>) -> String {
+        let Some(place) = in_program(at) else {
+            return String::new();
+        };
+        match self.sources.line(at.file(), at.line()) {
+            Some(code) => format!(", {how} {place}  `{code}`"),
+            None => format!(", {how} {place}"),
         }
+    }
+
+    /// Where a task has been seen last that waits for what is not watchglass's: of such an `.await` nobody is told.
+    fn somewhere_after(&self, id: TaskId) -> String {
+        let mut before = self.records[..=self.at].iter().rev();
+        let seen = before.find_map(|record| match record.event {
+            Event::Waits { task, at, .. } if task == Some(id) => Some(at),
+            _ => None,
+        });
+        seen.map_or(String::new(), |at| self.place("somewhere after", at))
     }
 
     fn show_ready(
