@@ -4,9 +4,9 @@
 //! of speed alone. Taken in the reverse of the order in which they became free, as a plain stack would
 //! have it, places are soon in a random order: when a hundred thousand sleeping tasks have ended in the
 //! order of their deadlines, the next hundred thousand would each be written to another page of memory.
-//! Here the one that became free last is taken first, then the others in the block of 64 that was used last, which are
-//! mostly its neighbours, and then those of the lowest block. So the table is filled from its start to its end, which the processor foresees: it fetches the
-//! next page before it is asked for.
+//! Here the one that became free last is taken first, then the others in the block of 64 that was used last, mostly
+//! its neighbours, and then those of the lowest block. So the table is filled from its start to its end, which the
+//! processor foresees: it fetches the next page before it is asked for.
 
 use std::mem;
 

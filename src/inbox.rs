@@ -27,9 +27,9 @@
 //!
 //! This file is all that the argument is about, and it knows nothing else of the executor. So
 //! `tests/interleavings/` can run it, as it is, through every order in which its threads' steps can
-//! happen, with three preemptions at most, and checks that each step and each fence is needed. Four orderings it finds nothing against, and
-//! they are kept by argument alone: those of `parked`, the `Acquire` with which `sent` is raised, and the
-//! `Release` with which `blocking_calls` is counted down.
+//! happen, with three preemptions at most, and checks that each step and each fence is needed. Four orderings it
+//! finds nothing against, and they are kept by argument alone: those of `parked`, the `Acquire` with which `sent`
+//! is raised, and the `Release` with which `blocking_calls` is counted down.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};

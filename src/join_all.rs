@@ -96,8 +96,8 @@ pub struct JoinAll<F: Future> {
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
     /// never has one of its own.
     spare: Option<HeldWaker<ChildWaker>>,
-    /// In which executor its last poll was, as an address that is only compared, if it was in one. `None` before the
-    /// first.
+    /// In which executor it was polled last, as an address that is only compared: `Some(None)` if in none, and `None`
+    /// before its first poll.
     last_polled_in: Option<Option<usize>>,
     /// True if not all its polls were there.
     has_moved: bool,

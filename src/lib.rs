@@ -118,7 +118,7 @@
 //! | [time/timeout.rs] | `timeout`: a future that has only so long |
 //! | [time/interval.rs] | `interval`: a sleep that is armed again and again |
 //! | [combine.rs] | `join`, `race`, `yield_now` |
-//! | [join_all.rs] | `join_all`, whose futures have wakers of their own |
+//! | [join_all.rs] | `join_all`, whose futures may have wakers of their own |
 //! | [blocking.rs] | `spawn_blocking`: a closure on a thread of the pool, as a task |
 //!
 //! # Features

@@ -5,8 +5,8 @@
 //! But it may borrow from its caller's stack, so it stays there and is never boxed. It is polled with the
 //! executor's spare waker until it clones that; from then on its waker is made by `waker_fn` from a
 //! closure, for a waker need be no more than a function. (It is made anew, an allocation, whenever it is
-//! asked whether somebody holds a clone: before the thread parks without a deadline, and after that. So `will_wake` does
-//! not know it again then.)
+//! asked whether somebody holds a clone: before the thread parks without a deadline, and after that. So `will_wake`
+//! does not know it again then.)
 
 use std::any::Any;
 use std::mem;

@@ -47,6 +47,7 @@ impl Shared {
         }
         let to_ns = self.wheel.borrow().next_wake()?;
         let from_ns = self.clock.now_ns();
+        debug_assert!(to_ns > from_ns, "the turn before has fired what was due");
         self.clock.advance_to(to_ns);
         let (from, to) = (Duration::from_nanos(from_ns), Duration::from_nanos(to_ns));
         self.tracer()

@@ -248,7 +248,6 @@ asynchronous  0         1         2         3 s
             & seconds_are(waits, 3.0, 4.5)
             & seconds_are(all, 2.0, 3.0)
             & (1.0..1.5).contains(&shared.parse().expect("seconds"))
-            & (shared.parse::<f64>().unwrap() >= 0.5)
     });
 }
 
@@ -485,7 +484,7 @@ fn every_poll_has_a_cause() {
 fn a_future_that_forgets_its_waker_is_named() {
     run("lost_waker").assert_output(
         "
-#1 returned Pending but nobody holds its waker: it can never be polled again
+#1 waits, but nobody holds its waker: it can never be polled again
 stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside will use a waker, so these can never finish:
   #0 `main`, given to block_on at examples*lost_waker.rs:*, waits for #1 at examples*lost_waker.rs:*
   #1 `waits_for_ever`, spawned at examples*lost_waker.rs:*, waits, and nobody has its waker: a future returned `Pending` without keeping `cx.waker()`, or whoever kept it has dropped it

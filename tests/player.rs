@@ -302,7 +302,8 @@ fn the_page_works_in_a_browser() {
 
 /// As if the program had printed this.
 fn prints(recording: &Recording, task: Option<TaskId>, text: &str) {
-    let (seq, time) = (recording.len() as u64, Duration::ZERO);
+    let last = recording.records().last().map(|record| record.time);
+    let (seq, time) = (recording.len() as u64, last.unwrap_or_default());
     let text = text.to_owned();
     let event = Event::Printed { task, text };
     recording.observe(&Record { seq, time, event });

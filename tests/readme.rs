@@ -131,7 +131,7 @@ fn is_code(line: &str) -> bool {
     !line.is_empty() && !line.starts_with("//")
 }
 
-/// The README with everything between `begin` and `end` made anew.
+/// The README with everything between `begin` and `end` made anew, if more than its measurements have changed.
 fn generate(readme: &str) -> String {
     const BEGIN: &str = "<!-- begin: ";
     const END: &str = "<!-- end -->";
@@ -139,8 +139,10 @@ fn generate(readme: &str) -> String {
     let mut rest = readme;
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let (what, after) = after.split_once(" -->").expect("a complete comment");
-        let (_, after) = after.split_once(END).expect("an end for each begin");
-        let content = content(what);
+        let (old, after) = after.split_once(END).expect("an end for each begin");
+        let (old, new) = (old.strip_prefix('\n').unwrap_or(old), content(what));
+        let [old_is, new_is] = [old, &new].map(|text| text.lines().map(without_measurements));
+        let content = if old_is.eq(new_is) { old } else { &new };
         generated += &format!("{before}{BEGIN}{what} -->\n{content}{END}");
         rest = after;
     }

@@ -575,7 +575,7 @@ fn a_task_that_nobody_can_wake_is_told_of_at_once() {
         .into_iter()
         .filter(|s| s.contains("nobody holds"))
         .collect();
-    let expected = "#0 returned Pending but nobody holds its waker: it can never be polled again";
+    let expected = "#0 waits, but nobody holds its waker: it can never be polled again";
     assert_eq!(said, [expected]);
 }
 

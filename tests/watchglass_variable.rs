@@ -891,7 +891,7 @@ fn a_walk_shows_timers_wakers_that_are_held_and_what_was_printed_in_order() {
         "100\np main\np Ben to Anna\np Ben to Anna\nn\n25\n30\n35\nq\n",
     );
     let walk = printed(&output);
-    let held = "Anna to Ben: waiting for a future that is not watchglass's, somewhere after examples/deadlock.rs:21:38  \
+    let held = "Anna to Ben: waiting for a future that is not watchglass's, last seen at examples/deadlock.rs:21:38  \
                 `sleep(Duration::from_millis(10)).await;`; 1 clone of its waker is held\n";
     assert!(walk.contains(held), "{walk}");
     let lines = "  printed  Ben to Anna: has locked the account that it takes from\n  \

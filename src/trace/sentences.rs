@@ -97,7 +97,7 @@ impl fmt::Display for Event {
             }
             Event::ForgottenWaker { task } => write!(
                 f,
-                "{task} returned Pending but nobody holds its waker: it can never be polled again"
+                "{task} waits, but nobody holds its waker: it can never be polled again"
             ),
             Event::TimerArmed {
                 timer,

@@ -86,9 +86,11 @@ impl Walk<'_> {
         let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
         let rest = rest.trim();
         match word {
-            _ if !rest.is_empty() && word != "p" => Err(unknown(command)),
-            "" if self.at == last => Err("this is the last step; b goes back, q quits".into()),
-            "" => Ok(Go::To(self.at + 1)),
+            _ if !rest.is_empty() && !matches!(word, "p" | "poll") => Err(unknown(command)),
+            "" | "forward" if self.at == last => {
+                Err("this is the last step; b goes back, q quits".into())
+            }
+            "" | "forward" => Ok(Go::To(self.at + 1)),
             "b" | "back" if self.at == 0 => Err("this is the first step".into()),
             "b" | "back" => Ok(Go::To(self.at - 1)),
             "h" | "help" | "?" => Err(HELP.into()),
@@ -96,7 +98,7 @@ impl Walk<'_> {
                 let next = self.next_poll(|_| true).map(Go::To);
                 next.ok_or_else(|| "nobody is polled after this step".into())
             }
-            "p" => {
+            "p" | "poll" => {
                 let task = match rest {
                     "" => self.followed()?,
                     name => self.named(name)?,
@@ -106,8 +108,8 @@ impl Walk<'_> {
                     format!("{} is not polled after this step", self.names.task(task))
                 })
             }
-            "w" => self.wake().map(Go::To),
-            "f" => {
+            "w" | "why" => self.wake().map(Go::To),
+            "f" | "found" => {
                 let next = self.next_finding().map(Go::To);
                 next.ok_or_else(|| match self.found().is_empty() {
                     true => "nothing was found to be wrong".into(),

@@ -118,7 +118,7 @@ function markTasks() {
 function whereItWaits(task, isWoken, many) {
   const isSeen = seenAt(task) !== task.spawned_at;
   const began = (many ? "were" : "was") + (task.kind === "Main" ? " given to block_on" : " spawned") + " here, and ";
-  const where = isSeen ? " somewhere after this line" : " somewhere in " + (many ? "their" : "its") + " own code";
+  const where = isSeen ? " last seen here" : " somewhere in " + (many ? "their" : "its") + " own code";
   if (isWoken) return (isSeen ? "" : began) + (many ? "are" : "is") + " woken and not polled yet," + where;
   const waiting = (isSeen ? "" : began) + (many ? "wait" : "waits");
   return isForgotten(task) ? waiting + where + ", and nobody has " + (many ? "their wakers" : "its waker")

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::panic::Location;
 
 use super::Walk;
 use crate::task::TaskId;
-use crate::trace::{Event, OneLine, Stage, State, TaskKind, TaskState, in_program};
+use crate::trace::{Event, OneLine, Stage, State, TaskKind, TaskState, Wait, in_program};
 use crate::view::narrator::{Narrator, lies};
 use crate::view::sums::count;
 
@@ -104,39 +103,37 @@ impl Walk<'_> {
                 "waiting until it has run on another thread".to_owned()
             }
             (Stage::Waiting, last) if task.queued => {
-                let at = last.map_or(String::new(), |wait| self.place("at", wait.at));
-                format!("woken{queued}{at}")
+                format!("woken{queued}{}", self.at_or_last_seen(task, last))
             }
             (Stage::Waiting, _) => {
-                let at = match narrator.last_wait(task) {
-                    Some(wait) => self.place("at", wait.at),
-                    None => self.somewhere_after(task.id),
-                };
+                let at = self.at_or_last_seen(task, narrator.last_wait(task));
                 format!("waiting{}{at}", narrator.waiting(task))
             }
             (stage, _) => format!("{stage}{queued}"),
         }
     }
 
-    /// That it is there, or after that, with the code if the file is found.
-    fn place(&self, how: &str, at: &'static Location<'static>) -> String {
-        let Some(place) = in_program(at) else {
+    /// Where it waits, or else where it was seen last, with the code if the file is found. Of an `.await` of what is not
+    /// watchglass's nobody is told.
+    fn at_or_last_seen(&self, task: &TaskState, wait: Option<&Wait>) -> String {
+        let mut before = self.records[..=self.at].iter().rev();
+        let mut seen = || {
+            before.find_map(|record| match record.event {
+                Event::Waits { task: who, at, .. } if who == Some(task.id) => in_program(at),
+                _ => None,
+            })
+        };
+        let (how, at) = match wait {
+            Some(wait) => ("at", in_program(wait.at)),
+            None => ("last seen at", seen()),
+        };
+        let Some(at) = at else {
             return String::new();
         };
         match self.sources.line(at.file(), at.line()) {
-            Some(code) => format!(", {how} {place}  `{code}`"),
-            None => format!(", {how} {place}"),
+            Some(code) => format!(", {how} {at}  `{code}`"),
+            None => format!(", {how} {at}"),
         }
-    }
-
-    /// Where a task has been seen last that waits for what is not watchglass's: of such an `.await` nobody is told.
-    fn somewhere_after(&self, id: TaskId) -> String {
-        let mut before = self.records[..=self.at].iter().rev();
-        let seen = before.find_map(|record| match record.event {
-            Event::Waits { task, at, .. } if task == Some(id) => Some(at),
-            _ => None,
-        });
-        seen.map_or(String::new(), |at| self.place("somewhere after", at))
     }
 
     fn show_ready(
