@@ -29,7 +29,7 @@ async fn transfer(name: &str, from: Account, to: Account) {
 fn main() {
     let executor = Executor::builder().closed_world(true).build();
     let outcome = executor.try_block_on(async {
-        let (anna, ben) = (Account::default(), Account::default());
+        let (anna, ben) = (Account::new(100.into()), Account::new(100.into()));
         let there = transfer("Anna to Ben", anna.clone(), ben.clone());
         let back = transfer("Ben to Anna", ben, anna);
         let there = spawn_named("Anna to Ben", there);

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use waker_fn::waker_fn;
 
 fn main() {
-    // What every executor does: a task that was woken is polled, however often it was woken.
+    // What most executors do: a task that was woken is polled once, however often it was woken.
     let woken = Arc::new(AtomicBool::new(true));
     let waker = waker_fn({
         let woken = Arc::clone(&woken);

@@ -1,7 +1,7 @@
 //! A program to predict: which task is polled next, why, and when?
 
 use std::time::Duration;
-use watchglass::trace::{Event, Record};
+use watchglass::trace::{Event, Recording};
 use watchglass::{Executor, JoinHandle, sleep, spawn_named, timeout, yield_now};
 
 async fn ticks() {
@@ -28,11 +28,14 @@ async fn program() {
 }
 
 fn main() {
-    let print = |record: &Record| {
+    let recording = Recording::new();
+    let builder = Executor::builder().virtual_time();
+    let executor = builder.observer(recording.clone()).build();
+    executor.block_on(program());
+    drop(executor);
+    for record in recording.records() {
         if matches!(record.event, Event::PollStarted { .. }) {
             println!("{record}");
         }
-    };
-    let executor = Executor::builder().virtual_time().observer(print).build();
-    executor.block_on(program());
+    }
 }
