@@ -664,6 +664,34 @@ fn a_waker_that_was_used_up_by_a_thread_is_no_hope_for_a_join() {
 }
 
 #[test]
+fn a_waker_of_a_future_that_is_done_is_no_hope_for_its_join() {
+    no_hang(|| {
+        let kept = RefCell::new(None::<Waker>);
+        let done_at_its_second_poll = poll_fn(|cx| {
+            if kept.borrow().is_some() {
+                return Poll::Ready(());
+            }
+            kept.replace(Some(cx.waker().clone()));
+            Poll::Pending
+        });
+        // Polled behind that one, also once that is done, and then it waits for nobody.
+        let mut polls = 0;
+        let forgets = poll_fn(|cx| {
+            polls += 1;
+            if polls == 1 {
+                kept.borrow().iter().for_each(Waker::wake_by_ref);
+                cx.waker().wake_by_ref();
+            }
+            Poll::<()>::Pending
+        });
+        let both: [Pin<Box<dyn Future<Output = ()>>>; 2] =
+            [Box::pin(done_at_its_second_poll), Box::pin(forgets)];
+        Executor::new().try_block_on(join_all(both)).unwrap_err();
+        assert!(kept.borrow().is_some());
+    });
+}
+
+#[test]
 fn a_join_that_is_gone_keeps_nobody_s_waker() {
     no_hang(|| {
         let executor = Executor::new();
