@@ -238,9 +238,7 @@ impl Slots {
             return None;
         }
         let outcome = slot.task.take();
-        if slot.end() {
-            self.free.give(id.slot());
-        }
+        self.vacate(id);
         outcome
     }
 
