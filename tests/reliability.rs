@@ -69,3 +69,24 @@ fn no_test_of_a_fault_or_of_a_peer_s_property_is_left_out() {
         }
     }
 }
+
+#[test]
+fn each_file_that_is_counted_has_a_row_and_each_row_a_file() {
+    for script in ["coverage", "mutants"] {
+        let text = fs::read_to_string(root().join("scripts").join(script)).unwrap();
+        let (_, core) = text.split_once("CORE = \"\"\"").expect("the files");
+        let (core, _) = core.split_once("\"\"\"").expect("their end");
+        // In lib.rs there is nothing to count.
+        let counted = core.split_whitespace().filter(|&file| file != "lib");
+        let counted: BTreeSet<String> = counted.map(str::to_owned).collect();
+        let page =
+            fs::read_to_string(root().join(format!("docs/reliability-{script}.md"))).unwrap();
+        let row = |line: &str| {
+            let (file, rest) = line.strip_prefix("| `")?.split_once(".rs` | ")?;
+            rest.starts_with(|c: char| c.is_ascii_digit())
+                .then(|| file.to_owned())
+        };
+        let rows: BTreeSet<String> = page.lines().filter_map(row).collect();
+        assert_eq!(rows, counted, "docs/reliability-{script}.md");
+    }
+}
