@@ -15,8 +15,9 @@
 // Each copy has what only the executor uses.
 #![allow(dead_code, unused_imports, unused_variables, missing_docs)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{self, catch_unwind};
+use std::sync::Once;
 use std::time::Instant;
 
 mod inbox_scenarios;
@@ -31,6 +32,7 @@ include!(concat!(env!("OUT_DIR"), "/checked.rs"));
 pub type Checked = (&'static str, &'static [(&'static str, fn())]);
 
 thread_local! {
+    static IS_CHECKING: Cell<bool> = const { Cell::new(false) };
     static LATE: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -74,10 +76,20 @@ pub fn hold(copies: &[Checked], check: fn(fn()), wanted: impl Fn(&str) -> bool) 
 
 /// What the checker finds, if it finds something.
 fn found(check: fn(fn()), scenario: fn()) -> Option<String> {
-    // The panics are what is wanted: nobody needs to read them.
-    panic::set_hook(Box::new(|_| {}));
+    // The panics are what is wanted, by the ten thousand: nobody needs to read them. The hook is for all threads, also
+    // for those on which the other tests run.
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IS_CHECKING.get() {
+                loud(info);
+            }
+        }));
+    });
+    IS_CHECKING.set(true);
     let checked = catch_unwind(|| check(scenario));
-    drop(panic::take_hook());
+    IS_CHECKING.set(false);
     let payload = checked.err()?;
     let text = payload.downcast_ref::<String>().cloned();
     text.or_else(|| payload.downcast_ref().map(|text: &&str| (*text).to_owned()))
