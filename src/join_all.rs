@@ -18,15 +18,14 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use crate::context::Shared;
 use crate::guard::drop_and_resume;
 use crate::held_waker::HeldWaker;
 use crate::trace::WaitsOn;
-use crate::waiter::{ForeignWaker, Parent, WokenChildren};
+use crate::waiter::{ChildWaker, ForeignWaker, Parent, Woken, WokenChildren};
 
 /// Awaits all the futures, at the same time, in this task, and gives their outputs in the order in
 /// which the futures were given.
@@ -73,7 +72,7 @@ where
         is_registered: false,
         woken: WokenChildren::all(children.len()),
         has_panicked: false,
-        returned: Vec::new(),
+        list: Vec::with_capacity(children.len()),
         children,
         spare: None,
         last_polled_in: None,
@@ -91,8 +90,8 @@ pub struct JoinAll<F: Future> {
     woken: Arc<WokenChildren>,
     /// True while they are polled, and so for ever if one panics: those that were to be polled after it are forgotten.
     has_panicked: bool,
-    /// The wakers that have come back since the last poll; in between it is empty, and kept for its memory.
-    returned: Vec<(usize, Waker)>,
+    /// Those that are polled now; in between it is empty, and kept for its memory.
+    list: Vec<Woken>,
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
     /// never has one of its own.
     spare: Option<HeldWaker<ChildWaker>>,
@@ -106,80 +105,23 @@ pub struct JoinAll<F: Future> {
 enum Child<F: Future> {
     Running {
         future: Pin<Box<F>>,
-        /// Its own waker, once it has given one away.
-        own: Option<OwnWaker>,
+        /// Its own waker, once it has given one away. It is gone when all others who have it have let go of it.
+        own: Option<Weak<ChildWaker>>,
     },
     Done(Option<F::Output>),
-}
-
-/// A waker that was lent out. It is gone when all others who have it have let go of it.
-struct OwnWaker {
-    target: Weak<ChildWaker>,
-    /// The waker, if it has come back from somebody who has used it up.
-    returned: Option<Waker>,
-}
-
-impl OwnWaker {
-    /// The waker, to poll with: that which has come back, or else one of those that others have.
-    fn take(self) -> Option<(Waker, Weak<ChildWaker>)> {
-        let still_lent = || self.target.upgrade().map(Waker::from);
-        let waker = self.returned.or_else(still_lent)?;
-        Some((waker, self.target))
-    }
-}
-
-struct ChildWaker {
-    /// Changes only while nobody but the join has the waker.
-    index: AtomicUsize,
-    /// True from when its child has given it away until nobody but the join has it. Read by the last drop alone, which
-    /// the count of the `Arc` puts after all that is written here.
-    is_lent: AtomicBool,
-    woken: Arc<WokenChildren>,
-}
-
-impl ChildWaker {
-    /// A waker of no child yet.
-    fn held(woken: &Arc<WokenChildren>) -> HeldWaker<ChildWaker> {
-        HeldWaker::of(Arc::new(ChildWaker {
-            index: AtomicUsize::new(0),
-            is_lent: AtomicBool::new(false),
-            woken: woken.clone(),
-        }))
-    }
-}
-
-impl Wake for ChildWaker {
-    fn wake(self: Arc<Self>) {
-        // Cloned, for the waker itself goes into what `woken` leads to.
-        let (woken, index) = (self.woken.clone(), self.index.load(Ordering::Relaxed));
-        if let Some(parent) = woken.give_back(index, Waker::from(self)) {
-            parent.wake();
-        }
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if let Some(parent) = self.woken.note_outside(self.index.load(Ordering::Relaxed)) {
-            parent.wake();
-        }
-    }
-}
-
-impl Drop for ChildWaker {
-    fn drop(&mut self) {
-        if *self.is_lent.get_mut() {
-            self.woken.end_lending();
-        }
-    }
 }
 
 impl<F: Future> JoinAll<F> {
     /// Polls one child, unless it is done, with its own waker or with the spare one.
     #[track_caller]
-    fn poll_child(&mut self, index: usize, shared: Option<&Shared>) {
+    fn poll_child(&mut self, Woken { index, returned }: Woken, shared: Option<&Shared>) {
         let Child::Running { future, own } = &mut self.children[index] else {
             return;
         };
-        let own = own.take().and_then(OwnWaker::take);
+        let own = own.take().and_then(|target| {
+            let waker = returned.or_else(|| target.upgrade())?;
+            Some((Waker::from(waker), target))
+        });
         let waker = match &own {
             Some((waker, target)) => {
                 self.woken.begin_poll(index, target.strong_count() == 1);
@@ -187,9 +129,9 @@ impl<F: Future> JoinAll<F> {
             }
             None => {
                 self.woken.begin_poll(index, true);
-                let new = || ChildWaker::held(&self.woken);
+                let new = || HeldWaker::of(ChildWaker::new(self.woken.clone()));
                 let spare = self.spare.get_or_insert_with(new);
-                spare.target.index.store(index, Ordering::Relaxed);
+                spare.target.set_index(index);
                 &spare.waker
             }
         };
@@ -229,8 +171,7 @@ impl<F: Future> JoinAll<F> {
             return;
         }
         let target = target.upgrade().expect("the waker is here");
-        target.is_lent.store(false, Ordering::Relaxed);
-        self.woken.end_lending();
+        target.end_lending();
         if !others_have_it {
             self.spare = Some(HeldWaker { target, waker });
         }
@@ -242,18 +183,14 @@ impl<F: Future> JoinAll<F> {
             return;
         };
         if !is_done {
-            self.woken.lend();
-            given.target.is_lent.store(true, Ordering::Relaxed);
+            given.target.lend();
             self.set_own(index, Arc::downgrade(&given.target));
         }
     }
 
     fn set_own(&mut self, index: usize, target: Weak<ChildWaker>) {
         if let Child::Running { own, .. } = &mut self.children[index] {
-            *own = Some(OwnWaker {
-                target,
-                returned: None,
-            });
+            *own = Some(target);
         }
     }
 
@@ -289,7 +226,7 @@ impl<F: Future> JoinAll<F> {
             .is_some_and(|before| before != here)
         {
             // What the children have left there may be gone with that executor: each is to leave it here, too.
-            (0..self.children.len()).for_each(|index| drop(self.woken.note(index)));
+            (0..self.children.len()).for_each(|index| drop(self.woken.note(index, None)));
             self.has_moved = true;
         }
     }
@@ -308,17 +245,13 @@ impl<F: Future> Future for JoinAll<F> {
         let shared = Shared::current();
         let shared = shared.as_deref();
         this.note_polled_in(shared);
-        let (before, mut next) = this.woken.take(&mut this.returned);
-        for (index, waker) in this.returned.drain(..) {
-            if let Child::Running { own: Some(own), .. } = &mut this.children[index] {
-                own.returned = Some(waker);
-            }
-        }
+        let mut list = mem::take(&mut this.list);
+        let before = this.woken.take(&mut list);
         let polls_children = shared.map(|shared| PollsChildren::of(shared, &this.woken));
-        while let Some(index) = next {
-            next = this.woken.after(index);
-            this.poll_child(index, shared);
+        for woken in list.drain(..) {
+            this.poll_child(woken, shared);
         }
+        this.list = list;
         if let Some(polls_children) = polls_children {
             this.is_registered |= polls_children.is_registered();
         }

@@ -10,12 +10,13 @@ use std::cell::{Cell, RefCell};
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
 
 use crate::guard::{contain, drop_contained};
 use crate::task::TaskId;
 
-pub(crate) use woken_children::{Parent, WokenChildren};
+pub(crate) use woken_children::{Parent, Woken, WokenChildren};
 
 /// Somebody who waits inside the executor, for a timer or for a task's end.
 ///
@@ -82,4 +83,66 @@ pub(crate) struct PolledChild {
     pub(crate) waker: Cell<usize>,
     /// True if one of the join's futures has left its index with somebody in this poll.
     pub(crate) registered: Cell<bool>,
+}
+
+/// The waker that a future of a `join_all` gives away: it notes which future was woken, and then wakes the parent.
+pub(crate) struct ChildWaker {
+    /// Changes only while nobody but the join has the waker.
+    index: AtomicUsize,
+    /// True from when its future has given it away until nobody but the join has it. Read by the last drop alone, which
+    /// the count of the `Arc` puts after all that is written here.
+    is_lent: AtomicBool,
+    woken: Arc<WokenChildren>,
+}
+
+impl ChildWaker {
+    /// A waker of no future yet.
+    pub(crate) fn new(woken: Arc<WokenChildren>) -> Arc<Self> {
+        Arc::new(ChildWaker {
+            index: AtomicUsize::new(0),
+            is_lent: AtomicBool::new(false),
+            woken,
+        })
+    }
+
+    pub(crate) fn set_index(&self, index: usize) {
+        self.index.store(index, Ordering::Relaxed);
+    }
+
+    /// Its future has given it away.
+    pub(crate) fn lend(&self) {
+        self.is_lent.store(true, Ordering::Relaxed);
+        self.woken.lend();
+    }
+
+    /// Nobody but the join has it, or the future is done.
+    pub(crate) fn end_lending(&self) {
+        self.is_lent.store(false, Ordering::Relaxed);
+        self.woken.end_lending();
+    }
+}
+
+impl Wake for ChildWaker {
+    fn wake(self: Arc<Self>) {
+        // Cloned, for the waker itself goes into what `woken` leads to.
+        let (woken, index) = (self.woken.clone(), self.index.load(Ordering::Relaxed));
+        if let Some(parent) = woken.note(index, Some(self)).outside {
+            parent.wake();
+        }
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let index = self.index.load(Ordering::Relaxed);
+        if let Some(parent) = self.woken.note(index, None).outside {
+            parent.wake();
+        }
+    }
+}
+
+impl Drop for ChildWaker {
+    fn drop(&mut self) {
+        if *self.is_lent.get_mut() {
+            self.woken.end_lending();
+        }
+    }
 }

@@ -187,7 +187,7 @@ impl Shared {
             Waiter::Child(woken, index) => {
                 let Parent {
                     inside, outside, ..
-                } = woken.note(index);
+                } = woken.note(index, None);
                 if let Some(parent) = inside.or(outside.map(Waiter::Waker)) {
                     self.wake_waiter(parent, by);
                 }

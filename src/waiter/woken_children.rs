@@ -1,31 +1,26 @@
 //! Which futures of a `join_all` were woken, and whom to wake for them: what its wakers share with it, on any thread.
 //!
 //! ```text
-//!    a wake, on any thread ──▶ the front of the list ──▶ the first one: wakes the parent
-//!                 └──▶ the waker, if that is used up         │
-//!                                 │                          ▼
-//!                                 └──────────────────▶ taken whole by the join's poll
+//!    a wake, on any thread ──▶ the end of the list ──▶ the first one there: wakes the parent
+//!          └── with the waker, if that       │
+//!              is used up                    ▼
+//!                                   taken whole by the join's poll
 //! ```
 //!
 //! `tests/interleavings/` runs it, as it is, through every order in which the threads' steps can happen, with
 //! three preemptions at most.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
-use super::{ForeignWaker, Waiter};
+use super::{ChildWaker, ForeignWaker, Waiter};
 
 /// Which futures of a `join_all` were woken, and whom to wake for them.
-///
-/// The woken ones are a list. Whoever wakes one puts it in front, on any thread, and the join takes the whole list and
-/// turns it round. That is the stack of R. Kent Treiber ("Systems Programming: Coping with Parallelism", 1986)
-/// without what makes it hard: nobody takes a single one out.
 pub(crate) struct WokenChildren {
-    links: Box<[Link]>,
-    /// The index of the future that was woken last, or `NONE`.
-    last: AtomicU32,
+    /// For each future, true while it is in the list, so that it is there once. A wake looks at it and changes it with
+    /// the lock; the join does without where nobody else can wake the future.
+    is_listed: Box<[AtomicBool]>,
     locked: Mutex<Locked>,
     /// Of how many futures the waker is kept outside, and not by the join.
     lent: AtomicUsize,
@@ -33,25 +28,18 @@ pub(crate) struct WokenChildren {
 
 #[derive(Default)]
 struct Locked {
-    /// Nobody while the join itself is being polled: it looks at `last` before it returns.
+    /// In the order of their wakes.
+    list: Vec<Woken>,
+    /// Nobody while the join itself is being polled: it looks at the list before it returns.
     parent: Parent,
-    /// The wakers that were used up, with the futures' indices: at its next poll a future gets its own back, and needs
-    /// no new one.
-    returned: Vec<(usize, Waker)>,
-    /// True if the join is gone. A waker that were kept here then would keep all of this, and be kept by it.
-    is_closed: bool,
 }
 
-/// A future's place in the list.
-struct Link {
-    /// True while it is in the list, so that it is there once.
-    is_listed: AtomicBool,
-    /// The index of the one that was woken before it; once the join has turned the list round, after it. Or `NONE`.
-    neighbour: AtomicU32,
+/// A future of a `join_all` that is to be polled.
+pub(crate) struct Woken {
+    pub(crate) index: usize,
+    /// Its waker, if that was used up: so it gets its own back, and needs no new one.
+    pub(crate) returned: Option<Arc<ChildWaker>>,
 }
-
-/// The index that stands for "no future".
-const NONE: u32 = u32::MAX;
 
 /// Whom to wake when a future of a `join_all` was woken.
 #[derive(Default)]
@@ -68,19 +56,16 @@ pub(crate) struct Parent {
 impl WokenChildren {
     /// All of so many are to be polled.
     pub(crate) fn all(children: usize) -> Arc<Self> {
-        let children = u32::try_from(children)
-            .ok()
-            .filter(|&children| children < NONE);
-        let children = children.expect("fewer than 2^32 - 1 futures in a join_all");
-        // The one before 0 is `NONE`.
-        let link = |index: u32| Link {
-            is_listed: AtomicBool::new(true),
-            neighbour: AtomicU32::new(index.wrapping_sub(1)),
+        let woken = |index| Woken {
+            index,
+            returned: None,
         };
         Arc::new(WokenChildren {
-            links: (0..children).map(link).collect(),
-            last: AtomicU32::new(children.wrapping_sub(1)),
-            locked: Mutex::default(),
+            is_listed: (0..children).map(|_| AtomicBool::new(true)).collect(),
+            locked: Mutex::new(Locked {
+                list: (0..children).map(woken).collect(),
+                ..Locked::default()
+            }),
             lent: AtomicUsize::new(0),
         })
     }
@@ -89,107 +74,55 @@ impl WokenChildren {
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a future was woken, by the executor itself. Whoever comes first has the parent to wake.
-    pub(crate) fn note(&self, index: usize) -> Parent {
-        match self.is_new(index) && self.put_in_front(index) {
-            true => mem::take(&mut self.lock().parent),
-            false => Parent::default(),
-        }
-    }
-
-    /// Notes that a future was woken, by anybody on any thread. Whoever comes first has the parent to wake.
-    pub(crate) fn note_outside(&self, index: usize) -> Option<ForeignWaker> {
-        if !self.is_new(index) || !self.put_in_front(index) {
-            return None;
-        }
-        let parent = self.lock().parent.take_if_outside();
-        parent.outside
-    }
-
-    /// [`note_outside`](WokenChildren::note_outside), by whoever uses the future's waker up, which goes back to the join.
-    pub(crate) fn give_back(&self, index: usize, waker: Waker) -> Option<ForeignWaker> {
-        if !self.is_new(index) {
-            return None;
-        }
+    /// Notes that a future was woken, by anybody on any thread. Whoever comes first has the parent to wake. If the
+    /// future's waker was used up, it goes back to the join.
+    pub(crate) fn note(&self, index: usize, returned: Option<Arc<ChildWaker>>) -> Parent {
         let mut locked = self.lock();
-        let unwanted = match locked.is_closed {
-            true => Some(waker),
-            false => {
-                locked.returned.push((index, waker));
-                None
-            }
-        };
-        let parent = match self.put_in_front(index) {
-            true => locked.parent.take_if_outside(),
+        match self.is_new(index) {
+            true => locked.push(Woken { index, returned }),
+            // A waker is dropped after `locked`, which its drop may ask for: so it is with what a function is given.
             false => Parent::default(),
-        };
-        drop(locked);
-        drop(unwanted);
-        parent.outside
+        }
     }
 
-    /// True if the future is not in the list. From now on it counts as if it were.
+    /// True if the future is not in the list. From now on it counts as if it were. For those who have the lock.
     fn is_new(&self, index: usize) -> bool {
-        !self.links[index].is_listed.swap(true, Ordering::AcqRel)
+        let is_listed = &self.is_listed[index];
+        let is_new = !is_listed.load(Ordering::Relaxed);
+        is_listed.store(true, Ordering::Relaxed);
+        is_new
     }
 
-    /// Puts a future in front of the list. True if it is the first.
-    fn put_in_front(&self, index: usize) -> bool {
-        let in_front_of = |last| {
-            self.links[index].neighbour.store(last, Ordering::Relaxed);
-            Some(index as u32)
-        };
-        let (set, fetch) = (Ordering::Release, Ordering::Relaxed);
-        self.last.fetch_update(set, fetch, in_front_of) == Ok(NONE)
-    }
-
-    /// Takes the list of those that are to be polled now: the first of them, in the order of their wakes; and the
-    /// wakers that have come back, for which `returned` leaves its memory. Until [`wait`](WokenChildren::wait) nobody
-    /// wakes the parent, who is given back.
-    pub(crate) fn take(&self, returned: &mut Vec<(usize, Waker)>) -> (Parent, Option<usize>) {
+    /// Exchanges an empty list for that of the futures that are to be polled now. Until
+    /// [`wait`](WokenChildren::wait) nobody wakes the parent, who is given back.
+    pub(crate) fn take(&self, list: &mut Vec<Woken>) -> Parent {
         let mut locked = self.lock();
-        let parent = mem::take(&mut locked.parent);
-        mem::swap(returned, &mut locked.returned);
-        // With the lock, as in `give_back`: a future whose waker comes back is in the list and its waker in `returned`,
-        // or neither is.
-        let mut rest = self.last.swap(NONE, Ordering::Acquire);
-        drop(locked);
-        let mut first = NONE;
-        while rest != NONE {
-            let neighbour = &self.links[rest as usize].neighbour;
-            let before = neighbour.load(Ordering::Relaxed);
-            neighbour.store(first, Ordering::Relaxed);
-            (first, rest) = (rest, before);
-        }
-        (parent, some(first))
-    }
-
-    /// The one after this in the list that was taken. Asked before its poll begins: from then on it may be in the next
-    /// list.
-    pub(crate) fn after(&self, index: usize) -> Option<usize> {
-        some(self.links[index].neighbour.load(Ordering::Relaxed))
+        mem::swap(list, &mut locked.list);
+        mem::take(&mut locked.parent)
     }
 
     /// From now on a wake puts the future in the list again, which is polled now. `alone` says that nobody
     /// outside can wake it.
     #[inline]
     pub(crate) fn begin_poll(&self, index: usize, alone: bool) {
-        match alone {
+        let locked = match alone {
             // Whoever had its waker has let go of it: the count of clones says so. With the fence, the poll
             // sees what they did before that, also whoever woke it and was not the first.
             true => {
                 fence(Ordering::Acquire);
-                self.links[index].is_listed.store(false, Ordering::Relaxed);
+                None
             }
-            // By a swap: see "Why no wake is lost" in `inbox.rs`.
-            false => _ = self.links[index].is_listed.swap(false, Ordering::AcqRel),
-        }
+            // With it, the poll sees what was done before a wake that has found the future in the list.
+            false => Some(self.lock()),
+        };
+        self.is_listed[index].store(false, Ordering::Relaxed);
+        drop(locked);
     }
 
-    /// A future that is done is woken no more. `Relaxed`, for nothing depends on it: of a wake that comes just before,
-    /// the index is in the list, and the join passes it over.
+    /// A future that is done is woken no more. Nothing depends on it: of a wake that comes just before, the index is in
+    /// the list, and the join passes it over.
     pub(crate) fn end(&self, index: usize) {
-        self.links[index].is_listed.store(true, Ordering::Relaxed);
+        self.is_listed[index].store(true, Ordering::Relaxed);
     }
 
     /// True if somebody outside has a future's waker.
@@ -214,9 +147,7 @@ impl WokenChildren {
     /// Notes whom to wake. Gives that back if a future has been woken since [`take`](WokenChildren::take).
     pub(crate) fn wait(&self, parent: Parent) -> Result<(), Parent> {
         let mut locked = self.lock();
-        // Whoever was first has yet to come for the parent, or has been here already, and then the lock shows what he
-        // has put in the list.
-        if self.last.load(Ordering::Relaxed) != NONE {
+        if !locked.list.is_empty() {
             return Err(parent);
         }
         locked.parent = parent;
@@ -234,28 +165,27 @@ impl WokenChildren {
         }
     }
 
-    /// The join is gone: nobody is woken any more.
+    /// The join is gone: nobody is woken any more. (A waker that were put in the list now would keep all of this, and be
+    /// kept by it.)
     pub(crate) fn close(&self) {
-        let closed = Locked {
-            is_closed: true,
-            ..Locked::default()
-        };
-        let before = mem::replace(&mut *self.lock(), closed);
+        let mut locked = self.lock();
+        for is_listed in &self.is_listed {
+            is_listed.store(true, Ordering::Relaxed);
+        }
+        let before = mem::take(&mut *locked);
+        drop(locked);
         drop(before);
     }
 }
 
-impl Parent {
-    /// For somebody outside, who wakes it by `outside` only. Nobody, if that one comes so late that the join has been
-    /// polled meanwhile, and waits for nobody outside any more.
-    fn take_if_outside(&mut self) -> Parent {
-        match self.outside {
-            Some(_) => mem::take(self),
-            None => Parent::default(),
+impl Locked {
+    /// Puts a future in the list. Whoever comes first has the parent to wake.
+    fn push(&mut self, woken: Woken) -> Parent {
+        let is_first = self.list.is_empty();
+        self.list.push(woken);
+        match is_first {
+            true => mem::take(&mut self.parent),
+            false => Parent::default(),
         }
     }
-}
-
-fn some(index: u32) -> Option<usize> {
-    (index != NONE).then_some(index as usize)
 }

@@ -24,6 +24,8 @@ const INBOX_IMPORTS: [(&str, &str); 3] = [
     ("use crossbeam_channel::", "use super::channel::"),
 ];
 
+/// The atomics of a join's wakers stay the standard library's: what orders them is the count of an `Arc`, and that
+/// is not modelled.
 const WAITER_IMPORTS: [(&str, &str); 1] = [("use crate::guard::", "use super::guard::")];
 
 const WOKEN_CHILDREN_IMPORTS: [(&str, &str); 2] = [
@@ -35,8 +37,6 @@ const WOKEN_CHILDREN_IMPORTS: [(&str, &str); 2] = [
     ),
 ];
 
-/// The atomics of a join's wakers stay the standard library's: what orders them is the count of an `Arc`, and that
-/// is not modelled.
 const JOIN_ALL_IMPORTS: [(&str, &str); 4] = [
     ("use crate::context::", "use super::context::"),
     ("use crate::guard::", "use super::guard::"),
@@ -134,8 +134,8 @@ const INBOX_FAULTS: [Fault; 15] = [
     ),
 ];
 
-/// Faults of `src/waiter/woken_children.rs` and `src/join_all.rs`: each is in one of the two.
-const JOIN_FAULTS: [Fault; 13] = [
+/// Faults of `src/waiter.rs`, its part and `src/join_all.rs`: each is in one of them.
+const JOIN_FAULTS: [Fault; 9] = [
     ("none", "", ""),
     (
         "woken_flag_cleared_after_the_poll",
@@ -147,18 +147,21 @@ const JOIN_FAULTS: [Fault; 13] = [
     ),
     (
         "list_not_looked_at_before_the_join_waits",
-        "if self.last.load(Ordering::Relaxed) != NONE {",
+        "if !locked.list.is_empty() {",
         "if false {",
     ),
     (
-        "flag_raised_without_releasing",
-        "is_listed.swap(true, Ordering::AcqRel)",
-        "is_listed.swap(true, Ordering::Relaxed)",
+        "flag_raised_without_the_lock",
+        "let mut locked = self.lock();
+        match self.is_new(index) {",
+        "let is_new = self.is_new(index);
+        let mut locked = self.lock();
+        match is_new {",
     ),
     (
-        "flag_cleared_without_acquiring",
-        "false => _ = self.links[index].is_listed.swap(false, Ordering::AcqRel),",
-        "false => _ = self.links[index].is_listed.swap(false, Ordering::Relaxed),",
+        "flag_cleared_without_the_lock",
+        "false => Some(self.lock()),",
+        "false => None::<MutexGuard<'_, Locked>>,",
     ),
     (
         "lent_waker_that_goes_is_not_noticed",
@@ -175,37 +178,15 @@ const JOIN_FAULTS: [Fault; 13] = [
         drop(locked);",
     ),
     (
-        "wake_by_the_executor_forgets_the_parent",
-        "true => mem::take(&mut self.lock().parent),",
+        "first_wake_forgets_the_parent",
+        "true => mem::take(&mut self.parent),",
         "true => Parent::default(),",
     ),
     (
-        "list_taken_without_acquiring",
-        "self.last.swap(NONE, Ordering::Acquire)",
-        "self.last.swap(NONE, Ordering::Relaxed)",
-    ),
-    (
-        "put_in_the_list_without_releasing",
-        "let (set, fetch) = (Ordering::Release, Ordering::Relaxed);",
-        "let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);",
-    ),
-    (
-        "list_taken_without_the_lock",
-        "let mut rest = self.last.swap(NONE, Ordering::Acquire);
-        drop(locked);",
-        "drop(locked);
-        let mut rest = self.last.swap(NONE, Ordering::Acquire);",
-    ),
-    (
         "waker_that_nobody_has_any_more_counts_as_lent",
-        "self.woken.end_lending();
+        "target.end_lending();
         if !others_have_it {",
         "if !others_have_it {",
-    ),
-    (
-        "who_comes_late_takes_the_parent_away",
-        "None => Parent::default(),",
-        "None => mem::take(self),",
     ),
 ];
 

@@ -247,7 +247,7 @@ macro_rules! join_scenarios {
             fn fire(&self) -> bool {
                 self.has_fired.set(true);
                 let (woken, index) = self.waiter.take().expect("it was polled");
-                woken.note(index).inside.is_some()
+                woken.note(index, None).inside.is_some()
             }
         }
 
