@@ -452,6 +452,10 @@ fn what_never_ends_is_seen_to_wait_until_the_verdict() {
     let stuck = rows(&timeline, "stuck")[0];
     assert!(stuck.contains("-----"), "{stuck}");
     assert!(picture.contains("class=\"verdict\""), "{picture}");
+    let [main, stall] = ["what_never", "stall"].map(|name| rows(&timeline, name)[0]);
+    assert!(main.ends_with('!') && stall.ends_with('|'), "{timeline}");
+    assert_eq!(stall.chars().count(), main.chars().count(), "{timeline}");
+    assert!(timeline.contains("| the end: a stall\n"), "{timeline}");
 }
 
 #[test]
@@ -1096,6 +1100,7 @@ fn a_text_explains_the_marks_that_it_has_and_no_others() {
         yield_now().await;
     });
     assert!(timeline.contains("## it is polled"), "{timeline}");
+    assert!(!timeline.contains("stall"), "{timeline}");
     let (timeline, _) = drawn(
         Executor::builder().virtual_time().closed_world(true),
         async {

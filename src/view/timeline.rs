@@ -59,6 +59,9 @@ pub(crate) fn text(records: &[Record]) -> String {
     if !lanes.idle.is_empty() {
         row("idle", &idle(&lanes));
     }
+    if !lanes.verdicts.is_empty() {
+        row("stall", &verdicts(&lanes));
+    }
     let _ = write!(text, "\n{}", legend(&lanes, &marks));
     if lanes.is_stretched {
         text += "The scale is not exact: each poll gets a little room of its own.\n";
@@ -105,6 +108,7 @@ fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
             all.iter().any(Lane::ends_badly),
         ),
         (":: nothing is ready", !lanes.idle.is_empty()),
+        ("| the end: a stall", !lanes.verdicts.is_empty()),
     ];
     let marks = marks.into_iter().filter(|(_, is_there)| *is_there);
     let marks = marks.map(|(mark, _)| mark.to_owned());
@@ -236,6 +240,14 @@ fn idle(lanes: &Lanes) -> Vec<char> {
     let mut cells = vec![' '; COLUMNS];
     for &(from, until) in &lanes.idle {
         fill(&mut cells, from, until, ':');
+    }
+    cells
+}
+
+fn verdicts(lanes: &Lanes) -> Vec<char> {
+    let mut cells = vec![' '; COLUMNS];
+    for &x in &lanes.verdicts {
+        cells[column(x)] = '|';
     }
     cells
 }
