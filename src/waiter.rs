@@ -89,8 +89,8 @@ pub(crate) struct PolledChild {
 pub(crate) struct ChildWaker {
     /// Changes only while nobody but the join has the waker.
     index: AtomicUsize,
-    /// True from when its future has given it away until nobody but the join has it. Read by the last drop alone, which
-    /// the count of the `Arc` puts after all that is written here.
+    /// True from when its future has given it away until nobody but the join has it, or the future is done. Read by the
+    /// last drop alone, which the count of the `Arc` puts after all that is written here.
     is_lent: AtomicBool,
     woken: Arc<WokenChildren>,
 }

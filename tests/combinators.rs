@@ -281,6 +281,22 @@ fn the_waker_of_a_child_that_is_done_wakes_none_of_the_others() {
 }
 
 #[test]
+fn the_waker_of_a_child_that_is_done_takes_away_no_other_s_timer() {
+    type Child = Pin<Box<dyn Future<Output = ()>>>;
+    let kept = Rc::new(RefCell::new(None));
+    let keeps = kept.clone();
+    let done: Child = Box::pin(poll_fn(move |cx| {
+        keeps.replace(Some(cx.waker().clone()));
+        Poll::Ready(())
+    }));
+    let executor = virtual_executor();
+    let joined = executor.spawn(join_all([Box::pin(sleep(secs(1))), done]));
+    executor.step();
+    kept.take().expect("it was polled").wake();
+    executor.block_on(joined).unwrap();
+}
+
+#[test]
 fn join_all_wakes_whoever_has_polled_it_last() {
     let (send, receive) = async_channel::bounded::<()>(1);
     let mut joined = pin!(join_all([receive.recv()]));

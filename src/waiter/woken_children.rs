@@ -18,19 +18,19 @@ use super::{ChildWaker, ForeignWaker, Waiter};
 
 /// Which futures of a `join_all` were woken, and whom to wake for them.
 pub(crate) struct WokenChildren {
-    /// For each future, true while it is in the list, so that it is there once. A wake looks at it and changes it with
-    /// the lock; the join does without where nobody else can wake the future.
+    /// For each future, true while it is in the list, so that it is there once, and when it is done. A wake looks at it
+    /// and changes it with the lock; the join does without where nobody else can wake the future, or for nothing.
     is_listed: Box<[AtomicBool]>,
     locked: Mutex<Locked>,
-    /// Of how many futures the waker is kept outside, and not by the join.
+    /// Of how many futures that are not done the waker is kept outside, and not by the join.
     lent: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Locked {
-    /// In the order of their wakes.
+    /// In the order of their wakes. There is room for all, so nobody allocates with the lock.
     list: Vec<Woken>,
-    /// Nobody while the join itself is being polled: it looks at the list before it returns.
+    /// Nobody from the first wake on, nor while the join itself is being polled: it looks at the list before it returns.
     parent: Parent,
 }
 
@@ -78,19 +78,19 @@ impl WokenChildren {
     /// future's waker was used up, it goes back to the join.
     pub(crate) fn note(&self, index: usize, returned: Option<Arc<ChildWaker>>) -> Parent {
         let mut locked = self.lock();
-        match self.is_new(index) {
+        match self.mark_listed(index) {
             true => locked.push(Woken { index, returned }),
             // A waker is dropped after `locked`, which its drop may ask for: so it is with what a function is given.
             false => Parent::default(),
         }
     }
 
-    /// True if the future is not in the list. From now on it counts as if it were. For those who have the lock.
-    fn is_new(&self, index: usize) -> bool {
+    /// From now on the future counts as one in the list. True if it was none. For those who have the lock.
+    fn mark_listed(&self, index: usize) -> bool {
         let is_listed = &self.is_listed[index];
-        let is_new = !is_listed.load(Ordering::Relaxed);
+        let was_listed = is_listed.load(Ordering::Relaxed);
         is_listed.store(true, Ordering::Relaxed);
-        is_new
+        !was_listed
     }
 
     /// Exchanges an empty list for that of the futures that are to be polled now. Until
@@ -107,7 +107,8 @@ impl WokenChildren {
     pub(crate) fn begin_poll(&self, index: usize, alone: bool) {
         let locked = match alone {
             // Whoever had its waker has let go of it: the count of clones says so. With the fence, the poll
-            // sees what they did before that, also whoever woke it and was not the first.
+            // sees what they did before that, also whoever woke it and was not the first. (No test would find it
+            // missing: the checkers do not model that count, and on some processors it is no instruction.)
             true => {
                 fence(Ordering::Acquire);
                 None
@@ -119,13 +120,15 @@ impl WokenChildren {
         drop(locked);
     }
 
-    /// A future that is done is woken no more. Nothing depends on it: of a wake that comes just before, the index is in
-    /// the list, and the join passes it over.
+    /// A future that is done is woken no more. Somebody may have its waker, who does not count as one to whom it is
+    /// lent: so there may be a parent without `outside`, whom he must not take away. It needs no lock. Of a wake that
+    /// comes just before, the index is in the list when the join asks in [`wait`](WokenChildren::wait), and is passed
+    /// over when that is polled.
     pub(crate) fn end(&self, index: usize) {
         self.is_listed[index].store(true, Ordering::Relaxed);
     }
 
-    /// True if somebody outside has a future's waker.
+    /// True if somebody outside has the waker of a future that is not done.
     pub(crate) fn has_lent(&self) -> bool {
         self.lent.load(Ordering::Relaxed) > 0
     }
@@ -135,7 +138,7 @@ impl WokenChildren {
         self.lent.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// That waker is gone, or the join has it too.
+    /// That waker is gone, or nobody but the join has it, or its future is done.
     pub(crate) fn end_lending(&self) {
         // What was counted before and after is put in order by the lock.
         if self.lent.fetch_sub(1, Ordering::Relaxed) == 1 {
@@ -166,7 +169,7 @@ impl WokenChildren {
     }
 
     /// The join is gone: nobody is woken any more. (A waker that were put in the list now would keep all of this, and be
-    /// kept by it.)
+    /// kept by it. So the flags are raised before the lock is let go.)
     pub(crate) fn close(&self) {
         let mut locked = self.lock();
         for is_listed in &self.is_listed {
@@ -181,6 +184,7 @@ impl WokenChildren {
 impl Locked {
     /// Puts a future in the list. Whoever comes first has the parent to wake.
     fn push(&mut self, woken: Woken) -> Parent {
+        // Beside others in the list there is no parent: it is asked only because to move one takes longer.
         let is_first = self.list.is_empty();
         self.list.push(woken);
         match is_first {

@@ -135,7 +135,7 @@ const INBOX_FAULTS: [Fault; 15] = [
 ];
 
 /// Faults of `src/waiter.rs`, its part and `src/join_all.rs`: each is in one of them.
-const JOIN_FAULTS: [Fault; 9] = [
+const JOIN_FAULTS: [Fault; 10] = [
     ("none", "", ""),
     (
         "woken_flag_cleared_after_the_poll",
@@ -153,10 +153,10 @@ const JOIN_FAULTS: [Fault; 9] = [
     (
         "flag_raised_without_the_lock",
         "let mut locked = self.lock();
-        match self.is_new(index) {",
-        "let is_new = self.is_new(index);
+        match self.mark_listed(index) {",
+        "let was_none = self.mark_listed(index);
         let mut locked = self.lock();
-        match is_new {",
+        match was_none {",
     ),
     (
         "flag_cleared_without_the_lock",
@@ -187,6 +187,19 @@ const JOIN_FAULTS: [Fault; 9] = [
         "target.end_lending();
         if !others_have_it {",
         "if !others_have_it {",
+    ),
+    (
+        "flags_raised_only_when_the_join_is_closed",
+        "for is_listed in &self.is_listed {
+            is_listed.store(true, Ordering::Relaxed);
+        }
+        let before = mem::take(&mut *locked);
+        drop(locked);",
+        "let before = mem::take(&mut *locked);
+        drop(locked);
+        for is_listed in &self.is_listed {
+            is_listed.store(true, Ordering::Relaxed);
+        }",
     ),
 ];
 

@@ -12,7 +12,7 @@ macro_rules! join_scenarios {
         use std::mem::{self, ManuallyDrop};
         use std::pin::Pin;
         use std::rc::Rc;
-        use std::sync::Arc;
+        use std::sync::{Arc, Weak};
         use std::task::{Context, Poll, Wake, Waker};
 
         use self::held_waker::HeldWaker;
@@ -38,6 +38,10 @@ macro_rules! join_scenarios {
             (
                 "the_last_waker_of_a_future_is_used_up",
                 the_last_waker_of_a_future_is_used_up,
+            ),
+            (
+                "a_join_is_dropped_while_a_thread_wakes",
+                a_join_is_dropped_while_a_thread_wakes,
             ),
             ("two_threads_wake_one_future", two_threads_wake_one_future),
             ("two_threads_wake_two_futures", two_threads_wake_two_futures),
@@ -310,6 +314,28 @@ macro_rules! join_scenarios {
         fn the_last_waker_of_a_future_is_used_up() {
             let futures = [used_up_by_a_thread(), used_up_by_a_thread()];
             Executor::drive(false, futures, Executor::run_until_nobody_has_the_waker);
+        }
+
+        /// A waker that comes back to a join that is gone would keep what it is kept in.
+        fn a_join_is_dropped_while_a_thread_wakes() {
+            let woken = Rc::new(RefCell::new(Weak::new()));
+            let thread = Rc::new(RefCell::new(None));
+            let (sees, spawns) = (woken.clone(), thread.clone());
+            let future: Boxed = Box::pin(poll_fn(move |cx| {
+                let shared = context::Shared::current().expect("an executor");
+                let join = shared.polled_child.woken.borrow();
+                sees.replace(Arc::downgrade(join.as_ref().expect("a join")));
+                let waker = cx.waker().clone();
+                spawns.replace(Some(super::spawn(move || waker.wake())));
+                Poll::Pending
+            }));
+            Executor::drive(true, [future], |executor| {
+                assert!(!executor.poll());
+                executor.task = Box::pin(async { Vec::new() });
+                thread.take().expect("it was polled").join().unwrap();
+                let is_kept = woken.borrow().strong_count() > 0;
+                assert!(!is_kept, "a list that is kept for ever");
+            });
         }
 
         /// The same where one of the futures needs no waker.

@@ -62,12 +62,12 @@ pub fn hold(copies: &[Checked], check: fn(fn()), wanted: impl Fn(&str) -> bool) 
         let found = scenarios.iter().find_map(find);
         let told = found.clone().unwrap_or("nothing is found".to_owned());
         eprintln!("fault: {fault}: {told} ({:.1?})", start.elapsed());
-        let is_lost_wake = |text: String| {
-            ["deadlock", "false verdict", "lost wake"]
+        let is_fault = |text: String| {
+            ["deadlock", "false verdict", "lost wake", "kept for ever"]
                 .iter()
                 .any(|kind| text.contains(kind))
         };
-        if found.is_some_and(is_lost_wake) != (*fault != "none" && wanted(fault)) {
+        if found.is_some_and(is_fault) != (*fault != "none" && wanted(fault)) {
             wrong.push(fault);
         }
     }
