@@ -114,7 +114,8 @@ enum Child<F: Future> {
 impl<F: Future> JoinAll<F> {
     /// Polls one child, unless it is done, with its own waker or with the spare one.
     #[track_caller]
-    fn poll_child(&mut self, Woken { index, returned }: Woken, shared: Option<&Shared>) {
+    fn poll_child(&mut self, woken: Woken, shared: Option<&Shared>) {
+        let Woken { index, returned } = woken;
         let Child::Running { future, own } = &mut self.children[index] else {
             return;
         };
