@@ -1,8 +1,8 @@
 //! Who is told that a timer has fired, or that a task has ended: a task, a future of a `join_all` inside a task, or
 //! somebody else's waker.
 //!
-//! Whoever reads this for the first time may leave out `waiter/woken_children.rs`, and come back with `join_all.rs`,
-//! which is what that is for.
+//! Whoever reads this for the first time may leave out `ChildWaker` and `waiter/woken_children.rs`, and come back with
+//! `join_all.rs`, which is what they are for.
 
 mod woken_children;
 
