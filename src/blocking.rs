@@ -208,10 +208,7 @@ where
     });
     let task = boxed_and_named(Blocking { call: call.clone() }, name);
     let id = shared.insert_blocking(task, at);
-    let held = shared.unused_waker();
-    held.target.set_task(id);
-    let waker = held.target.clone();
-    shared.give_waker(id, held);
+    let waker = shared.waker_for(id);
     let is_out = IsOut::from_now(shared.home.clone());
     // Before a thread is started for it, which takes some time.
     let queued_at = Instant::now();

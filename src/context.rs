@@ -43,10 +43,8 @@ pub(crate) struct Shared {
     pub(crate) spin: Spin,
     pub(crate) pool: Pool,
     pub(crate) wheel: RefCell<Wheel<Waiter>>,
-    /// By slot, the wakers of the tasks that have one of their own. Most have none.
+    /// By slot, the wakers of the tasks that have one of their own, and those that such tasks have left.
     pub(crate) wakers: RefCell<Vec<Option<HeldWaker>>>,
-    /// Those that tasks have left for others: at most as many as tasks have had one at once.
-    pub(crate) left_wakers: RefCell<Vec<HeldWaker>>,
     /// The waker of the poll that runs now, to be compared and never followed.
     pub(crate) polled_with: Cell<*const Waker>,
     pub(crate) polled_child: PolledChild,
@@ -84,7 +82,6 @@ impl Shared {
             pool,
             wheel: RefCell::new(Wheel::new()),
             wakers: RefCell::new(Vec::new()),
-            left_wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
             polled_child: PolledChild::default(),
             registered: Cell::new(false),
@@ -275,9 +272,6 @@ impl Shared {
             Ok(()) => JoinError::cancelled(),
             Err(payload) => JoinError::panicked(payload),
         };
-        if let Some(own) = self.take_waker(id) {
-            self.leave_waker(own);
-        }
         self.fail(id, error);
     }
 }

@@ -58,8 +58,8 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// until nothing of it is left, no handle or sleep either. For a task that is about 100 bytes. If the last one in its
 /// place came from `spawn`, and was awaited to its output, or ended without a handle and with an output that needs no
 /// drop, the box stays too that its future was in, if that is no larger than 128 bytes: then the next one there needs
-/// no box of its own, if it is of the same type. And for as many tasks as have had a waker of their own at once, since
-/// they gave it away, some 70 bytes each stay for others that do. The futures themselves are dropped when they end.
+/// no box of its own, if it is of the same type. And where a task has given its waker away, that stays too, some 70
+/// bytes, for the next one there that does. The futures themselves are dropped when they end.
 ///
 /// # Waiting
 ///
@@ -276,7 +276,7 @@ impl Executor {
             (Err(payload), _) | (Ok(Err(_)), Err(payload)) => {
                 main.panicked(&**payload);
                 // What that poll has cloned must wake nobody else.
-                *self.spare.borrow_mut() = self.shared.unused_waker();
+                *self.spare.borrow_mut() = HeldWaker::new(self.shared.home.clone());
             }
         }
         let payload = match (ran, dropped, self.shared.tracer().take_panic()) {
@@ -554,6 +554,8 @@ impl Drop for Executor {
     fn drop(&mut self) {
         let _entered = self.shared.enter();
         self.shared.is_ending.set(true);
+        // Nobody is polled any more.
+        drop(self.shared.wakers.take());
         let queue = &self.shared.queue;
         let mut queued = queue.len();
         loop {

@@ -106,7 +106,8 @@ impl<'a> MainTask<'a> {
     #[inline]
     fn keep_if_cloned(&mut self, spare: &mut HeldWaker) {
         if spare.clones() > 0 {
-            let HeldWaker { target, .. } = mem::replace(spare, self.shared.unused_waker());
+            let HeldWaker { target, .. } =
+                mem::replace(spare, HeldWaker::new(self.shared.home.clone()));
             self.waker = Some(MainWaker::new(target));
         }
     }

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!                        somebody clones it
-//!     the spare waker ────────────────────────▶ the task's own ──▶ left, if nobody has it still
-//!           ▲                                                          │
-//!           └────────────────── the next spare ◀───────────────────────┘
+//!     the spare waker ────────────────────────▶ the task's own ──▶ left in the task's slot
+//!           ▲                                                               │
+//!           └─── the next spare, if the next task there needs its own ◀─────┘
 //! ```
 
+use std::cell::RefMut;
 use std::mem;
 use std::sync::Arc;
 
@@ -17,30 +18,14 @@ use crate::slots::NextPoll;
 use crate::task::TaskId;
 
 impl Shared {
-    /// The task's own waker, if it has one.
+    /// The task's own waker, which it has.
     #[inline(always)]
-    pub(crate) fn take_waker(&self, id: TaskId) -> Option<HeldWaker> {
-        let mut wakers = self.wakers.borrow_mut();
-        wakers.get_mut(id.slot() as usize)?.take()
+    pub(crate) fn take_waker(&self, id: TaskId) -> HeldWaker {
+        let own = self.wakers.borrow_mut()[id.slot() as usize].take();
+        own.expect("it has one of its own")
     }
 
-    /// Gives the task a waker of its own: from now on it is polled with that.
-    pub(crate) fn give_waker(&self, id: TaskId, waker: HeldWaker) {
-        self.queue.with_slot(id, |slot| {
-            if slot.next_poll == NextPoll::WithSpare {
-                slot.next_poll = NextPoll::WithOwn;
-            }
-        });
-        let slot = id.slot() as usize;
-        let mut wakers = self.wakers.borrow_mut();
-        if wakers.len() <= slot {
-            wakers.resize_with(slot + 1, || None);
-        }
-        debug_assert!(wakers[slot].is_none());
-        wakers[slot] = Some(waker);
-    }
-
-    /// Puts the task's own waker back that was taken for a poll.
+    /// Puts the task's own waker back that was taken for a poll, or leaves it for the next task in the slot.
     #[inline(always)]
     pub(crate) fn put_waker_back(&self, id: TaskId, waker: HeldWaker) {
         let place = &mut self.wakers.borrow_mut()[id.slot() as usize];
@@ -48,19 +33,39 @@ impl Shared {
         mem::forget(place.replace(waker)); // see `Slot::put`
     }
 
-    /// A waker that nobody has: the last that a task has left, or else a new one. It is for the caller to set its task.
-    #[cold]
-    pub(crate) fn unused_waker(&self) -> HeldWaker {
-        let left = self.left_wakers.borrow_mut().pop();
-        left.unwrap_or_else(|| HeldWaker::new(self.home.clone()))
+    /// The task keeps the spare waker, which somebody has cloned: from now on it is polled with that.
+    #[inline(never)]
+    pub(crate) fn keep_spare(&self, id: TaskId, spare: &mut HeldWaker) {
+        mem::swap(&mut *self.own_waker(id), spare);
     }
 
-    /// Leaves the waker of a task that has ended for another one, if that may come and nobody has it still.
-    #[inline]
-    pub(crate) fn leave_waker(&self, own: HeldWaker) {
-        if own.clones() == 0 && !self.is_ending.get() {
-            self.left_wakers.borrow_mut().push(own);
-        }
+    /// Gives a task a waker of its own before its first poll, and the target of that to whoever will wake it.
+    pub(crate) fn waker_for(&self, id: TaskId) -> Arc<TaskWaker> {
+        let own = self.own_waker(id);
+        own.target.set_task(id);
+        own.target.clone()
+    }
+
+    /// Has the task polled with a waker of its own from now on: with the one that a task before it has left in its
+    /// slot, or with a new one if somebody has that still. It is for the caller to set its task.
+    #[inline(always)]
+    fn own_waker(&self, id: TaskId) -> RefMut<'_, HeldWaker> {
+        self.queue.with_slot(id, |slot| {
+            if slot.next_poll == NextPoll::WithSpare {
+                slot.next_poll = NextPoll::WithOwn;
+            }
+        });
+        RefMut::map(self.wakers.borrow_mut(), |wakers| {
+            let slot = id.slot() as usize;
+            if wakers.len() <= slot {
+                wakers.resize_with(slot + 1, || None);
+            }
+            let place = &mut wakers[slot];
+            if !matches!(place, Some(left) if left.clones() == 0) {
+                *place = Some(HeldWaker::new(self.home.clone()));
+            }
+            place.as_mut().expect("it is there by now")
+        })
     }
 
     /// True if there is a clone of an unfinished task's waker. The executor itself has none, so somebody outside
@@ -72,20 +77,28 @@ impl Shared {
 
     /// True if there is a clone of this task's waker.
     pub(crate) fn waker_is_held(&self, id: TaskId) -> bool {
-        is_held(&self.wakers.borrow(), id.slot() as usize)
+        self.is_held(&self.wakers.borrow(), id.slot() as usize)
     }
 
     /// The slot of a task whose waker somebody outside holds.
     fn held_waker(&self) -> Option<usize> {
         let wakers = self.wakers.borrow();
         // Whoever held one last time probably still does, and if not, the next one does: with many tasks that
-        // spares a long search at every park, also where they are answered one after the other. A task that has
-        // ended has no waker here.
+        // spares a long search at every park, also where they are answered one after the other.
         let last = self.last_held.get();
         let mut slots = (last..wakers.len()).chain(0..last);
-        let found = slots.find(|&slot| is_held(&wakers, slot));
+        let found = slots.find(|&slot| self.is_held(&wakers, slot));
         self.last_held.set(found.unwrap_or(0));
         found
+    }
+
+    /// True if somebody outside has the waker of this slot, and its task is there still.
+    fn is_held(&self, wakers: &[Option<HeldWaker>], slot: usize) -> bool {
+        let Some(Some(waker)) = wakers.get(slot) else {
+            return false;
+        };
+        let is_unfinished = |task| self.queue.state(task).is_unfinished();
+        waker.target.task().is_some_and(is_unfinished) && waker.clones() > 0
     }
 
     /// Lets go of a waker that somebody outside holds.
@@ -99,7 +112,7 @@ impl Shared {
     /// nothing, if it is gone. Then the task is polled with the spare one again.
     pub(crate) fn take_back_waker(&self, id: TaskId, target: Option<Arc<TaskWaker>>) {
         match target {
-            Some(target) => self.give_waker(id, HeldWaker::of(target)),
+            Some(target) => self.put_waker_back(id, HeldWaker::of(target)),
             None => {
                 self.queue.with_slot(id, |slot| {
                     // An observer who was told of the park may have aborted it.
@@ -112,21 +125,20 @@ impl Shared {
     }
 }
 
-fn is_held(wakers: &[Option<HeldWaker>], slot: usize) -> bool {
-    matches!(wakers.get(slot), Some(Some(waker)) if waker.clones() > 0)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+    use std::panic::Location;
     use std::rc::Rc;
+    use std::task::Waker;
 
     use super::*;
-    use crate::blocking::spawn_blocking;
     use crate::clock::Clock;
-    use crate::executor::Executor;
     use crate::pool::Pool;
     use crate::queue::Queue;
+    use crate::slots::SlotState;
     use crate::spin::Spin;
+    use crate::task::boxed;
     use crate::trace::Tracer;
 
     fn shared() -> Rc<Shared> {
@@ -136,27 +148,63 @@ mod tests {
         Shared::new(clock, queue, pool, Spin::new(true))
     }
 
+    /// Has so many tasks wait, one in each slot from 0 on, each with a waker of its own.
+    fn waiting(shared: &Shared, tasks: usize) -> Vec<TaskId> {
+        let at = Location::caller();
+        let insert = |_| shared.queue.insert(|_| (), SlotState::Waiting, at);
+        let ids: Vec<TaskId> = (0..tasks).map(insert).collect();
+        ids.iter().for_each(|&id| drop(shared.waker_for(id)));
+        ids
+    }
+
+    fn end(shared: &Shared, task: TaskId) {
+        shared.queue.finish(task, boxed(ready(())));
+        shared.queue.take_finished(task);
+    }
+
+    fn lent(shared: &Shared, slot: usize) -> Waker {
+        let wakers = shared.wakers.borrow();
+        wakers[slot].as_ref().unwrap().waker.clone()
+    }
+
     #[test]
-    fn a_closure_takes_the_waker_that_one_before_it_has_left() {
+    fn a_task_takes_the_waker_that_one_before_it_has_left_unless_somebody_has_it() {
         let shared = shared();
-        let executor = Executor::of(shared.clone(), false);
-        for _ in 0..100 {
-            executor
-                .block_on(async { spawn_blocking(|| ()).await })
-                .unwrap();
-        }
-        assert!(shared.left_wakers.borrow().len() <= 1);
+        let next = || {
+            let task = waiting(&shared, 1)[0];
+            end(&shared, task);
+            let left = &shared.wakers.borrow()[0];
+            left.as_ref().map(|left| Arc::as_ptr(&left.target))
+        };
+        let first = next();
+        assert_eq!(next(), first);
+        let kept = lent(&shared, 0);
+        assert_ne!(next(), first);
+        drop(kept);
+    }
+
+    #[test]
+    fn whose_task_has_ended_is_held_no_more() {
+        let shared = shared();
+        let ids = waiting(&shared, 2);
+        let kept = lent(&shared, 1);
+        assert_eq!(shared.held_waker(), Some(1));
+        assert!(shared.waker_is_held(ids[1]) && !shared.waker_is_held(ids[0]));
+        end(&shared, ids[1]);
+        assert_eq!(shared.held_waker(), None);
+        // Another lives there by now, and was not polled yet.
+        let at = Location::caller();
+        let next = shared.queue.insert(|_| (), SlotState::Waiting, at);
+        assert_eq!(next.slot(), 1);
+        assert!(!shared.waker_is_held(next));
+        drop(kept);
     }
 
     #[test]
     fn who_holds_a_waker_is_searched_from_where_somebody_did_last() {
         let shared = shared();
-        let own = || Some(HeldWaker::new(shared.home.clone()));
-        shared.wakers.borrow_mut().resize_with(4, own);
-        let lent = |slot: usize| {
-            let wakers = shared.wakers.borrow();
-            wakers[slot].as_ref().map(|held| held.waker.clone())
-        };
+        waiting(&shared, 4);
+        let lent = |slot| lent(&shared, slot);
         let (first, second, last) = (lent(0), lent(1), lent(3));
         assert_eq!(shared.held_waker(), Some(0));
         drop(first);

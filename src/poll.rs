@@ -7,7 +7,6 @@
 //! ```
 
 use std::any::Any;
-use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
 use std::task::{Context, Poll, Waker};
@@ -43,9 +42,9 @@ impl Shared {
         let mut is_pending = false;
         let caught = self.poll_caught::<OBSERVED>(id, &mut task, spare, &mut is_pending);
         if spare.clones() > 0 {
-            let own = mem::replace(spare, self.unused_waker());
-            if is_pending {
-                self.give_waker(id, own);
+            match is_pending {
+                true => self.keep_spare(id, spare),
+                false => *spare = HeldWaker::new(self.home.clone()),
             }
         }
         self.after_poll(id, task, caught, is_pending)
@@ -65,16 +64,11 @@ impl Shared {
         id: TaskId,
         mut task: BoxedTask,
     ) -> Option<Polled> {
-        let own = self.take_waker(id).expect("it has one of its own");
+        let own = self.take_waker(id);
         let mut is_pending = false;
         let caught = self.poll_caught::<OBSERVED>(id, &mut task, &own, &mut is_pending);
-        if is_pending {
-            self.put_waker_back(id, own);
-            return Some(Polled { id, task });
-        }
-        self.after_poll(id, task, caught, false);
-        self.leave_waker(own);
-        None
+        self.put_waker_back(id, own);
+        self.after_poll(id, task, caught, is_pending)
     }
 
     /// Polls a task and notes whether it is pending; or gives what it panicked with.

@@ -145,7 +145,7 @@ fn a_waker_that_outlives_its_task_wakes_nobody_not_even_the_next_in_its_slot() {
     }
 }
 
-/// A task leaves its waker for the next that needs one, but not while somebody else has it too.
+/// A task leaves its waker for the next in its slot that needs one, but not while somebody else has it too.
 #[test]
 fn a_waker_that_outlives_a_task_which_has_waited_is_that_of_no_other() {
     for aborts in [false, true] {
@@ -163,6 +163,7 @@ fn a_waker_that_outlives_a_task_which_has_waited_is_that_of_no_other() {
         }
         executor.run_until_idle();
         assert!(task.is_finished());
+        drop(task); // so that its slot is free
         let probes: Vec<_> = (0..4).map(|_| Probe::new()).collect();
         let _tasks: Vec<_> = probes.iter().map(|p| executor.spawn(p.run())).collect();
         executor.run_until_idle();
