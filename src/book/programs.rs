@@ -1,15 +1,13 @@
 //! The programs that the chapters name, whole.
 //!
-//! They lie in `docs/listings/`, `examples/` and `tests/` of the repository, and `cargo test` compiles and runs them.
-//! In the repository alone are those of chapter 12 for tokio and smol, in `benches/peers/mapping/`, and the
-//! pages beside the book: `docs/examples.md` with `docs/images/asynchronous.html`, `docs/reliability.md` and
-//! `docs/performance.md`.
+//! They lie in `docs/listings/` and `examples/` of the repository, and `cargo test` compiles and runs them. In the
+//! repository alone are the tests that the chapters name, in `tests/`; the programs of chapter 12 for tokio and smol, in
+//! `benches/peers/mapping/`; and the pages beside the book: `docs/examples.md` with `docs/images/asynchronous.html`,
+//! `docs/reliability.md` and `docs/performance.md`.
 //!
 #![doc = program!("asynchronous.py", "examples/python/asynchronous.py")]
-#![doc = program!("asyncio_agrees.rs", "tests/asyncio_agrees.rs")]
 #![doc = program!("called_early.rs", "docs/listings/called_early.rs")]
 #![doc = program!("calling.py", "examples/python/calling.py")]
-#![doc = program!("desugared.rs", "tests/desugared.rs")]
 #![doc = program!("differs.py", "examples/python/differs.py")]
 #![doc = program!("differs.rs", "docs/listings/differs.rs")]
 #![doc = program!("executor_a_thread.rs", "docs/listings/executor_a_thread.rs")]
@@ -21,7 +19,6 @@
 #![doc = program!("one_sleep.rs", "examples/one_sleep.rs")]
 #![doc = program!("one_thread.rs", "docs/listings/one_thread.rs")]
 #![doc = program!("producers_and_consumers.rs", "examples/producers_and_consumers.rs")]
-#![doc = program!("run_programs.py", "tests/asyncio/run_programs.py")]
 #![doc = program!("self_reference.rs", "docs/listings/self_reference.rs")]
 #![doc = program!("sizes.rs", "docs/listings/sizes.rs")]
 #![doc = program!("state.gdb", "docs/listings/state.gdb")]
@@ -36,10 +33,8 @@
 #![doc = program!("tiny_executor.rs", "examples/tiny_executor.rs")]
 #![doc = program!("twins.rs", "examples/shared/twins.rs")]
 #![doc = program!("twins_drawn.rs", "docs/listings/twins_drawn.rs")]
-#![doc = program!("twins_on_the_executor.rs", "tests/twins_on_the_executor.rs")]
 #![doc = program!("what_maps_to_what.py", "examples/python/what_maps_to_what.py")]
 #![doc = program!("what_maps_to_what.rs", "docs/listings/what_maps_to_what.rs")]
-#![doc = program!("what_rustc_wrote.rs", "tests/what_rustc_wrote.rs")]
 #![doc = program!("wheel_cancel.rs", "docs/listings/wheel_cancel.rs")]
 #![doc = program!("wheel_events.rs", "docs/listings/wheel_events.rs")]
 #![doc = program!("who_is_next.rs", "docs/listings/who_is_next.rs")]
