@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -741,6 +741,40 @@ fn where_there_are_several_executors_each_story_says_whose_it_is() {
         ["executor 2 of this program", "executor 1 of this program"],
         "{story}"
     );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn executors_that_end_at_once_on_many_threads() {
+    const THREADS: usize = 16;
+    let (all_are_here, all_are_done) = (Barrier::new(THREADS), Barrier::new(THREADS));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let executor = Executor::new();
+                all_are_here.wait();
+                executor.block_on(async {});
+                all_are_done.wait();
+            });
+        }
+    });
+}
+
+#[test]
+fn each_story_stands_below_the_words_that_say_whose_it_is_also_if_threads_print_at_once() {
+    for _ in 0..10 {
+        let output = run_here("executors_that_end_at_once_on_many_threads", "story");
+        let story = printed(&output);
+        let mut heads = 0;
+        for (line, next) in story.lines().zip(story.lines().skip(1)) {
+            if line.ends_with("of this program") {
+                heads += 1;
+                assert!(next.contains("is given to block_on"), "{story}");
+            }
+        }
+        assert_eq!(heads, 16, "{story}");
+    }
 }
 
 /// Not a test: the program that the test below runs.

@@ -209,17 +209,11 @@ impl Watch {
         match view {
             View::Step => {
                 let input = io::stdin().lock();
-                self.begin_view()?;
+                self.print("")?;
                 recording.read(|records| step::walk(records, input, Past))
             }
-            View::Story(None) => {
-                self.begin_view()?;
-                Past.write_all(self.whole(recording.story()).as_bytes())
-            }
-            View::Timeline(None) => {
-                self.begin_view()?;
-                Past.write_all(self.whole(recording.timeline()).as_bytes())
-            }
+            View::Story(None) => self.print(&self.whole(recording.story())),
+            View::Timeline(None) => self.print(&self.whole(recording.timeline())),
             View::Story(Some(file)) => self.save(file, &self.whole(recording.story())),
             View::Timeline(Some(file)) => self.save(file, &self.whole(recording.timeline())),
             View::Svg(file) => self.save(file, &recording.svg()),
@@ -229,13 +223,15 @@ impl Watch {
         }
     }
 
-    /// Begins a view, and says whose it is. Where there is only one so far, as in most programs, that needs no word.
-    fn begin_view(&self) -> io::Result<()> {
+    /// Prints a view, and first whose it is. Where there is only one so far, as in most programs, that needs no word.
+    fn print(&self, text: &str) -> io::Result<()> {
+        // Until the end: that of an executor on another thread must not come in between.
+        let _alone = io::stdout().lock();
         Past.begin_line()?;
-        match RUNS.load(Ordering::Relaxed) {
-            1 => Ok(()),
-            _ => writeln!(Past, "executor {} of this program", self.run),
+        if RUNS.load(Ordering::Relaxed) > 1 {
+            writeln!(Past, "executor {} of this program", self.run)?;
         }
+        Past.write_all(text.as_bytes())
     }
 
     /// A text, and below it what is not in it.
