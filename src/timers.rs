@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::context::Shared;
 use crate::trace::{Cause, Event, Place, TimerId, TimerKind, WaitsOn};
 use crate::waiter::Waiter;
+use crate::wheel::Expired;
 
 /// How many timers a turn fires at most; the rest are due at the next turn.
 const MAX_TIMERS_A_TURN: usize = 64;
@@ -130,8 +131,8 @@ impl Shared {
         place.expect("the timer is in the wheel")
     }
 
-    /// Wakes those whose deadline has passed: in the order of their deadlines, and for equal ones, and those that
-    /// had passed before, in the order in which they were armed. Says how many; `None` if there are no timers.
+    /// Wakes those whose deadline has passed, in the order that `wheel.rs` states: that of their deadlines, and for
+    /// equal ones that in which they were armed. Says how many; `None` if there are no timers.
     #[inline(always)]
     pub(crate) fn fire_timers(&self) -> Option<usize> {
         let no_timers = self.wheel.borrow().is_empty();
@@ -146,10 +147,10 @@ impl Shared {
         let now_ns = self.clock.now_ns();
         let mut fired = 0;
         while fired < MAX_TIMERS_A_TURN {
-            if self.tracer().is_on() {
-                self.turn_wheel(now_ns);
-            }
-            let expired = self.wheel.borrow_mut().pop(now_ns);
+            let expired = match self.tracer().is_on() {
+                true => self.pop_and_tell(now_ns),
+                false => self.wheel.borrow_mut().pop(now_ns),
+            };
             let Some(expired) = expired else {
                 break;
             };
@@ -165,17 +166,15 @@ impl Shared {
         fired
     }
 
-    /// Lets the timers cascade, and tells where each has gone. [`Wheel::pop`] would do it too, but
-    /// take one out before it can be told.
-    ///
-    /// [`Wheel::pop`]: crate::wheel::Wheel::pop
+    /// [`Wheel::pop`](crate::wheel::Wheel::pop), which tells where each timer has gone in a cascade, before it takes one out.
     #[cold]
-    fn turn_wheel(&self, now_ns: u64) {
+    fn pop_and_tell(&self, now_ns: u64) -> Option<Expired<Waiter>> {
         let mut moved = Vec::new();
         let mut note = |timer, place| moved.push((timer, place));
         self.wheel.borrow_mut().turn(now_ns, &mut note);
         for (timer, place) in moved {
             self.tracer().emit(move || Event::Cascaded { timer, place });
         }
+        self.wheel.borrow_mut().pop_due()
     }
 }

@@ -37,6 +37,8 @@
 //! - Equal deadlines are first in, first out, since at any moment they share one list.
 //! - A deadline that `elapsed` has already reached goes behind all that is in `due`, and before all
 //!   that is not: also before an entry that `now` has reached but `pop` has not yet come to.
+//! - Each `pop` comes to one slot that `now` has reached, if there is one, also where something is due already. So
+//!   whoever arms a deadline that has passed, again and again, waits behind others each time, and not they for ever.
 //!
 //! `elapsed` is never ahead of the latest `now` that `pop` was given, so nothing is handed out before
 //! the caller's clock has reached its deadline once. A `now` that goes back changes nothing.
@@ -189,8 +191,8 @@ impl<T> Wheel<T> {
     /// The time at which `pop` should next be called: `elapsed` if something is due already, `None` if
     /// the wheel is empty.
     ///
-    /// It is never later than the earliest deadline. It can be earlier when that of the same slot was
-    /// cancelled: looking for the new minimum would cost a walk through the slot, and to wake once
+    /// It is never later than the earliest deadline of what is not due. It can be earlier when that of the same slot
+    /// was cancelled: looking for the new minimum would cost a walk through the slot, and to wake once
     /// with nothing to do costs less.
     pub(crate) fn next_wake(&self) -> Option<u64> {
         if self.due != NONE {
@@ -204,10 +206,17 @@ impl<T> Wheel<T> {
     ///
     /// A caller may stop before the `None`: what is in `due` stays there, and comes out next whatever `now` is then.
     pub(crate) fn pop(&mut self, now: u64) -> Option<Expired<T>> {
-        if !self.turn(now, &mut |_, _| {}) {
+        self.turn(now, &mut |_, _| {});
+        self.pop_due()
+    }
+
+    /// The second half of [`pop`](Wheel::pop).
+    #[inline(always)]
+    pub(crate) fn pop_due(&mut self) -> Option<Expired<T>> {
+        let index = self.due;
+        if index == NONE {
             return None;
         }
-        let index = self.due;
         self.slab.unlink(&mut self.due, index);
         let timer = self.slab.id(index);
         let deadline = self.slab[index].deadline;
@@ -220,27 +229,26 @@ impl<T> Wheel<T> {
         })
     }
 
-    /// Cascades until there is something in `due`: the first half of [`pop`](Wheel::pop), for whoever
-    /// wants to look in between. False if nothing has a deadline up to `now`.
+    /// Cascades one slot that `now` has reached, if there is one, and others until there is something in `due`: the
+    /// first half of [`pop`](Wheel::pop), for whoever wants to look in between.
     ///
     /// `moved` is told of every entry that a cascade places anew, and where. It must not panic, or
     /// the rest of that slot is lost.
-    pub(crate) fn turn(&mut self, now: u64, moved: &mut impl FnMut(TimerId, Place)) -> bool {
-        while self.due == NONE {
-            let Some((level, slot)) = self.lowest_slot() else {
-                return false;
-            };
+    pub(crate) fn turn(&mut self, now: u64, moved: &mut impl FnMut(TimerId, Place)) {
+        while let Some((level, slot)) = self.lowest_slot() {
             let min = self.slots[level][slot].min;
             // `elapsed` stays behind here. Moved up to `now`, it could enter the range of a slot that
             // keeps its entries, and they would no longer be where `place_at` looks for them.
             if min > now {
-                return false;
+                return;
             }
             debug_assert!(min > self.elapsed, "slot {level}:{slot} lies in the past");
             self.elapsed = min;
             self.cascade(level, slot, moved);
+            if self.due != NONE {
+                return;
+            }
         }
-        true
     }
 
     /// How many entries there are.

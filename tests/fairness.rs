@@ -5,11 +5,11 @@ mod common;
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Log, Probe, recorded, secs, virtual_executor, wake_remotely};
 use watchglass::trace::{Cause, Event, Record};
-use watchglass::{Executor, Step, sleep, yield_now};
+use watchglass::{Executor, Step, sleep, sleep_until, yield_now};
 
 const BUSY: usize = 1000;
 
@@ -67,6 +67,26 @@ fn on_the_real_clock_too_a_busy_queue_holds_no_timer_back() {
     let fired = |event: &Event| matches!(event, Event::TimerFired { .. });
     let polls = polls_between(&late, |_| true, fired);
     assert!(polls <= 64, "{polls}");
+}
+
+/// Each turn fires as many timers as a turn may, and all of them are armed again at once.
+#[test]
+fn whoever_sleeps_until_a_time_that_has_passed_again_and_again_holds_no_timer_back() {
+    let executor = Executor::new();
+    let start = Instant::now();
+    for _ in 0..BUSY {
+        drop(executor.spawn(async move {
+            loop {
+                sleep_until(start).await;
+            }
+        }));
+    }
+    let task = executor.spawn(sleep(Duration::from_millis(5)));
+    while !task.is_finished() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it is starved");
+        executor.step();
+    }
+    assert!(start.elapsed() >= Duration::from_millis(5));
 }
 
 #[test]
