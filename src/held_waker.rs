@@ -36,6 +36,8 @@ impl<W: Wake + Send + Sync + 'static> HeldWaker<W> {
 
 impl HeldWaker {
     /// A waker of no task yet.
+    // Not inlined: in the middle of a poll, the call of the allocator would make it save registers.
+    #[cold]
     pub(crate) fn new(home: Arc<Home>) -> Self {
         HeldWaker::of(TaskWaker::new(home))
     }

@@ -33,10 +33,14 @@ impl Shared {
         mem::forget(place.replace(waker)); // see `Slot::put`
     }
 
-    /// The task keeps the spare waker, which somebody has cloned: from now on it is polled with that.
-    #[inline(never)]
-    pub(crate) fn keep_spare(&self, id: TaskId, spare: &mut HeldWaker) {
-        mem::swap(&mut *self.own_waker(id), spare);
+    /// Somebody has cloned the spare waker. A task that waits keeps it, and from now on is polled with it; what has
+    /// ended needs none.
+    #[cold]
+    pub(crate) fn part_with_spare(&self, id: TaskId, spare: &mut HeldWaker, waits: bool) {
+        match waits {
+            true => mem::swap(&mut *self.own_waker(id), spare),
+            false => *spare = HeldWaker::new(self.home.clone()),
+        }
     }
 
     /// Gives a task a waker of its own before its first poll, and the target of that to whoever will wake it.

@@ -42,10 +42,7 @@ impl Shared {
         let mut is_pending = false;
         let caught = self.poll_caught::<OBSERVED>(id, &mut task, spare, &mut is_pending);
         if spare.clones() > 0 {
-            match is_pending {
-                true => self.keep_spare(id, spare),
-                false => *spare = HeldWaker::new(self.home.clone()),
-            }
+            self.part_with_spare(id, spare, is_pending);
         }
         self.after_poll(id, task, caught, is_pending)
     }
@@ -68,7 +65,10 @@ impl Shared {
         let mut is_pending = false;
         let caught = self.poll_caught::<OBSERVED>(id, &mut task, &own, &mut is_pending);
         self.put_waker_back(id, own);
-        self.after_poll(id, task, caught, is_pending)
+        if is_pending {
+            return Some(Polled { id, task });
+        }
+        self.after_poll(id, task, caught, false)
     }
 
     /// Polls a task and notes whether it is pending; or gives what it panicked with.
