@@ -185,14 +185,6 @@ impl Sleep {
         }
     }
 
-    /// True if it keeps whom to wake.
-    fn has_waiter(&self) -> bool {
-        matches!(
-            self.state,
-            SleepState::Armed(_) | SleepState::Never(Some(_))
-        )
-    }
-
     /// True if the executor has seen the deadline pass.
     pub fn is_elapsed(&self) -> bool {
         match &self.state {
@@ -245,6 +237,11 @@ impl Sleep {
     /// });
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
+        self.reset_as(deadline, TimerKind::Sleep);
+    }
+
+    /// Resets it on behalf of that which it is a part of, for an observer to be told.
+    fn reset_as(&mut self, deadline: Instant, kind: TimerKind) {
         if let SleepState::Armed(timer) = &mut self.state
             && timer.reset(deadline)
         {
@@ -256,7 +253,12 @@ impl Sleep {
             SleepState::Never(Some(kept)) => match Deadline::on(&kept.0.clock, deadline) {
                 Some(deadline) => {
                     let (shared, waiter) = *kept;
-                    Timer::arm(shared, deadline, waiter)
+                    let id = shared.arm(deadline.ns(), waiter, kind);
+                    SleepState::Armed(Timer {
+                        shared,
+                        id,
+                        deadline,
+                    })
                 }
                 None => SleepState::Never(Some(kept)),
             },
@@ -299,12 +301,12 @@ impl Sleep {
             }
             SleepState::Never(_) => {
                 let shared = Shared::expect_current(name_of(kind), AWAIT_IT);
-                let waiter = shared.waiter_kept_elsewhere(cx.waker());
-                // A limit that never comes is none.
+                // A limit that never comes is none, and nobody can reset it: it has nobody to wake.
                 if kind != TimerKind::Timeout {
+                    let waiter = shared.waiter_kept_elsewhere(cx.waker());
                     shared.waits(WaitsOn::Never, at);
+                    self.state = SleepState::Never(Some(Box::new((shared, waiter))));
                 }
-                self.state = SleepState::Never(Some(Box::new((shared, waiter))));
             }
             SleepState::For(_) | SleepState::Until(_) | SleepState::Elapsed(_) => {
                 unreachable!("it was brought to this executor")
@@ -392,16 +394,6 @@ impl SleepState {
 }
 
 impl Timer {
-    /// Puts the deadline in the wheel.
-    fn arm(shared: Rc<Shared>, deadline: Deadline, waiter: Waiter) -> SleepState {
-        let id = shared.arm(deadline.ns(), waiter, TimerKind::Sleep);
-        SleepState::Armed(Timer {
-            shared,
-            id,
-            deadline,
-        })
-    }
-
     /// Moves it to another deadline, and keeps whom to wake. False, and nothing has happened, if it has fired or the
     /// clock cannot say the deadline.
     fn reset(&mut self, deadline: Instant) -> bool {

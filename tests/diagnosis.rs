@@ -483,7 +483,8 @@ fn a_timer_that_is_gone_when_the_poll_ends_is_a_forgotten_waker() {
         Pin::new(&mut other).poll(cx).map(drop)
     }));
     let joined = executor.spawn(join_all([pending::<()>()]));
-    let ids = [forgets.id(), also.id(), joined.id()];
+    let limited = executor.spawn(timeout(Duration::MAX, pending::<()>()));
+    let ids = [forgets.id(), also.id(), joined.id(), limited.id()];
     // These wait for what is neither a timer nor a task, and another timer is gone.
     executor.spawn(async {
         let mut never = pin!(sleep(Duration::MAX));

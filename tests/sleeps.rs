@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use common::{Log, altered, ms, no_hang, poll_once, recorded, secs, sentences, virtual_executor};
 use waker_fn::waker_fn;
 use watchglass::time::Elapsed;
-use watchglass::trace::{Event, State, WaitsOn};
+use watchglass::trace::{Event, State, TimerKind, WaitsOn};
 use watchglass::{
     Executor, Stalled, block_on, interval, interval_at, join, now, sleep, sleep_until, spawn,
     timeout, timeout_at, yield_now,
@@ -443,6 +443,24 @@ fn a_tick_that_is_dropped_before_it_is_done_is_not_lost() {
         assert_eq!(ticks.tick().await - start, secs(10));
         assert_eq!(now() - start, secs(10));
     });
+}
+
+#[test]
+fn an_interval_that_comes_to_have_a_timer_by_a_reset_is_told_as_one() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let in_600_years = now() + secs(600 * 365 * 24 * 3600);
+        let mut ticks = interval_at(in_600_years, secs(1));
+        assert!(poll_once(pin!(ticks.tick())).await.is_pending());
+        ticks.reset();
+        ticks.tick().await;
+    });
+    let kind_of = |event| match event {
+        Event::TimerArmed { kind, .. } => Some(kind),
+        _ => None,
+    };
+    let kinds = recording.events().into_iter().filter_map(kind_of);
+    assert_eq!(kinds.collect::<Vec<_>>(), [TimerKind::Interval]);
 }
 
 #[test]

@@ -708,6 +708,21 @@ fn a_join_that_is_gone_keeps_nobody_s_waker() {
     });
 }
 
+/// As a combinator may do that polls with a waker of its own.
+#[test]
+fn a_limit_that_never_comes_keeps_nobody_s_waker() {
+    no_hang(|| {
+        let executor = Executor::new();
+        let mut limited = Box::pin(timeout(Duration::MAX, pending::<()>()));
+        let polls_with_a_clone = poll_fn(|cx| {
+            let clone = cx.waker().clone();
+            let cx = &mut Context::from_waker(&clone);
+            limited.as_mut().poll(cx)
+        });
+        executor.try_block_on(polls_with_a_clone).unwrap_err();
+    });
+}
+
 #[test]
 fn a_task_that_waits_for_another_since_an_earlier_poll_is_named_with_that_one() {
     let executor = Executor::builder().virtual_time().build();

@@ -128,7 +128,7 @@ impl Interval {
     /// ```
     pub fn reset(&mut self) {
         match now().checked_add(self.period) {
-            Some(next) => self.sleep.reset(next),
+            Some(next) => self.sleep.reset_as(next, TimerKind::Interval),
             None => self.sleep = Sleep::never(),
         }
     }

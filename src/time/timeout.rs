@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use super::{Sleep, sleep, sleep_until};
+use super::{Sleep, SleepState, sleep, sleep_until};
 use crate::context::Shared;
 use crate::trace::TimerKind;
 
@@ -116,7 +116,7 @@ impl<F: Future> Future for Timeout<F> {
             Shared::back_to(said_before);
             *this.is_over = true;
             // Whoever keeps it waits for nothing any more.
-            if this.sleep.has_waiter() {
+            if let SleepState::Armed(_) = this.sleep.state {
                 *this.sleep = Sleep::never();
             }
         }
