@@ -58,7 +58,7 @@ impl Shared {
         let ended = timed.map(|_| Instant::now());
         let timed = timed.zip(ended);
         let held = timed.map_or(Duration::ZERO, |(poll, ended)| ended - poll.began);
-        let waits_at = self.waits_at();
+        let waits_at = self.queue.waits_at.get();
         self.queue.with_slot(task, |slot| slot.waits_at = waits_at);
         // On the virtual clock no time goes by in a poll, and every run has the same events.
         let took = match self.clock.is_virtual() {

@@ -262,36 +262,29 @@ impl Executor {
                 true => self.run::<true, F>(&mut main, future),
             }
         };
-        let ran = catch_unwind(AssertUnwindSafe(run));
+        let mut ran = catch_unwind(AssertUnwindSafe(run));
         // A future that is done was dropped in its last poll. Any other is dropped here, and not by a panic that
         // unwinds: a second panic, in its own drop, would end the process.
-        let dropped = match &ran {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => main.drop_stalled(future),
-            Err(_) => main.drop_panicked(future),
-        };
-        match (&ran, &dropped) {
-            (Ok(Ok(_)), _) => {}
-            (Ok(Err(_)), Ok(())) => main.cancelled(),
-            (Err(payload), _) | (Ok(Err(_)), Err(payload)) => {
-                main.panicked(&**payload);
-                // What that poll has cloned must wake nobody else.
-                *self.spare.borrow_mut() = HeldWaker::new(self.shared.home.clone());
-            }
+        match &ran {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => match main.drop_stalled(future) {
+                Ok(()) => main.cancelled(),
+                Err(payload) => ran = Err(payload),
+            },
+            Err(_) => drop_contained(main.drop_panicked(future)),
         }
-        let payload = match (ran, dropped, self.shared.tracer().take_panic()) {
-            (Ok(result), Ok(()), None) => return result,
-            (Ok(unwanted), Ok(()), Some(of_observer)) => {
+        if let Err(payload) = &ran {
+            main.panicked(&**payload);
+            // What that poll has cloned must wake nobody else.
+            *self.spare.borrow_mut() = HeldWaker::new(self.shared.home.clone());
+        }
+        let payload = match (ran, self.shared.tracer().take_panic()) {
+            (Ok(result), None) => return result,
+            (Ok(unwanted), Some(of_observer)) => {
                 drop_contained(unwanted);
                 of_observer
             }
-            (Ok(unwanted), Err(payload), of_observer) => {
-                drop_contained(unwanted);
-                drop_contained(of_observer);
-                payload
-            }
-            (Err(payload), dropped, of_observer) => {
-                drop_contained(dropped);
+            (Err(payload), of_observer) => {
                 drop_contained(of_observer);
                 payload
             }

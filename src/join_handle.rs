@@ -190,12 +190,6 @@ impl<T: 'static> JoinHandle<T> {
         }
     }
 
-    /// Has `tell` called when the task ends. False, if it has ended.
-    #[track_caller]
-    pub(crate) fn tell(&self, tell: Rc<dyn Fn(TaskId)>) -> bool {
-        self.executor().set_joiner(self.id, Joiner::Told(tell))
-    }
-
     /// The outcome, if the task has ended and the outcome was not taken before.
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {

@@ -16,7 +16,7 @@ use crate::join_handle::JoinHandle;
 use crate::name::Name;
 use crate::task::{JoinError, TaskId, boxed_and_named};
 use crate::trace::{Cause, WaitsOn};
-use crate::waiter::Waiter;
+use crate::waiter::{Joiner, Waiter};
 
 /// A set of tasks that is awaited task by task, in the order in which they end. Dropping it aborts what is left.
 ///
@@ -177,8 +177,8 @@ impl<T: 'static> JoinSet<T> {
             // Of tasks that were detached when they ended: here these ids may be other tasks'.
             None => drop(self.ended.ids.take()),
         }
-        if !handle.tell(self.tell.clone()) {
-            self.ended.push(id, Some(handle.executor()));
+        if !executor.set_joiner(id, Joiner::Told(self.tell.clone())) {
+            self.ended.push(id, Some(executor));
         }
         self.handles.insert(id, handle);
         id

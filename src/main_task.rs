@@ -91,7 +91,7 @@ impl<'a> MainTask<'a> {
         };
         match polled {
             Poll::Pending => {
-                let waits_at = shared.waits_at();
+                let waits_at = shared.queue.waits_at.get();
                 shared
                     .queue
                     .with_slot(self.id, |slot| slot.waits_at = waits_at);
@@ -115,11 +115,8 @@ impl<'a> MainTask<'a> {
     /// True if somebody holds a clone of the waker, now or at the time of the call.
     pub(crate) fn waker_is_cloned(&mut self) -> bool {
         let released = self.release_cloned_waker();
-        let is_cloned = released.is_some();
-        if is_cloned {
-            self.take_back_waker(released);
-        }
-        is_cloned
+        self.take_back_waker(released);
+        self.waker.is_some()
     }
 
     /// Lets go of the waker, if somebody holds a clone of it.

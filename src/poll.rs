@@ -7,7 +7,7 @@
 //! ```
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -149,11 +149,5 @@ impl Shared {
     pub(crate) fn poll_ended(&self) {
         self.queue.set_running(None);
         self.polled_with.set(ptr::null());
-    }
-
-    /// Where the task that runs now, or ran last, last said that it waits.
-    #[inline]
-    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
-        self.queue.waits_at.get()
     }
 }

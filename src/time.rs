@@ -299,13 +299,16 @@ impl Sleep {
                 shared.set_timer_waiter(*id, cx.waker());
                 shared.waits(WaitsOn::Timer(*id), at);
             }
-            SleepState::Never(_) => {
+            SleepState::Never(kept) => {
                 let shared = Shared::expect_current(name_of(kind), AWAIT_IT);
                 // A limit that never comes is none, and nobody can reset it: it has nobody to wake.
                 if kind != TimerKind::Timeout {
                     let waiter = shared.waiter_kept_elsewhere(cx.waker());
                     shared.waits(WaitsOn::Never, at);
-                    self.state = SleepState::Never(Some(Box::new((shared, waiter))));
+                    match kept {
+                        Some(kept) => **kept = (shared, waiter),
+                        None => *kept = Some(Box::new((shared, waiter))),
+                    }
                 }
             }
             SleepState::For(_) | SleepState::Until(_) | SleepState::Elapsed(_) => {

@@ -76,7 +76,7 @@ impl Snapshot {
         let running = shared.queue.running();
         let mut tasks = shared.queue.unfinished(|id, slot| {
             let waits_at = match running {
-                Some(running) if running == id => shared.waits_at(),
+                Some(running) if running == id => shared.queue.waits_at.get(),
                 _ => slot.waits_at,
             };
             Some(Unfinished {

@@ -78,19 +78,17 @@ impl WokenChildren {
     /// future's waker was used up, it goes back to the join.
     pub(crate) fn note(&self, index: usize, returned: Option<Arc<ChildWaker>>) -> Parent {
         let mut locked = self.lock();
-        match self.mark_listed(index) {
-            true => locked.push(Woken { index, returned }),
+        if self.is_listed[index].load(Ordering::Relaxed) {
             // A waker is dropped after `locked`, which its drop may ask for: so it is with what a function is given.
-            false => Parent::default(),
+            return Parent::default();
         }
-    }
-
-    /// From now on the future counts as one in the list. True if it was none. For those who have the lock.
-    fn mark_listed(&self, index: usize) -> bool {
-        let is_listed = &self.is_listed[index];
-        let was_listed = is_listed.load(Ordering::Relaxed);
-        is_listed.store(true, Ordering::Relaxed);
-        !was_listed
+        self.is_listed[index].store(true, Ordering::Relaxed);
+        locked.list.push(Woken { index, returned });
+        // Beside others in the list there is no parent: it is asked only because to move one takes longer.
+        match locked.list.len() {
+            1 => mem::take(&mut locked.parent),
+            _ => Parent::default(),
+        }
     }
 
     /// Exchanges an empty list for that of the futures that are to be polled now. Until
@@ -178,18 +176,5 @@ impl WokenChildren {
         let before = mem::take(&mut *locked);
         drop(locked);
         drop(before);
-    }
-}
-
-impl Locked {
-    /// Puts a future in the list. Whoever comes first has the parent to wake.
-    fn push(&mut self, woken: Woken) -> Parent {
-        // Beside others in the list there is no parent: it is asked only because to move one takes longer.
-        let is_first = self.list.is_empty();
-        self.list.push(woken);
-        match is_first {
-            true => mem::take(&mut self.parent),
-            false => Parent::default(),
-        }
     }
 }

@@ -153,10 +153,16 @@ const JOIN_FAULTS: [Fault; 10] = [
     (
         "flag_raised_without_the_lock",
         "let mut locked = self.lock();
-        match self.mark_listed(index) {",
-        "let was_none = self.mark_listed(index);
-        let mut locked = self.lock();
-        match was_none {",
+        if self.is_listed[index].load(Ordering::Relaxed) {
+            // A waker is dropped after `locked`, which its drop may ask for: so it is with what a function is given.
+            return Parent::default();
+        }
+        self.is_listed[index].store(true, Ordering::Relaxed);",
+        "if self.is_listed[index].load(Ordering::Relaxed) {
+            return Parent::default();
+        }
+        self.is_listed[index].store(true, Ordering::Relaxed);
+        let mut locked = self.lock();",
     ),
     (
         "flag_cleared_without_the_lock",
@@ -179,8 +185,8 @@ const JOIN_FAULTS: [Fault; 10] = [
     ),
     (
         "first_wake_forgets_the_parent",
-        "true => mem::take(&mut self.parent),",
-        "true => Parent::default(),",
+        "1 => mem::take(&mut locked.parent),",
+        "1 => Parent::default(),",
     ),
     (
         "waker_that_nobody_has_any_more_counts_as_lent",
