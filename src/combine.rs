@@ -66,7 +66,8 @@ impl Future for YieldNow {
 ///
 /// # Panics
 ///
-/// The future panics if it is polled again after it has given its output.
+/// The future panics if it is polled again after it has given its output. When one of the two panics, also in its
+/// drop, so does the join.
 ///
 /// ```
 /// use std::time::Duration;

@@ -31,12 +31,13 @@ use crate::waiter::{ChildWaker, ForeignWaker, Parent, Woken, WokenChildren};
 /// which the futures were given.
 ///
 /// At first all are polled, in order; then each time only those that were woken, in the order of
-/// their wakes. One that wakes itself is polled again at the task's next poll.
+/// their wakes. One that wakes itself is polled again at the task's next poll. (On another executor than before, all are
+/// polled once more.)
 ///
 /// # Panics
 ///
 /// The future panics if it is polled again after it has given its outputs, unless there are none. When one of
-/// the futures panics, so does the join, and again at each poll after that.
+/// the futures panics, also in its drop, so does the join, and again at each poll after that.
 ///
 /// ```
 /// use std::{pin::Pin, time::Duration};

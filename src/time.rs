@@ -434,7 +434,7 @@ impl Future for Sleep {
     }
 }
 
-/// The function that made it.
+/// What it is called in messages.
 fn name_of(kind: TimerKind) -> &'static str {
     match kind {
         TimerKind::Sleep => "sleep",

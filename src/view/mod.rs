@@ -35,7 +35,8 @@
 //! standard error at once, for such a program may never end. After two million events nothing more is kept,
 //! and the files are written.
 //!
-//! On Linux, what the program prints with `println!` is in the views too. For that, standard output is a
+//! On Linux, what the program prints with `println!` is in the views too. (Of a test, only with
+//! `cargo test -- --nocapture`.) For that, standard output is a
 //! file in memory while an executor lives that is watched (one at a time), and what is new in it is passed on
 //! at each event and every 10 ms, by a thread of its own, and when the thread that made the executor ends. A line
 //! that another thread prints is told with the time of the next event, and as the running task's. What `print!` prints
