@@ -187,6 +187,95 @@ fn a_wrong_value_is_refused_before_anything_runs() {
 }
 
 #[test]
+fn a_folder_or_one_file_for_two_views_is_refused_before_anything_runs() {
+    for (asked, says) in [
+        (
+            "html:.",
+            "WATCHGLASS=html:. names a folder: write a file, as in html:./run",
+        ),
+        (
+            "svg:src",
+            "WATCHGLASS=svg:src names a folder: write a file, as in svg:src/run",
+        ),
+        ("json:/", "WATCHGLASS=json:/ names a folder"),
+        (
+            "chrome:run.json,virtual,json:run.json",
+            "names run.json twice: each view needs a file of its own",
+        ),
+    ] {
+        let output = run("asynchronous", asked, "");
+        assert!(!output.status.success());
+        assert_eq!(printed(&output), "");
+        assert!(
+            complained(&output).contains(says),
+            "{}",
+            complained(&output)
+        );
+    }
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_goes_to_another_folder() {
+    Executor::new().block_on(async { std::env::set_current_dir("/").unwrap() });
+}
+
+#[test]
+fn a_file_is_written_where_the_program_was_when_its_executor_was_made() {
+    let directory = directory("chdir");
+    let mut program = here("a_program_that_goes_to_another_folder", "json:run.json");
+    let output = program.current_dir(&*directory).output().unwrap();
+    let complaint = complained(&output);
+    assert!(
+        complaint.contains("watchglass: run.json is written\n"),
+        "{complaint}"
+    );
+    assert!(directory.join("run.json").exists());
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_with_a_thread_that_prints_meanwhile() {
+    let ends = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            loop {
+                println!("the thread");
+                if ends.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        let executor = Executor::builder().virtual_time().build();
+        executor.block_on(async {
+            for _ in 0..500 {
+                watchglass::yield_now().await;
+            }
+        });
+        drop(executor);
+        ends.store(true, Ordering::Relaxed);
+    });
+}
+
+/// As in a terminal, standard output and standard error go to one place.
+#[test]
+fn each_live_event_is_written_in_one_piece() {
+    let directory = directory("live");
+    let file = fs::File::create(directory.join("both")).unwrap();
+    let mut program = here("a_program_with_a_thread_that_prints_meanwhile", "live");
+    program.stdout(file.try_clone().unwrap()).stderr(file);
+    assert!(program.status().unwrap().success());
+    let text = fs::read_to_string(directory.join("both")).unwrap();
+    let of_thread = text.lines().filter(|&line| line == "the thread").count();
+    let events = text.lines().filter(|line| line.starts_with("0.000 s  "));
+    assert_eq!(text.matches("the thread").count(), of_thread);
+    assert_eq!(text.matches("0.000 s  ").count(), events.count());
+    assert!(of_thread > 0 && text.matches("0.000 s  ").count() > 1500);
+}
+
+#[test]
 fn a_file_that_cannot_be_written_loses_neither_the_run_nor_the_view() {
     let directory = directory("unwritable");
     let mut command = example("asynchronous");

@@ -27,8 +27,8 @@
 //!
 //! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard
 //! output. An executor after the first writes to files of its own: `run-2.html`, and so on. A value
-//! that is none of these, or no text, or `long` where nobody is told, is refused with a panic when an executor is made:
-//! by `Builder::build`, `Executor::new` or `block_on`. What is written to standard output, where
+//! that is none of these, or no text, or `long` where nobody is told, is refused with a panic when an executor is made,
+//! as is a folder for a file, or one file for two views: by `Builder::build`, `Executor::new` or `block_on`. What is written to standard output, where
 //! there has been more than one executor, begins with "executor 2 of this program". A file that cannot be written
 //! does not lose the run: the view is saved in the directory for temporary files, and standard error
 //! says where. Of a program that hangs or is killed all of this is lost, but for `live`. That a task spins is told on

@@ -28,7 +28,8 @@ impl Sources {
             .collect();
         paths.sort_unstable();
         paths.dedup();
-        let read = |path| Some((path, lines(&find(path)?)?));
+        let starts = starts();
+        let read = |path| Some((path, lines(&find(path, &starts)?)?));
         Sources {
             files: paths.into_iter().filter_map(read).collect(),
         }
@@ -46,21 +47,64 @@ impl Sources {
     }
 }
 
-/// The compiler's paths start at the package, or at the workspace around it; the program may have
-/// been started elsewhere.
-fn find(path: &str) -> Option<PathBuf> {
+/// Where the program's package may be, or something in it: the program itself lies in its `target`, mostly, and may
+/// have been started elsewhere.
+fn starts() -> Vec<PathBuf> {
     let starts = [
+        env::current_exe().ok(),
         env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
         env::current_dir().ok(),
     ];
-    let starts = starts.iter().flatten();
-    starts
-        .flat_map(|start| start.ancestors())
-        .map(|start| start.join(path))
-        .find(|found| found.is_file())
+    starts.into_iter().flatten().collect()
+}
+
+/// The compiler's paths start at the package, or at the workspace around it: where the lock file is. So a member's file
+/// of the same name is not taken for that of the workspace.
+fn find(path: &str, starts: &[PathBuf]) -> Option<PathBuf> {
+    let folders = starts.iter().flat_map(|start| start.ancestors());
+    let has_lock = |folder: &&Path| folder.join("Cargo.lock").is_file();
+    let (roots, others): (Vec<_>, Vec<_>) = folders.partition(has_lock);
+    let mut candidates = roots.iter().chain(&others).map(|folder| folder.join(path));
+    candidates.find(|found| found.is_file())
 }
 
 fn lines(path: &Path) -> Option<Vec<String>> {
     let text = fs::read_to_string(path).ok()?;
     Some(text.lines().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_that_of_the_workspace_in_which_the_program_lies() {
+        let root = env::temp_dir().join(format!("watchglass-sources-{}", process::id()));
+        for folder in ["ws/src", "ws/member/src", "ws/target/debug", "other/src"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for file in ["ws/Cargo.lock", "other/Cargo.lock"] {
+            fs::write(root.join(file), "").unwrap();
+        }
+        for file in ["ws/src/lib.rs", "ws/member/src/lib.rs", "other/src/lib.rs"] {
+            fs::write(root.join(file), file).unwrap();
+        }
+        let found = |starts: &[&str]| {
+            let starts: Vec<_> = starts.iter().map(|start| root.join(start)).collect();
+            let found = find("src/lib.rs", &starts)?;
+            Some(fs::read_to_string(found).unwrap())
+        };
+        let program = "ws/target/debug/app";
+        assert_eq!(found(&[program, "other"]).unwrap(), "ws/src/lib.rs");
+        assert_eq!(found(&[program, "ws/member"]).unwrap(), "ws/src/lib.rs");
+        // The target directory may be elsewhere.
+        assert_eq!(found(&["ws/member"]).unwrap(), "ws/src/lib.rs");
+        assert_eq!(found(&["elsewhere"]), None);
+        // Without a lock file the nearest is taken.
+        fs::remove_file(root.join("ws/Cargo.lock")).unwrap();
+        assert_eq!(found(&["ws/member"]).unwrap(), "ws/member/src/lib.rs");
+        fs::remove_dir_all(root).unwrap();
+    }
 }

@@ -1,6 +1,7 @@
 //! Watches any program's executor, if the environment variable `WATCHGLASS` asks for it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
@@ -36,7 +37,8 @@ const MOST_RECORDS: usize = 2_000_000;
 ///
 /// # Panics
 ///
-/// If the variable has a value that is not known, or says what a long poll is and nobody is told.
+/// If the variable has a value that is not known, names a folder or twice the same file, or says what a long poll is and
+/// nobody is told.
 #[track_caller]
 pub(crate) fn watched(mut builder: Builder) -> Builder {
     let Some(values) = env::var_os("WATCHGLASS") else {
@@ -49,6 +51,7 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         Ok(wish) => wish,
         Err(unknown) => panic!("{unknown}"),
     };
+    each_has_a_file_of_its_own(values, &wish.views);
     if let Some(long) = wish.long_poll {
         let somebody_is_told = wish.live || !wish.views.is_empty() || builder.observer.is_some();
         assert!(
@@ -88,9 +91,26 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
     builder
 }
 
-/// Nobody may be there to read it.
+#[track_caller]
+fn each_has_a_file_of_its_own(values: &str, views: &[View]) {
+    let mut files = HashSet::new();
+    for view in views {
+        let Some(file) = view.file() else { continue };
+        let is_folder = file.is_dir() || file.file_name().is_none();
+        assert!(
+            !is_folder,
+            "WATCHGLASS={view} names a folder: write a file, as in {view}/run"
+        );
+        assert!(
+            files.insert(file),
+            "WATCHGLASS={values} names {} twice: each view needs a file of its own",
+            file.display()
+        );
+    }
+}
+
 fn print_live(run: usize, record: &Record) {
-    let _ = writeln!(io::stderr(), "{}{record}", which(run));
+    write_line(&format!("{}{record}", which(run)));
 }
 
 /// Whose events they are, before an event of an executor after the first.
@@ -106,6 +126,8 @@ struct Watch {
     printed: RefCell<Option<Printed>>,
     running: Cell<Option<TaskId>>,
     views: Vec<View>,
+    /// Where the program was when it was made: it may be elsewhere at the end.
+    folder: PathBuf,
     /// From 1; the second run's files have `-2` in their names.
     run: usize,
     /// How many events there may be; fewer only in a test.
@@ -131,6 +153,7 @@ impl Watch {
             printed: RefCell::new(printed),
             running: Cell::new(None),
             views,
+            folder: env::current_dir().unwrap_or_default(),
             run,
             most: MOST_RECORDS,
             is_full: Cell::new(false),
@@ -173,7 +196,7 @@ impl Watch {
             // Such a program may never come to its end.
             self.views
                 .iter()
-                .filter(|view| view.is_file())
+                .filter(|view| view.file().is_some())
                 .for_each(|view| self.show_or_say(view));
         }
     }
@@ -190,7 +213,7 @@ impl Watch {
         }
         // Standard output is the real one again from here on.
         self.printed.take();
-        let is_written = |view: &View| self.is_full.get() && view.is_file();
+        let is_written = |view: &View| self.is_full.get() && view.file().is_some();
         let views = self.views.iter().filter(|view| !is_written(view));
         views.for_each(|view| self.show_or_say(view));
     }
@@ -246,7 +269,7 @@ impl Watch {
     /// Writes a file. What cannot be written there is not lost, but saved where it can be.
     fn save(&self, file: &Path, text: &str) -> io::Result<()> {
         let file = numbered(file, self.run);
-        let Err(error) = fs::write(&file, text) else {
+        let Err(error) = fs::write(self.folder.join(&file), text) else {
             say(&format!(
                 "{} is written{}",
                 file.display(),
@@ -360,9 +383,13 @@ fn program() -> String {
         .into_owned()
 }
 
-/// Nobody may be there to read it.
 fn say(message: &str) {
-    let _ = writeln!(io::stderr(), "watchglass: {message}");
+    write_line(&format!("watchglass: {message}"));
+}
+
+/// In one piece, for other threads write there too. Nobody may be there to read it.
+fn write_line(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the environment variable `WATCHGLASS` asks for.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// One view, and where it goes.
@@ -19,25 +19,31 @@ pub(crate) enum View {
 }
 
 impl View {
-    /// False for what goes to standard output.
-    pub(crate) fn is_file(&self) -> bool {
-        !matches!(self, View::Story(None) | View::Timeline(None) | View::Step)
+    /// Where it goes; nowhere is standard output.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            View::Story(file) | View::Timeline(file) => file.as_deref(),
+            View::Step => None,
+            View::Svg(file) | View::Html(file) | View::Chrome(file) | View::Json(file) => {
+                Some(file)
+            }
+        }
     }
 }
 
 impl fmt::Display for View {
     /// As one asks for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, file) = match self {
-            View::Story(file) => ("story", file.as_ref()),
-            View::Timeline(file) => ("timeline", file.as_ref()),
-            View::Step => ("step", None),
-            View::Svg(file) => ("svg", Some(file)),
-            View::Html(file) => ("html", Some(file)),
-            View::Chrome(file) => ("chrome", Some(file)),
-            View::Json(file) => ("json", Some(file)),
+        let kind = match self {
+            View::Story(_) => "story",
+            View::Timeline(_) => "timeline",
+            View::Step => "step",
+            View::Svg(_) => "svg",
+            View::Html(_) => "html",
+            View::Chrome(_) => "chrome",
+            View::Json(_) => "json",
         };
-        match file {
+        match self.file() {
             Some(file) => write!(f, "{kind}:{}", file.display()),
             None => write!(f, "{kind}"),
         }
