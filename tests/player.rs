@@ -24,8 +24,8 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use watchglass::trace::{Cause, Event, Observer, Place, Record, Recording, State, WaitsOn};
 use watchglass::{
-    Executor, JoinSet, TaskId, current_task, interval, join, join_all, sleep, spawn,
-    spawn_blocking, spawn_named, timeout, yield_now,
+    Executor, JoinSet, TaskId, current_task, interval, join, join_all, now, sleep, sleep_until,
+    spawn, spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 /// A file of this test's own, also if the tests run twice at once. It goes with the test.
@@ -348,6 +348,7 @@ fn busy() -> Recording {
         });
         boxed.await.unwrap();
         spawn_blocking(|| ()).await.unwrap();
+        sleep_until(now() - Duration::from_millis(2)).await;
         spawn_named("bomb", async { panic!("on purpose") })
             .await
             .unwrap_or(());

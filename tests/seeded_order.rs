@@ -230,3 +230,21 @@ fn where_block_on_panics_the_seed_is_told() {
     let seed = |seed: u64| format!("watchglass: the tasks were polled in the order of seed {seed}");
     assert_eq!(told, [seed(6), seed(7)]);
 }
+
+#[test]
+fn a_view_says_where_a_task_is_polled_out_of_its_turn() {
+    let out_of_turn = |builder: Builder| {
+        let (executor, recording) = recorded(builder);
+        (0..9).for_each(|_| drop(executor.spawn(async {})));
+        executor.run_until_idle();
+        let story = recording.story();
+        let says = "polled (poll 1): it is new, out of turn: the order is shuffled\n";
+        (
+            story.matches(says).count(),
+            story.matches(" polled ").count(),
+        )
+    };
+    assert_eq!(out_of_turn(Executor::builder().virtual_time()), (0, 9));
+    let (times, polls) = out_of_turn(seeded(1));
+    assert!(times > 0 && polls == 9, "{times}");
+}

@@ -994,10 +994,10 @@ fn what_is_printed_between_two_calls_has_its_time_and_no_task() {
     let told = story.lines().filter(|line| line.contains(" print"));
     let told: Vec<&str> = told.collect();
     let expected = [
-        "0.000 s  printed while no task ran: \"after a panic\"",
-        "0.000 s  printed while no task ran: \"after an abort\"",
-        "0.000 s  printed while no task ran: \"before time jumps\"",
-        "1.000 s  printed while no task ran: \"after the last event\"",
+        "0.000 s  printed while none of its tasks ran: \"after a panic\"",
+        "0.000 s  printed while none of its tasks ran: \"after an abort\"",
+        "0.000 s  printed while none of its tasks ran: \"before time jumps\"",
+        "1.000 s  printed while none of its tasks ran: \"after the last event\"",
     ];
     assert_eq!(told, expected, "{story}");
 }

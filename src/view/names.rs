@@ -130,7 +130,7 @@ impl Names {
 }
 
 /// A task's name, without its middle where it is too long: what tells it from others, its id or a number of its own,
-/// is mostly at the end.
+/// is mostly at the end, but near the beginning of a closure's.
 pub(crate) fn name_that_fits(name: &str, columns: usize) -> String {
     if columns_of(name) <= columns {
         return name.to_owned();
@@ -140,7 +140,13 @@ pub(crate) fn name_that_fits(name: &str, columns: usize) -> String {
     let id = space.filter(|at| letters[at + 1..].first() == Some(&'#'));
     let id = id.map(|at| letters.len() - at);
     let kept = id.filter(|id| *id < columns).unwrap_or(columns / 3);
+    let of_closure = name.starts_with("closure #").then(|| name.find(" of "));
     let room = columns.saturating_sub(kept + 1);
+    let room = of_closure
+        .flatten()
+        .map_or(room, |id_ends| room.max(id_ends));
+    let room = room.min(columns.saturating_sub(1));
+    let kept = columns.saturating_sub(room + 1);
     let begins = that_fit(letters.iter(), room);
     let ends = that_fit(letters.iter().rev(), kept);
     let (begins, ends) = (&letters[..begins], &letters[letters.len() - ends..]);
@@ -328,6 +334,7 @@ mod tests {
                 20,
                 "closure #2 of…ything",
             ),
+            ("closure #120.2 of main", 17, "closure #120.2…in"),
             ("job #with-a-long-tail", 9, "job #…ail"),
         ] {
             assert_eq!(name_that_fits(name, columns), shown);

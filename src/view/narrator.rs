@@ -132,6 +132,7 @@ impl<'a> Narrator<'a> {
         let running = self.state.running();
         let was_new = matches!(record.event, Event::Dropping { task } if self.is_new(task));
         let given_up = self.given_up_by(&record.event);
+        let first = self.state.ready().next().map(|ready| ready.task);
         self.follow(record);
         match &record.event {
             Event::Spawned { task, kind, at, .. } => {
@@ -162,7 +163,7 @@ impl<'a> Narrator<'a> {
                     }
                 }
             }
-            Event::PollStarted { task, why } => self.poll_started(*task, *why),
+            Event::PollStarted { task, why } => self.poll_started(*task, *why, first),
             Event::PassedOver { task } => format!(
                 "{} has ended while it was queued: its place in the ready queue is passed over",
                 self.name(*task)
@@ -262,7 +263,7 @@ impl<'a> Narrator<'a> {
                     None if !is_whole => {
                         format!("printed by now, and the last line has no end: \"{text}\"")
                     }
-                    None => format!("printed while no task ran: \"{text}\""),
+                    None => format!("printed while none of its tasks ran: \"{text}\""),
                 }
             }
             Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {
@@ -309,9 +310,13 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    fn poll_started(&self, task: TaskId, why: Cause) -> String {
+    /// `first` was the first in the queue until then.
+    fn poll_started(&self, task: TaskId, why: Cause, first: Option<TaskId>) -> String {
         let name = self.name(task);
-        let reason = self.why(why);
+        let mut reason = self.why(why);
+        if first.is_some_and(|first| first != task) {
+            reason += ", out of turn: the order is shuffled";
+        }
         match self.state.task(task) {
             Some(task) if task.aborted => format!("{name} dropped, not polled: {reason}"),
             Some(task) => format!("{name} polled (poll {}): {reason}", task.polls),

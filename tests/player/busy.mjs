@@ -327,6 +327,15 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   }
   await resize(1280, 900);
 
+  // ---- how late it is, who waits for its turn because of a timer
+  const late = await evaluate(`[...Array(count).keys()].filter((at) => record(at).event === "Woken").map((at) => {
+    const [, reason] = /ready queue: (its timer .* late)$/.exec(record(at).says) || [];
+    if (!reason) return "";
+    go(at);
+    return document.getElementById("ready").textContent.replaceAll("\u00a0", " ").includes(reason) ? "told" : reason;
+  }).filter((it) => it)`);
+  assert.ok(late.length > 0 && late.every((it) => it === "told"), late.join());
+
   assert.deepEqual(errors, []);
 });
 console.log("the busy page works");

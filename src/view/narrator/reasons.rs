@@ -48,7 +48,11 @@ impl Narrator<'_> {
 
     /// What a task does that waits, in words that fit after "waits".
     pub(crate) fn waiting(&self, task: &TaskState) -> String {
-        match self.forgotten.contains(&task.id) && self.waits_on(task).is_empty() {
+        // After its first poll that is so before it is told.
+        let is_at_once =
+            task.polls == 1 && task.wakers == Some(0) && task.kind != TaskKind::Blocking;
+        let is_forgotten = is_at_once || self.forgotten.contains(&task.id);
+        match is_forgotten && self.waits_on(task).is_empty() {
             true => ", and nobody has its waker".to_owned(),
             false => format!(" for {}", self.waits(task)),
         }

@@ -225,7 +225,7 @@ fn every_event_is_told_with_names_and_reasons() {
             Event::Printed { task: Some(main), text: "it's \"x\"\n".into() },
             "main prints \"it's \\\"x\\\"\"".into(),
         ),
-        (Event::Printed { task: None, text: "x\n".into() }, "printed while no task ran: \"x\"".into()),
+        (Event::Printed { task: None, text: "x\n".into() }, "printed while none of its tasks ran: \"x\"".into()),
         (
             Event::Detached { task: late },
             "late is detached: its handle is dropped".into(),

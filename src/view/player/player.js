@@ -139,7 +139,10 @@ document.getElementById("number").max = lastStep;
 document.getElementById("scrubber").max = lastStep;
 for (const file of Object.keys(run.files)) document.getElementById("file").append(element("option", file));
 if (Object.keys(run.files).length < 2) document.getElementById("file-label").hidden = true;
-if (Object.keys(run.files).length === 0) document.getElementById("source").hidden = true;
+if (Object.keys(run.files).length === 0) {
+  document.getElementById("source").hidden = true;
+  document.querySelector("footer").prepend("The program's source files were not found from where it ran. ");
+}
 for (const finding of run.findings) {
   const link = element("a", finding.says);
   link.href = "#step=" + finding.step;

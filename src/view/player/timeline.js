@@ -17,7 +17,10 @@ function beginTimeline() {
     // The keys are to step on from there, and not to scroll the picture.
     document.activeElement.blur();
     const box = picture.getBoundingClientRect();
-    jump(stepAt(((event.clientX - box.left) / box.width) * picture.viewBox.baseVal.width));
+    const scale = picture.viewBox.baseVal.width / box.width;
+    const x = (event.clientX - box.left) * scale;
+    // The names lie over what is scrolled to the left of them.
+    if (x > shown.scrollLeft * scale + namesWidth) jump(stepAt(x));
   });
 }
 

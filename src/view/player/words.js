@@ -13,6 +13,14 @@ function seconds(ns) {
   return (Math.floor(ns / (1e9 / unit)) / unit).toFixed(run.digits) + "\u00a0s";
 }
 
+// How long something took.
+function span(ns) {
+  if (ns < 1e3) return ns + "\u00a0ns";
+  if (ns < 1e6) return Math.floor(ns / 1e3) + "\u00a0us";
+  if (ns < 1e9) return (Math.floor(ns / 1e5) / 10).toFixed(1) + "\u00a0ms";
+  return (Math.floor(ns / 1e6) / 1e3).toFixed(3) + "\u00a0s";
+}
+
 // A long name without its middle.
 function label(id) {
   return run.cut_names[id] || run.names[id] || id;
@@ -42,7 +50,8 @@ function why(cause, wake) {
       const fired = before(wake, "TimerFired", cause.timer);
       if (!fired) return "its " + cause.timer + " fired";
       const timer = { ...fired, kind: state.kinds.get(cause.timer) };
-      return deadline(timer) + (timer.kind === "Timeout" ? " was reached" : " fired");
+      const late = fired.now_ns - fired.deadline_ns;
+      return deadline(timer) + (timer.kind === "Timeout" ? " was reached" : " fired") + (late > 0 ? ", " + span(late) + " late" : "");
     }
     case "Task": return label(cause.task) + " woke it";
     case "Itself": return "it woke itself";
@@ -129,9 +138,9 @@ function waitingFor(task) {
   return isForgotten(task) ? ", and nobody has its waker" : " for " + waits(task);
 }
 
-// True if the executor has nobody who could wake it.
+// True if the executor has nobody who could wake it. After its first poll that is so before it is told.
 function isForgotten(task) {
-  return task.forgotten && waitsOf(task).length === 0;
+  return (task.forgotten || (task.polls === 1 && task.wakers === 0)) && waitsOf(task).length === 0;
 }
 
 function isOver(task) {
