@@ -31,8 +31,8 @@ use crate::waiter::{ChildWaker, ForeignWaker, Parent, Woken, WokenChildren};
 /// which the futures were given.
 ///
 /// At first all are polled, in order; then each time only those that were woken, in the order of
-/// their wakes. One that wakes itself is polled again at the task's next poll. (On another executor than before, all are
-/// polled once more.)
+/// their wakes. One that wakes itself is polled again at the task's next poll. (On another executor than before, all
+/// are polled once more.)
 ///
 /// # Panics
 ///

@@ -99,9 +99,9 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// The future of [`sleep`] and [`sleep_until`].
 ///
 /// It is never ready at its first poll. It is ready at the first poll after the executor has seen its
-/// deadline pass, and stays so until it is [reset](Sleep::reset). Of several that are due at the same instant, whichever
-/// was armed first is woken first: by its first poll, by a reset while it waits, or by its next poll if it was done when
-/// it was reset.
+/// deadline pass, and stays so until it is [reset](Sleep::reset). Of several that are due at the same instant,
+/// whichever was armed first is woken first: by its first poll, by a reset while it waits, or by its next poll if it was
+/// done when it was reset.
 ///
 /// # Dropping
 ///

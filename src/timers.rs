@@ -166,7 +166,9 @@ impl Shared {
         fired
     }
 
-    /// [`Wheel::pop`](crate::wheel::Wheel::pop), which tells where each timer has gone in a cascade, before it takes one out.
+    /// [`Wheel::pop`], which tells where each timer has gone in a cascade, before it takes one out.
+    ///
+    /// [`Wheel::pop`]: crate::wheel::Wheel::pop
     #[cold]
     fn pop_and_tell(&self, now_ns: u64) -> Option<Expired<Waiter>> {
         let mut moved = Vec::new();

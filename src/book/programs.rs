@@ -1,9 +1,9 @@
 //! The programs that the chapters name, whole.
 //!
 //! They lie in `docs/listings/` and `examples/` of the repository, and `cargo test` compiles and runs them. In the
-//! repository alone are the tests that the chapters name, in `tests/`; the programs of chapter 12 for tokio and smol, in
-//! `benches/peers/mapping/`; and the pages beside the book: `docs/examples.md` with `docs/images/asynchronous.html`,
-//! `docs/reliability.md` and `docs/performance.md`.
+//! repository alone are the tests that the chapters name, in `tests/`; the programs of chapter 12 for tokio and smol,
+//! in `benches/peers/mapping/`; and the pages beside the book: `docs/examples.md` with
+//! `docs/images/asynchronous.html`, `docs/reliability.md` and `docs/performance.md`.
 //!
 #![doc = program!("asynchronous.py", "examples/python/asynchronous.py")]
 #![doc = program!("called_early.rs", "docs/listings/called_early.rs")]

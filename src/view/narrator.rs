@@ -132,7 +132,7 @@ impl<'a> Narrator<'a> {
         let running = self.state.running();
         let was_new = matches!(record.event, Event::Dropping { task } if self.is_new(task));
         let given_up = self.given_up_by(&record.event);
-        let first = self.state.ready().next().map(|ready| ready.task);
+        let is_out_of_turn = self.is_out_of_turn(&record.event);
         self.follow(record);
         match &record.event {
             Event::Spawned { task, kind, at, .. } => {
@@ -163,7 +163,7 @@ impl<'a> Narrator<'a> {
                     }
                 }
             }
-            Event::PollStarted { task, why } => self.poll_started(*task, *why, first),
+            Event::PollStarted { task, why } => self.poll_started(*task, *why, is_out_of_turn),
             Event::PassedOver { task } => format!(
                 "{} has ended while it was queued: its place in the ready queue is passed over",
                 self.name(*task)
@@ -310,11 +310,23 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    /// `first` was the first in the queue until then.
-    fn poll_started(&self, task: TaskId, why: Cause, first: Option<TaskId>) -> String {
+    /// True for a poll of a task before which others are in the queue, as far as the log tells.
+    fn is_out_of_turn(&self, next: &Event) -> bool {
+        let Event::PollStarted { task, .. } = *next else {
+            return false;
+        };
+        let is_first = self
+            .state
+            .ready()
+            .next()
+            .is_some_and(|ready| ready.task == task);
+        !is_first && self.state.task(task).is_some_and(|task| task.queued)
+    }
+
+    fn poll_started(&self, task: TaskId, why: Cause, is_out_of_turn: bool) -> String {
         let name = self.name(task);
         let mut reason = self.why(why);
-        if first.is_some_and(|first| first != task) {
+        if is_out_of_turn {
             reason += ", out of turn: the order is shuffled";
         }
         match self.state.task(task) {

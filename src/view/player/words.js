@@ -51,7 +51,8 @@ function why(cause, wake) {
       if (!fired) return "its " + cause.timer + " fired";
       const timer = { ...fired, kind: state.kinds.get(cause.timer) };
       const late = fired.now_ns - fired.deadline_ns;
-      return deadline(timer) + (timer.kind === "Timeout" ? " was reached" : " fired") + (late > 0 ? ", " + span(late) + " late" : "");
+      const came = deadline(timer) + (timer.kind === "Timeout" ? " was reached" : " fired");
+      return came + (late > 0 ? ", " + span(late) + " late" : "");
     }
     case "Task": return label(cause.task) + " woke it";
     case "Itself": return "it woke itself";
