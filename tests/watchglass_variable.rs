@@ -426,17 +426,31 @@ fn a_walk_shows_where_each_task_waits_and_what_comes_next() {
 }
 
 #[test]
-fn the_source_is_found_from_the_package_s_folder_or_the_current_one_or_below_them() {
+fn the_source_is_found_from_the_program_the_package_s_folder_or_the_current_one_or_below_them() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let elsewhere = package.ancestors().last().unwrap();
-    for (manifest, current, is_found) in [
-        (Some(package), elsewhere, true),
-        (Some(&package.join("src/view")), elsewhere, true),
-        (None, package, true),
-        (None, &package.join("tests"), true),
-        (None, elsewhere, false),
+    let program = PathBuf::from(example("one_sleep").get_program());
+    let program_elsewhere = std::env::temp_dir().join(format!("one_sleep-{}", process::id()));
+    // By another process: while this one has a file open to write to it, nobody can run it.
+    let copied = Command::new("cp")
+        .args([&program, &program_elsewhere])
+        .status();
+    assert!(copied.unwrap().success());
+    for (program, manifest, current, is_found) in [
+        (&program_elsewhere, Some(package), elsewhere, true),
+        (
+            &program_elsewhere,
+            Some(&package.join("src/view")),
+            elsewhere,
+            true,
+        ),
+        (&program_elsewhere, None, package, true),
+        (&program_elsewhere, None, &package.join("tests"), true),
+        (&program_elsewhere, None, elsewhere, false),
+        // Its target directory may be anywhere.
+        (&program, None, elsewhere, program.starts_with(package)),
     ] {
-        let mut walk = example("one_sleep");
+        let mut walk = Command::new(program);
         walk.env("WATCHGLASS", "virtual,step").current_dir(current);
         match manifest {
             Some(folder) => walk.env("CARGO_MANIFEST_DIR", folder),
@@ -445,8 +459,12 @@ fn the_source_is_found_from_the_package_s_folder_or_the_current_one_or_below_the
         let output = fed(walk, "p sleeper\np sleeper\nb\nq\n");
         let walk = printed(&output);
         let shows = walk.contains("`sleep(Duration::from_secs(1)).await;`");
-        assert_eq!(shows, is_found, "{manifest:?}, {current:?}: {walk}");
+        assert_eq!(
+            shows, is_found,
+            "{program:?}, {manifest:?}, {current:?}: {walk}"
+        );
     }
+    fs::remove_file(program_elsewhere).unwrap();
 }
 
 #[test]
