@@ -32,6 +32,8 @@ use crate::waiter::{Joiner, PolledChild, Waiter};
 use crate::wheel::{TimerId, Wheel};
 
 /// Everything that one executor has, except for the loop that drives it.
+// Aligned, so that it is not the allocator's choice on which cache lines the fields lie that every poll needs.
+#[repr(align(64))]
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) clock: Rc<Clock>,
