@@ -139,16 +139,15 @@ pub(crate) fn name_that_fits(name: &str, columns: usize) -> String {
     let space = letters.iter().rposition(|letter| *letter == ' ');
     let id = space.filter(|at| letters[at + 1..].first() == Some(&'#'));
     let id = id.map(|at| letters.len() - at);
-    let kept = id.filter(|id| *id < columns).unwrap_or(columns / 3);
-    let of_closure = name.starts_with("closure #").then(|| name.find(" of "));
-    let room = columns.saturating_sub(kept + 1);
-    let room = of_closure
-        .flatten()
-        .map_or(room, |id_ends| room.max(id_ends));
-    let room = room.min(columns.saturating_sub(1));
-    let kept = columns.saturating_sub(room + 1);
-    let begins = that_fit(letters.iter(), room);
-    let ends = that_fit(letters.iter().rev(), kept);
+    let at_the_end = id.filter(|id| *id < columns).unwrap_or(columns / 3);
+    let closures_id = match name.starts_with("closure #") {
+        true => name.find(" of ").unwrap_or(0),
+        false => 0,
+    };
+    let room = columns.saturating_sub(1); // beside the `…`
+    let in_front = room.saturating_sub(at_the_end).max(closures_id).min(room);
+    let begins = that_fit(letters.iter(), in_front);
+    let ends = that_fit(letters.iter().rev(), room - in_front);
     let (begins, ends) = (&letters[..begins], &letters[letters.len() - ends..]);
     begins.iter().chain(&['…']).chain(ends).collect()
 }

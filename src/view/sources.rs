@@ -29,7 +29,8 @@ impl Sources {
         paths.sort_unstable();
         paths.dedup();
         let starts = starts();
-        let read = |path| Some((path, lines(&find(path, &starts)?)?));
+        let folders = folders(&starts);
+        let read = |path| Some((path, lines(&find(path, &folders)?)?));
         Sources {
             files: paths.into_iter().filter_map(read).collect(),
         }
@@ -60,11 +61,16 @@ fn starts() -> Vec<PathBuf> {
 
 /// The compiler's paths start at the package, or at the workspace around it: where the lock file is. So a member's file
 /// of the same name is not taken for that of the workspace.
-fn find(path: &str, starts: &[PathBuf]) -> Option<PathBuf> {
+fn folders(starts: &[PathBuf]) -> Vec<&Path> {
     let folders = starts.iter().flat_map(|start| start.ancestors());
     let has_lock = |folder: &&Path| folder.join("Cargo.lock").is_file();
-    let (roots, others): (Vec<_>, Vec<_>) = folders.partition(has_lock);
-    let mut candidates = roots.iter().chain(&others).map(|folder| folder.join(path));
+    let (mut folders, others): (Vec<_>, Vec<_>) = folders.partition(has_lock);
+    folders.extend(others);
+    folders
+}
+
+fn find(path: &str, folders: &[&Path]) -> Option<PathBuf> {
+    let mut candidates = folders.iter().map(|folder| folder.join(path));
     candidates.find(|found| found.is_file())
 }
 
@@ -93,7 +99,7 @@ mod tests {
         }
         let found = |starts: &[&str]| {
             let starts: Vec<_> = starts.iter().map(|start| root.join(start)).collect();
-            let found = find("src/lib.rs", &starts)?;
+            let found = find("src/lib.rs", &folders(&starts))?;
             Some(fs::read_to_string(found).unwrap())
         };
         let program = "ws/target/debug/app";

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::env;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -37,8 +38,8 @@ const MOST_RECORDS: usize = 2_000_000;
 ///
 /// # Panics
 ///
-/// If the variable has a value that is not known, names a folder or twice the same file, or says what a long poll is and
-/// nobody is told.
+/// If the variable has a value that is not known, names a folder or twice the same file, or says what a long poll is
+/// and nobody is told.
 #[track_caller]
 pub(crate) fn watched(mut builder: Builder) -> Builder {
     let Some(values) = env::var_os("WATCHGLASS") else {
@@ -110,7 +111,7 @@ fn each_has_a_file_of_its_own(values: &str, views: &[View]) {
 }
 
 fn print_live(run: usize, record: &Record) {
-    write_line(&format!("{}{record}", which(run)));
+    write_line(format_args!("{}{record}", which(run)));
 }
 
 /// Whose events they are, before an event of an executor after the first.
@@ -384,11 +385,11 @@ fn program() -> String {
 }
 
 fn say(message: &str) {
-    write_line(&format!("watchglass: {message}"));
+    write_line(format_args!("watchglass: {message}"));
 }
 
 /// In one piece, for other threads write there too. Nobody may be there to read it.
-fn write_line(line: &str) {
+fn write_line(line: fmt::Arguments<'_>) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
