@@ -262,3 +262,45 @@ fn every_event_is_told_with_names_and_reasons() {
         assert_eq!(narrator.tell(record), says);
     }
 }
+
+/// A log may begin in the middle, with tasks in the queue of which it does not tell.
+#[test]
+fn of_a_task_that_was_not_seen_in_the_queue_nobody_says_that_it_is_out_of_turn() {
+    let [seen, other, unseen] = [0, 1, 2].map(|slot| TaskId::new(slot, NonZeroU32::MIN));
+    let woken = |task| Event::Woken {
+        task,
+        by: Cause::Outside,
+        effect: Effect::Queued,
+    };
+    let polled = |task| Event::PollStarted {
+        task,
+        why: Cause::Outside,
+    };
+    let spawned = |task| Event::Spawned {
+        task,
+        name: "task".into(),
+        kind: TaskKind::Spawned,
+        at: Location::caller(),
+    };
+    let told = |last: Event| {
+        let events = [spawned(seen), spawned(other), woken(other), woken(seen)];
+        let events = events.into_iter().chain([last]);
+        let record = |(seq, event)| Record {
+            seq,
+            time: Duration::ZERO,
+            event,
+        };
+        let records: Vec<Record> = (0..).zip(events).map(record).collect();
+        let names = Names::of(&records);
+        let mut narrator = Narrator::new(&names);
+        let told = records.iter().map(|record| narrator.tell(record));
+        told.last().unwrap()
+    };
+    let out_of_turn = told(polled(seen));
+    assert!(
+        out_of_turn.ends_with(", out of turn: the order is shuffled"),
+        "{out_of_turn}"
+    );
+    let in_turn = told(polled(unseen));
+    assert!(!in_turn.contains("out of turn"), "{in_turn}");
+}
