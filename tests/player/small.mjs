@@ -1,6 +1,6 @@
 // A small run in the browser: keys, links, the sentence, and names that try to be markup.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { withPage } from "./browser.mjs";
 
 const [browser, page, picture, cut, empty] = process.argv.slice(2);
@@ -284,8 +284,20 @@ await withPage(browser, empty, "#step=7", async ({ evaluate, press, errors }) =>
   for (const key of ["ArrowRight", "n", "w", "p", "End"]) await press(key);
   assert.equal(await evaluate("document.getElementById('says').textContent"), "nothing was recorded");
   assert.match(await evaluate("document.getElementById('printed').textContent"),
-    /^nothing was recorded \(WATCHGLASS records what is printed while the executor lives, of one executor at a time\)$/, "in words of the page");
+    /^nothing was recorded \(WATCHGLASS .* while the executor lives, of one executor at a time\)$/, "in words of the page");
   assert.equal(await evaluate("document.getElementById('printed-title').textContent"), "Printed so far (standard output)");
+  assert.doesNotMatch(await evaluate("document.querySelector('footer').textContent"), /not found/, "none was looked for");
   assert.deepEqual(errors, []);
 });
+
+// The same page, made where no source was found.
+const sourceless = cut + ".sourceless.html";
+writeFileSync(sourceless, readFileSync(cut, "utf8").replace(/(id="run">)(.*)(?=<\/script>)/, (_, begin, run) =>
+  begin + JSON.stringify({ ...JSON.parse(run), files: {} }).replaceAll("<", "\\u003c")));
+await withPage(browser, sourceless, "", async ({ evaluate, errors }) => {
+  assert.equal(await evaluate("document.getElementById('source').checkVisibility()"), false);
+  assert.match(await evaluate("document.querySelector('footer').textContent"), /source files were not found/);
+  assert.deepEqual(errors, []);
+});
+unlinkSync(sourceless);
 console.log("the page works");

@@ -180,7 +180,8 @@ function showPrinted() {
   const lines = text.match(/[^\n]*\n|[^\n]+$/g) || [];
   const place = document.getElementById("printed");
   // The program may have printed before or after, or to nobody who watches.
-  const none = run.prints ? "nothing" : "nothing was recorded (WATCHGLASS records what is printed while the executor lives, of one executor at a time)";
+  const none = run.prints ? "nothing" : "nothing was recorded (WATCHGLASS records what is printed while the executor " +
+    "lives, of one executor at a time)";
   place.textContent = lines.slice(-rowsShown).join("") || none;
   if (from > 0 || letters > lettersShown || lines.length > rowsShown) {
     place.prepend(element("span", "… what was printed before is not shown\n", "none"));

@@ -141,7 +141,8 @@ for (const file of Object.keys(run.files)) document.getElementById("file").appen
 if (Object.keys(run.files).length < 2) document.getElementById("file-label").hidden = true;
 if (Object.keys(run.files).length === 0) {
   document.getElementById("source").hidden = true;
-  document.querySelector("footer").prepend("The program's source files were not found from where it ran. ");
+  const untold = "The program's source files were not found from where it ran. ";
+  if (count > 0) document.querySelector("footer").prepend(untold);
 }
 for (const finding of run.findings) {
   const link = element("a", finding.says);
