@@ -35,6 +35,7 @@ impl Shared {
 
     /// Somebody has cloned the spare waker. A task that waits keeps it, and from now on is polled with it; what has
     /// ended needs none.
+    // Cold, so that it is not in the middle of each poll: most tasks keep no waker.
     #[cold]
     pub(crate) fn part_with_spare(&self, id: TaskId, spare: &mut HeldWaker, waits: bool) {
         match waits {
@@ -51,8 +52,7 @@ impl Shared {
     }
 
     /// Has the task polled with a waker of its own from now on: with the one that a task before it has left in its
-    /// slot, or with a new one if somebody has that still. It is for the caller to set its task.
-    #[inline(always)]
+    /// slot, or with a new one if there is none or somebody has it still. It is for the caller to set its task.
     fn own_waker(&self, id: TaskId) -> RefMut<'_, HeldWaker> {
         self.queue.with_slot(id, |slot| {
             if slot.next_poll == NextPoll::WithSpare {
