@@ -4,12 +4,13 @@
 //! All of it runs only while there is an observer, so it may take its time.
 
 use std::collections::HashSet;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
-use crate::slots::{Slot, SlotState};
+use crate::slots::SlotState;
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, LongPoll, NAMED, TimedPoll};
+use crate::trace::{Cause, Event, LongPoll, NAMED, TimedPoll, WaitsOn};
 
 /// After so many polls in a row that a task brought about itself, an event says so.
 const SPINNING_POLLS: u32 = 1_000;
@@ -30,7 +31,13 @@ impl Shared {
         if polls > 0 && polls.is_multiple_of(SPINNING_POLLS) {
             self.tracer().emit(move || Event::Spinning { task, polls });
         }
-        self.note_poll_began(task, started, why == Cause::Aborted);
+        let is_drop = why == Cause::Aborted;
+        // A drop goes on nowhere.
+        let at = match is_drop {
+            true => None,
+            false => self.goes_on_at(task, why),
+        };
+        self.note_poll_began(task, started, is_drop, at);
     }
 
     /// Tells that a future is dropped that is not done, though not in its turn, and notes when: that may hold the
@@ -39,14 +46,29 @@ impl Shared {
     pub(crate) fn tell_dropping(&self, task: TaskId) {
         if self.tracer().is_on() {
             self.tracer().emit(move || Event::Dropping { task });
-            self.note_poll_began(task, Some(Instant::now()), true);
+            self.note_poll_began(task, Some(Instant::now()), true, None);
         }
     }
 
-    fn note_poll_began(&self, task: TaskId, began: Option<Instant>, is_drop: bool) {
-        // A drop goes on nowhere.
-        let waits_at = |slot: &mut Slot| slot.waits_at.filter(|_| !is_drop);
-        let at = self.queue.with_slot(task, waits_at).flatten();
+    /// The `.await` at which a poll goes on: where the task has waited for what is over by now. `None` if it was for
+    /// several things, or for what is not watchglass's: which of its branches goes on then, nobody knows.
+    fn goes_on_at(&self, task: TaskId, why: Cause) -> Option<&'static Location<'static>> {
+        self.tracer().goes_on_at(task, |on| match on {
+            WaitsOn::Timer(timer) => self.wheel.borrow_mut().get_mut(timer).is_none(),
+            WaitsOn::Task(awaited) => self.is_finished(awaited),
+            WaitsOn::AnyTask => matches!(why, Cause::Joined(_)),
+            WaitsOn::Turn => why == Cause::Itself,
+            WaitsOn::Never | WaitsOn::Elsewhere | WaitsOn::Children(_) | WaitsOn::Blocking => false,
+        })
+    }
+
+    fn note_poll_began(
+        &self,
+        task: TaskId,
+        began: Option<Instant>,
+        is_drop: bool,
+        at: Option<&'static Location<'static>>,
+    ) {
         let timed = began.map(|began| TimedPoll::begins(task, began, is_drop, at));
         self.tracer().note_poll_began(timed);
     }
@@ -57,6 +79,7 @@ impl Shared {
         let timed = self.tracer().take_timed_poll(task);
         let ended = timed.map(|_| Instant::now());
         let timed = timed.zip(ended);
+        self.tracer().note_waits(task, &self.said.borrow());
         let held = timed.map_or(Duration::ZERO, |(poll, ended)| ended - poll.began);
         let waits_at = self.queue.waits_at.get();
         self.queue.with_slot(task, |slot| slot.waits_at = waits_at);
@@ -83,7 +106,8 @@ impl Shared {
         if let Some((poll, ended)) = timed
             && self.tracer().long_poll().is_some_and(|long| held >= long)
         {
-            let long = self.long_poll(poll, ended);
+            let is_waiting = |on| self.said.borrow().contains(on);
+            let long = self.long_poll(poll, is_waiting, ended);
             self.tracer().emit(move || Event::LongPoll(long));
         }
         // The observer may have polled something that waits, too.
@@ -97,13 +121,19 @@ impl Shared {
         let poll = self.tracer().take_timed_poll(task)?;
         let ended = Instant::now();
         let is_long = ended - poll.began >= self.tracer().long_poll()?;
-        is_long.then(|| self.long_poll(poll, ended))
+        // Whatever it has waited for may be gone with it.
+        is_long.then(|| self.long_poll(poll, |_| true, ended))
     }
 
     /// What is told of such a poll, or drop, with who had to wait meanwhile: the tasks that were ready or whose timer
     /// is due, how many timers are due, and how long the first of them has waited meanwhile. A timer that was due when
     /// this very poll armed it has waited for nobody.
-    fn long_poll(&self, poll: TimedPoll, ended: Instant) -> Box<LongPoll> {
+    fn long_poll(
+        &self,
+        poll: TimedPoll,
+        is_waiting: impl Fn(WaitsOn) -> bool,
+        ended: Instant,
+    ) -> Box<LongPoll> {
         let TimedPoll {
             task,
             began,
@@ -111,7 +141,7 @@ impl Shared {
             ..
         } = poll;
         let took = ended - began;
-        let stretch = poll.longest(ended);
+        let stretch = poll.longest(is_waiting, ended);
         let now_ns = self.clock.now_ns();
         let held_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let began_ns = now_ns.saturating_sub(held_ns);

@@ -112,7 +112,7 @@ impl Shared {
         }
         let task = self.queue.running();
         if task.is_some() {
-            self.tracer().note_poll_at(at);
+            self.tracer().note_poll_at(on, at, &self.said);
         }
         if task.is_some() && !self.said.borrow_mut().push(on, at) {
             return;
@@ -234,7 +234,7 @@ impl Shared {
             _ => false,
         };
         self.registered.get()
-            || self.said.borrow().waits().any(is_left_with)
+            || self.said.borrow().waits().any(|(on, _)| is_left_with(on))
             || self
                 .wheel
                 .borrow()

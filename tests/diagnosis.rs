@@ -1030,10 +1030,10 @@ fn a_long_poll_is_told_between_the_two_awaits_where_its_time_went() {
     let line = line!();
     executor.block_on(async {
         sleep(ms(1)).await;
-        let mut limit = sleep(secs(5));
-        poll_fn(|cx| Poll::Ready(Pin::new(&mut limit).poll(cx).is_pending())).await;
+
+        race(sleep(secs(5)), std::future::ready(())).await;
         thread::sleep(ms(250));
-        poll_fn(|cx| Poll::Ready(Pin::new(&mut limit).poll(cx).is_pending())).await;
+        race(sleep(secs(5)), std::future::ready(())).await;
         leaves_its_waker(&waker).await;
     });
     let mut polls = long_polls(&recording);
@@ -1043,6 +1043,100 @@ fn a_long_poll_is_told_between_the_two_awaits_where_its_time_went() {
     };
     let places = [poll.after, poll.until].map(|at| at.map(|at| at.line() - line));
     assert_eq!(places, [Some(4), Some(6)], "{poll}");
+}
+
+/// Where a branch blocks, another branch is not blamed, nor is the join: the place before it is told if it is known.
+#[test]
+fn a_branch_that_blocks_is_told_from_its_own_await_or_from_none() {
+    let line = line!();
+    async fn loads() {
+        sleep(ms(20)).await;
+        thread::sleep(ms(250));
+        sleep(ms(1)).await;
+    }
+    async fn awaits() {
+        spawn(sleep(ms(20))).await.unwrap();
+        thread::sleep(ms(250));
+        let mut set = JoinSet::new();
+        set.spawn(sleep(ms(1)));
+        set.join_next().await;
+        thread::sleep(ms(250));
+    }
+    async fn beats(at: Duration) {
+        sleep(at).await;
+        sleep(ms(60)).await;
+    }
+    async fn both<A: Future, B: Future>(first: A, second: B) {
+        join(first, second).await;
+    }
+    type Program = Pin<Box<dyn Future<Output = ()>>>;
+    let (own, next, none) = (Some(2), Some(4), None);
+    let programs: [(Program, Option<u32>); 7] = [
+        (Box::pin(both(loads(), beats(ms(30)))), own),
+        (Box::pin(both(beats(ms(30)), loads())), own),
+        // Both go on in that poll, and it is woken for one of them.
+        (Box::pin(both(loads(), beats(ms(20)))), none),
+        (Box::pin(both(beats(ms(20)), loads())), none),
+        // What it waits for was told in an earlier poll.
+        (
+            Box::pin(async {
+                let (first, second) = (beats(ms(10)), loads());
+                let both: [Program; 2] = [Box::pin(first), Box::pin(second)];
+                join_all(both).await;
+            }),
+            none,
+        ),
+        // That is not kept of so many.
+        (
+            Box::pin(async {
+                let beats = |_| Box::pin(beats(ms(30))) as Program;
+                let mut all: Vec<Program> = (0..20).map(beats).collect();
+                all.push(Box::pin(loads()));
+                join_all(all).await;
+            }),
+            none,
+        ),
+        // Something that is not watchglass's has woken it.
+        (
+            Box::pin(async {
+                let waker = Rc::default();
+                let kept: Rc<RefCell<Option<Waker>>> = Rc::clone(&waker);
+                spawn(async move {
+                    yield_now().await;
+                    kept.take().unwrap().wake();
+                });
+                let blocks = async {
+                    leaves_its_waker(&waker).await;
+                    thread::sleep(ms(250));
+                    loads().await;
+                };
+                race(blocks, sleep(ms(5))).await;
+            }),
+            none,
+        ),
+    ];
+    for (at, (program, after)) in programs.into_iter().enumerate() {
+        let builder = Executor::builder().virtual_time().long_poll(ms(200));
+        let (executor, recording) = recorded(builder);
+        executor.block_on(program);
+        // On a busy machine other polls may be long, too.
+        let mut polls = long_polls(&recording);
+        polls.retain(|poll| poll.took >= ms(250));
+        let until = if at == 6 { own } else { next };
+        let places = [polls[0].after, polls[0].until].map(|at| at.map(|at| at.line() - line));
+        assert_eq!(places, [after, until], "program {at}: {}", polls[0]);
+    }
+    let builder = Executor::builder().virtual_time().long_poll(ms(200));
+    let (executor, recording) = recorded(builder);
+    executor.block_on(awaits());
+    let mut polls = long_polls(&recording);
+    polls.retain(|poll| poll.took >= ms(250));
+    let places = polls.iter().map(|poll| [poll.after, poll.until]);
+    let places = places.map(|places| places.map(|at| at.map(|at| at.line() - line)));
+    assert!(
+        places.eq([[Some(7), Some(11)], [Some(11), None]]),
+        "{polls:?}"
+    );
 }
 
 #[test]

@@ -291,8 +291,9 @@ pub struct LongPoll {
     pub took: Duration,
     /// True if the future was not polled but dropped. Then no `.await` is named.
     pub is_drop: bool,
-    /// After this `.await` most of the time went by. It is the last one of watchglass's that the poll had come
-    /// to by then, or that at which the one before had ended. `None` if neither had come to any.
+    /// After this `.await` most of the time went by: the one of watchglass's at which the poll went on, or one at
+    /// which the task no longer waits. `None` if that is not known: in its first poll; or where it waited for what is
+    /// not watchglass's, or joins several futures, and another of them may have run.
     pub after: Option<&'static Location<'static>>,
     /// The next `.await` of watchglass's that it came to. `None` if it came to none: to its end, say, or to one of what
     /// is not watchglass's; or if `between` goes to its end.

@@ -81,6 +81,8 @@ struct Known {
     is_known_elsewhere: bool,
     /// True if it was told since its last poll that nobody has its waker.
     is_forgotten: bool,
+    /// For what it has said in its last poll that it waits, and where; nothing if that was a lot.
+    waits: Vec<(WaitsOn, &'static Location<'static>)>,
 }
 
 impl Tracer {
@@ -170,15 +172,53 @@ impl Tracer {
         }
     }
 
-    /// The poll that goes on has come to this `.await`.
-    pub(crate) fn note_poll_at(&self, at: &'static Location<'static>) {
-        if let Some(Telling { timed, .. }) = self.0.as_deref()
-            && self.long_poll().is_some()
-            && let Some(mut poll) = timed.get()
+    /// The poll that goes on has come to this `.await`. `said` is what it has said before.
+    pub(crate) fn note_poll_at(
+        &self,
+        on: WaitsOn,
+        at: &'static Location<'static>,
+        said: &RefCell<Said>,
+    ) {
+        if let Some(telling) = self.0.as_deref()
+            && telling.long_poll.is_some()
+            && let Some(mut poll) = telling.timed.get()
         {
-            poll.comes_to(Some(at), Instant::now());
-            timed.set(Some(poll));
+            let has_waited = |known: &mut Known| known.waits.contains(&(on, at));
+            let has_waited = telling.with_known(poll.task, has_waited);
+            let is_waiting = |on| said.borrow().contains(on);
+            poll.comes_to((on, at), has_waited, is_waiting, Instant::now());
+            telling.timed.set(Some(poll));
         }
+    }
+
+    /// Keeps where the task waits after the poll that has just ended.
+    pub(crate) fn note_waits(&self, task: TaskId, said: &Said) {
+        let note = |known: &mut Known| {
+            known.waits.clear();
+            if said.len() <= NAMED {
+                known.waits.extend(said.waits());
+            }
+        };
+        if let Some(telling) = self.0.as_deref()
+            && telling.long_poll.is_some()
+        {
+            telling.with_known(task, note);
+        }
+    }
+
+    /// Where the task has waited for what is over by now: if that was at one place, so that it goes on there.
+    pub(crate) fn goes_on_at(
+        &self,
+        task: TaskId,
+        is_over: impl Fn(WaitsOn) -> bool,
+    ) -> Option<&'static Location<'static>> {
+        let goes_on_at = |known: &mut Known| {
+            let over = known.waits.iter().filter(|&&(on, _)| is_over(on));
+            let mut places = over.map(|&(_, at)| at);
+            let first = places.next()?;
+            places.all(|other| other == first).then_some(first)
+        };
+        self.0.as_deref()?.with_known(task, goes_on_at)
     }
 
     /// The poll of this task, once, if it is the one that goes on.
@@ -282,6 +322,7 @@ impl Known {
             polls_by_itself: 0,
             is_known_elsewhere: false,
             is_forgotten: false,
+            waits: Vec::new(),
         }
     }
 }

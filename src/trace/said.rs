@@ -45,9 +45,15 @@ impl Said {
         self.waits.len()
     }
 
-    /// What was not given up.
-    pub(crate) fn waits(&self) -> impl Iterator<Item = WaitsOn> {
-        self.waits.iter().filter_map(|wait| wait.on)
+    /// What was not given up, and where it was said.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = (WaitsOn, &'static Location<'static>)> {
+        let wait = |wait: &Wait| Some((wait.on?, wait.at));
+        self.waits.iter().filter_map(wait)
+    }
+
+    /// True if it waits for that, and has not given it up.
+    pub(crate) fn contains(&self, on: WaitsOn) -> bool {
+        self.last.contains_key(&on)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -143,7 +149,8 @@ mod tests {
         let (mut said, on) = (Said::default(), WaitsOn::Timer(timer));
         assert!(said.push(on, here) && said.push(WaitsOn::Turn, here) && said.push(on, here));
         assert_eq!(said.give_up(on), 2);
-        assert!(said.waits().eq([WaitsOn::Turn]));
+        assert!(said.waits().eq([(WaitsOn::Turn, here)]));
+        assert!(said.contains(WaitsOn::Turn) && !said.contains(on));
         assert!(said.push(on, here));
     }
 }
