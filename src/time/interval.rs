@@ -170,8 +170,10 @@ impl Future for Tick<'_> {
 fn next_tick(tick: Instant, period: Duration, now: Instant) -> Option<Instant> {
     let missed = now.saturating_duration_since(tick).as_nanos() / period.as_nanos();
     let since_tick_ns = period.as_nanos() * (missed + 1);
-    let since_tick = Duration::from_nanos(u64::try_from(since_tick_ns).ok()?);
-    tick.checked_add(since_tick)
+    // Longer than 2^64 ns, perhaps, for the first tick may have passed centuries ago.
+    let seconds = u64::try_from(since_tick_ns / 1_000_000_000).ok()?;
+    let rest_ns = (since_tick_ns % 1_000_000_000) as u32;
+    tick.checked_add(Duration::new(seconds, rest_ns))
 }
 
 #[cfg(test)]
@@ -188,5 +190,14 @@ mod tests {
             assert_eq!(next - tick, second * next_s, "{late_ms} ms late");
         }
         assert_eq!(next_tick(tick, Duration::MAX, tick), None);
+        // Longer than the executor's clock can say, which counts from its own start.
+        let long = Duration::from_secs(600 * 365 * 86_400);
+        let Some(tick) = tick.checked_sub(long) else {
+            return;
+        };
+        let next = next_tick(tick, second, tick + long).unwrap();
+        assert_eq!(next - tick, long + second);
+        let next = next_tick(tick, long + second, tick + long).unwrap();
+        assert_eq!(next - tick, long + second);
     }
 }
