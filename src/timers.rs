@@ -166,17 +166,24 @@ impl Shared {
         fired
     }
 
-    /// [`Wheel::pop`], which tells where each timer has gone in a cascade, before it takes one out.
+    /// [`Wheel::pop`], which tells where each timer has gone in a cascade, before it takes one out. Whoever is told may
+    /// arm timers that are due: so it looks again where it has told something and found nothing.
     ///
     /// [`Wheel::pop`]: crate::wheel::Wheel::pop
     #[cold]
     fn pop_and_tell(&self, now_ns: u64) -> Option<Expired<Waiter>> {
-        let mut moved = Vec::new();
-        let mut note = |timer, place| moved.push((timer, place));
-        self.wheel.borrow_mut().turn(now_ns, &mut note);
-        for (timer, place) in moved {
-            self.tracer().emit(move || Event::Cascaded { timer, place });
+        loop {
+            let mut moved = Vec::new();
+            let mut note = |timer, place| moved.push((timer, place));
+            self.wheel.borrow_mut().turn(now_ns, &mut note);
+            let is_over = moved.is_empty();
+            for (timer, place) in moved {
+                self.tracer().emit(move || Event::Cascaded { timer, place });
+            }
+            let popped = self.wheel.borrow_mut().pop_due();
+            if popped.is_some() || is_over {
+                return popped;
+            }
         }
-        self.wheel.borrow_mut().pop_due()
     }
 }

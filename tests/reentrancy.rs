@@ -20,8 +20,8 @@ use waker_fn::waker_fn;
 use watchglass::time::Sleep;
 use watchglass::trace::{Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{
-    Builder, Executor, JoinHandle, JoinSet, join_all, now, sleep, spawn, spawn_blocking,
-    spawn_named, timeout, yield_now,
+    Builder, Executor, JoinHandle, JoinSet, join_all, now, sleep, sleep_until, spawn,
+    spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 thread_local! {
@@ -525,6 +525,59 @@ fn who_is_woken_by_an_observer_of_a_cascade_is_polled_before_time_moves_on() {
     let ran = woken_at_a_cascade(Executor::builder().virtual_time());
     assert!(ran < Duration::from_millis(200), "{ran:?}");
     woken_at_a_cascade(Executor::builder());
+}
+
+/// Wherever it drops and arms timers: here behind the place that time has just come to, and then before it.
+#[test]
+fn an_observer_who_arms_what_is_due_at_a_cascade_does_not_make_time_jump_to_where_it_is() {
+    #[derive(Default)]
+    struct Arms {
+        sleeps: RefCell<Vec<Pin<Box<Sleep>>>>,
+        jumps: RefCell<Vec<(Duration, Duration)>>,
+        has_armed: Cell<bool>,
+    }
+    impl Arms {
+        fn arm(&self, sleep: Sleep) -> Pin<Box<Sleep>> {
+            let mut sleep = Box::pin(sleep);
+            let polled = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+            sleep
+        }
+    }
+    impl Observer for Arms {
+        fn observe(&self, record: &Record) {
+            let ns = Duration::from_nanos;
+            match record.event {
+                Event::ClockAdvanced { from, to } => {
+                    self.jumps.borrow_mut().push((from, to));
+                    if self.jumps.borrow().len() == 1 {
+                        let start = now() - to;
+                        self.sleeps.borrow_mut().clear();
+                        let before = self.arm(sleep_until(start + ns(80)));
+                        let behind = self.arm(sleep_until(start + ns(120)));
+                        drop(before);
+                        self.sleeps.borrow_mut().push(behind);
+                    }
+                }
+                Event::Cascaded { .. } if !self.has_armed.replace(true) => {
+                    let due = self.arm(sleep(Duration::ZERO));
+                    self.sleeps.borrow_mut().push(due);
+                }
+                _ => {}
+            }
+        }
+    }
+    let observer = Rc::new(Arms::default());
+    let builder = Executor::builder().virtual_time();
+    let executor = builder.observer(observer.clone()).build();
+    executor.block_on(async {
+        let first = observer.arm(sleep(Duration::from_nanos(100)));
+        observer.sleeps.borrow_mut().push(first);
+        sleep(Duration::from_nanos(1_000)).await;
+    });
+    let jumps = observer.jumps.take();
+    assert!(observer.has_armed.get() && jumps.len() >= 3, "{jumps:?}");
+    assert!(jumps.iter().all(|(from, to)| from < to), "{jumps:?}");
 }
 
 #[test]
