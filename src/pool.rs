@@ -40,7 +40,7 @@ struct Counts {
     /// Threads that wait for a closure.
     idle: usize,
     /// Closures that no thread has claimed yet. One may have left the channel already: then its thread is
-    /// still counted as idle, and both counts change together, or it has not become idle yet.
+    /// still counted as idle, and both counts change together.
     queued: usize,
     /// Only for the threads' names.
     started: usize,
@@ -114,10 +114,6 @@ impl Workers {
     /// What a thread of the pool does, from its start to its end.
     fn work(&self) {
         loop {
-            while let Ok(job) = self.jobs.try_recv() {
-                self.lock().queued -= 1;
-                contain(job);
-            }
             self.lock().idle += 1;
             let job = self.jobs.recv_timeout(self.keep_alive);
             let mut counts = self.lock();
