@@ -22,12 +22,10 @@ impl<W: Wake + Send + Sync + 'static> HeldWaker<W> {
 
     /// How many clones of the waker there are, besides this one.
     ///
-    /// If there are none, the waker may be given to another task: could a wake of before read that one's id? Who
-    /// lets go of a clone does so with `Release`, after his wake, and the new id is stored only if the count says so:
-    /// no compiler and no processor turns these two round. (To turn them round is called load buffering. The memory
-    /// model by itself allows it, and would want a fence here, with `Acquire`. Even where that is no instruction, it
-    /// makes `spawn_one_by_one` 8 % slower. `WokenChildren::begin_poll` has such a fence, for another reason: what was
-    /// written before a wake is to be seen by the poll, and there the count is all that says so.)
+    /// If there are none, the waker may be given to another task, and no wake of before is taken for one of that: on
+    /// another thread a wake does not use the id, but sends a clone of the waker, which counts here until the executor
+    /// has taken it out of its inbox and read the id itself. (The wakers of a `join_all` do read their index on any
+    /// thread: see the fence in `WokenChildren::begin_poll`, which comes before each new index.)
     #[inline]
     pub(crate) fn clones(&self) -> usize {
         Arc::strong_count(&self.target) - 2
