@@ -26,9 +26,8 @@ pub(crate) fn log(records: &[Record]) -> String {
 /// Each record as one line of JSON.
 pub(crate) fn lines(records: &[Record]) -> impl Iterator<Item = String> {
     let names = Names::of(records);
-    let mut said = Vec::with_capacity(records.len());
     let mut narrator = Narrator::new(&names);
-    said.extend(records.iter().map(|record| narrator.tell(record)));
+    let said: Vec<String> = records.iter().map(|record| narrator.tell(record)).collect();
     records.iter().zip(said).map(|(record, says)| {
         let mut object = event(&record.event);
         object.insert("seq".to_owned(), json!(record.seq));

@@ -102,7 +102,7 @@ impl Snapshot {
         timers.sort_unstable_by_key(|&(id, ..)| id);
         Snapshot {
             time: Duration::from_nanos(shared.clock.now_ns()),
-            running: shared.queue.running(),
+            running,
             ready: ready.map(of_entry).collect(),
             tasks,
             timers,
