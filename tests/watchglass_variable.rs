@@ -1315,6 +1315,28 @@ fn where_nothing_can_be_complained_of_the_program_runs_all_the_same() {
     assert!(fs::read_to_string(story).unwrap().contains("2501 polls"));
 }
 
+/// The program itself has written to memory, and heard of nothing.
+#[test]
+#[cfg(target_os = "linux")]
+fn that_what_is_printed_is_lost_is_told_once() {
+    let directory = directory("lost");
+    let story = directory.join("run.txt");
+    let mut command = example("asynchronous");
+    command.env("WATCHGLASS", format!("story:{}", story.display()));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full");
+    let output = command.stdout(full.unwrap()).output().unwrap();
+    let complained = complained(&output);
+    let told = "watchglass: what the program prints is lost: No space left on device";
+    assert_eq!(complained.matches(told).count(), 1, "{complained}");
+    // What it prints when nobody watches any more is its own business again.
+    assert!(
+        complained.contains("failed printing to stdout"),
+        "{complained}"
+    );
+    let story = fs::read_to_string(story).unwrap();
+    assert!(story.contains("prints \"Task A done\""), "{story}");
+}
+
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]

@@ -66,6 +66,8 @@ struct Caught {
     untold: Vec<u8>,
     /// True if what was passed on last does not end a line.
     is_within_line: bool,
+    /// True once it was said that something could not be passed on.
+    has_told_loss: bool,
 }
 
 impl Printed {
@@ -189,6 +191,7 @@ fn begin() -> io::Result<()> {
         given_back: 0,
         untold: Vec::new(),
         is_within_line: false,
+        has_told_loss: false,
     });
     Ok(())
 }
@@ -207,8 +210,9 @@ impl Caught {
         let mut bytes = vec![0; length];
         if self.file.read_exact_at(&mut bytes, self.passed_on).is_ok() {
             self.passed_on = end;
-            // A pipe that nobody reads any more is the program's business, and it would not hear of it.
-            let _ = self.real.write_all(&bytes);
+            if let Err(error) = self.real.write_all(&bytes) {
+                self.tell_loss(&error);
+            }
             self.is_within_line = !bytes.ends_with(b"\n");
             if WATCHED.load(Ordering::Relaxed) {
                 self.untold.append(&mut bytes);
@@ -216,6 +220,16 @@ impl Caught {
         }
         if self.passed_on - self.given_back > KEPT {
             self.give_memory_back();
+        }
+    }
+
+    /// The program itself has written to memory, and so heard of nothing. (Where nobody reads any more, as behind
+    /// `.. | head`, nothing is missing.)
+    fn tell_loss(&mut self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::BrokenPipe && !mem::replace(&mut self.has_told_loss, true)
+        {
+            let told = format!("watchglass: what the program prints is lost: {error}\n");
+            let _ = io::stderr().write_all(told.as_bytes());
         }
     }
 
