@@ -104,7 +104,7 @@ pub enum Event {
         on: WaitsOn,
     },
     /// The handle of an unfinished task was dropped, and neither was the task aborted nor is its executor being
-    /// dropped: it goes on alone, unless it can never go on.
+    /// dropped: nobody awaits it any more.
     Detached {
         /// The task of which nobody has the handle any more.
         task: TaskId,

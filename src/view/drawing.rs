@@ -398,7 +398,7 @@ impl Drawing<'_> {
                 .rfind(|bar| bar.kind == Waiting::Closure)
         {
             closure.kind = Waiting::Other;
-            "a closure that was given up".clone_into(&mut closure.label);
+            "a closure that was given up: it may run on".clone_into(&mut closure.label);
         }
         // A panic ends its poll, but not one that was over when its executor dropped it. What an abort drops holds the
         // thread until it is gone.

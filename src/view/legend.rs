@@ -51,7 +51,7 @@ impl Legend {
             ("useless", "wake that did nothing", any_useless),
             ("cross", "dropped unfinished, or panicked", any_bad_end),
             ("idle", "nothing is ready", any_idle),
-            ("verdict", "the end: a stall", !lanes.verdicts.is_empty()),
+            ("verdict", "a stall", !lanes.verdicts.is_empty()),
         ] {
             if !is_there {
                 continue;

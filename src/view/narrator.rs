@@ -186,14 +186,10 @@ impl<'a> Narrator<'a> {
                 self.name(*task),
                 self.waited_for(*on)
             ),
-            // Otherwise a future that will never be done has dropped it, or the executor's end has.
-            Event::Detached { task } if self.is_polling() => format!(
-                "{} is detached: its handle is dropped, and it goes on alone",
+            Event::Detached { task } => format!(
+                "{} is detached: its handle is dropped, and nobody awaits it any more",
                 self.name(*task)
             ),
-            Event::Detached { task } => {
-                format!("{} is detached: its handle is dropped", self.name(*task))
-            }
             Event::PollEnded {
                 task,
                 ready: true,
@@ -224,7 +220,14 @@ impl<'a> Narrator<'a> {
                 ),
             },
             Event::Cancelled { task } => {
-                format!("{} is cancelled: its future is gone", self.name(*task))
+                let kind = self.state.task(*task).map(|task| task.kind);
+                let what = match kind {
+                    Some(TaskKind::Blocking) => {
+                        "nobody waits for it any more; if it has begun, it runs to its end"
+                    }
+                    _ => "its future is gone",
+                };
+                format!("{} is cancelled: {what}", self.name(*task))
             }
             Event::Panicked { task, message } => match message {
                 Some(message) => {
@@ -428,12 +431,6 @@ impl<'a> Narrator<'a> {
         task.is_some_and(|task| {
             task.stage == Stage::New && task.kind == TaskKind::Spawned && !task.aborted
         })
-    }
-
-    /// True while a task is polled.
-    fn is_polling(&self) -> bool {
-        let running = self.state.running();
-        running.is_some_and(|running| self.dropping != Some(running))
     }
 
     /// True while a task's future is dropped: after an abort or a verdict, or with its executor.

@@ -21,14 +21,16 @@ pub(crate) struct Sums {
     timers: usize,
     timers_cancelled: usize,
     closures: usize,
+    /// Those whose task was dropped before they had come back.
+    closures_given_up: usize,
     asleep: HashMap<TimerId, SleepSoFar>,
     /// When each closure was handed to the pool.
     out: HashMap<TaskId, Duration>,
     /// From when until when each sleep and each closure went on that came to its end. A time limit is no sleep,
     /// and neither is the time after a deadline.
     waits: Vec<(Duration, Duration)>,
-    /// Whether a sleep or a closure was dropped before its end.
-    any_given_up: bool,
+    /// Whether a sleep was dropped before its end.
+    any_sleep_given_up: bool,
     first: Option<Duration>,
     last: Duration,
     longest_poll: Option<(TaskId, Duration, Duration)>,
@@ -113,7 +115,7 @@ impl Sums {
             }
             Event::TimerCancelled { timer } => {
                 self.timers_cancelled += 1;
-                self.any_given_up |= self.asleep.remove(timer).is_some();
+                self.any_sleep_given_up |= self.asleep.remove(timer).is_some();
             }
             Event::TimerFired { timer, now, .. } => {
                 if let Some(mut sleep) = self.asleep.remove(timer) {
@@ -140,7 +142,7 @@ impl Sums {
 
     /// A panic has ended the task's poll, or the task was dropped.
     fn failed(&mut self, task: TaskId, now: Duration) {
-        self.any_given_up |= self.out.remove(&task).is_some();
+        self.closures_given_up += usize::from(self.out.remove(&task).is_some());
         if let Some((polled, since)) = self.polling.take_if(|polling| polling.0 == task) {
             self.held(polled, now.saturating_sub(since), now);
         }
@@ -169,7 +171,7 @@ impl Sums {
             _ => "sleep and closures",
         };
         let [waiting, overlapped, all] = [waiting, overlapped, all].map(|time| names.span(time));
-        let without = match self.any_given_up {
+        let without = match self.any_sleep_given_up || self.closures_given_up > 0 {
             true => " (without what was given up)",
             false => "",
         };
@@ -215,6 +217,10 @@ impl fmt::Display for Told<'_> {
                 "other threads"
             };
             write!(f, ", {} on {thread}", count(sums.closures, "closure"))?;
+        }
+        if sums.closures_given_up > 0 {
+            let given_up = count(sums.closures_given_up, "closure");
+            write!(f, ", {given_up} given up")?;
         }
         writeln!(f)?;
         if let Some(overlap) = sums.overlap(self.names) {

@@ -108,7 +108,7 @@ fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
             all.iter().any(Lane::ends_badly),
         ),
         (":: nothing is ready", !lanes.idle.is_empty()),
-        ("| the end: a stall", !lanes.verdicts.is_empty()),
+        ("| a stall", !lanes.verdicts.is_empty()),
     ];
     let marks = marks.into_iter().filter(|(_, is_there)| *is_there);
     let marks = marks.map(|(mark, _)| mark.to_owned());

@@ -228,7 +228,7 @@ fn every_event_is_told_with_names_and_reasons() {
         (Event::Printed { task: None, text: "x\n".into() }, "printed while none of its tasks ran: \"x\"".into()),
         (
             Event::Detached { task: late },
-            "late is detached: its handle is dropped".into(),
+            "late is detached: its handle is dropped, and nobody awaits it any more".into(),
         ),
         (
             Event::Dropping { task: late },
