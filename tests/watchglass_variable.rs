@@ -1315,6 +1315,53 @@ fn where_nothing_can_be_complained_of_the_program_runs_all_the_same() {
     assert!(fs::read_to_string(story).unwrap().contains("2501 polls"));
 }
 
+/// Runs a program in a terminal of so many columns.
+#[cfg(target_os = "linux")]
+const IN_A_TERMINAL: &str = "
+import fcntl, os, pty, struct, sys, termios
+child, terminal = pty.fork()
+if child == 0:
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(sys.argv[1]), 0, 0))
+    os.execv(sys.argv[2], sys.argv[2:])
+try:
+    while printed := os.read(terminal, 4096):
+        os.write(1, printed)
+except OSError:
+    pass
+";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_timeline_fits_the_terminal() {
+    for (name, columns, widest) in [
+        ("timeout_and_cancel", 200, 84),
+        ("timeout_and_cancel", 83, 83),
+        ("timeout_and_cancel", 60, 60),
+        // Its last time is at the edge, and there it sticks out only where there is room.
+        ("asynchronous", 200, 90),
+        ("asynchronous", 80, 80),
+    ] {
+        let mut python = Command::new("python3");
+        python.args(["-c", IN_A_TERMINAL, &columns.to_string()]);
+        python.arg(example(name).get_program());
+        let Ok(output) = python.env("WATCHGLASS", "virtual,timeline").output() else {
+            println!("skipped: there is no python3");
+            return;
+        };
+        let printed = printed(&output);
+        let begin = printed.find("  |0.000 s").expect(printed);
+        let begin = printed[..begin].rfind('\n').unwrap() + 1;
+        let rows = printed[begin..].lines();
+        let rows = rows.take_while(|line| !line.trim().is_empty());
+        let found = rows.map(|row| row.trim_end().len()).max();
+        assert_eq!(found, Some(widest), "{columns} columns:\n{printed}");
+        assert_eq!(
+            printed.contains("2.000 s|"),
+            name == "asynchronous" && columns == 80
+        );
+    }
+}
+
 /// The program itself has written to memory, and heard of nothing.
 #[test]
 #[cfg(target_os = "linux")]

@@ -16,6 +16,7 @@ use std::time::Duration;
 use rustix::fs::{FallocateFlags, MemfdFlags, OFlags, fallocate, fcntl_setfl, memfd_create};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio::{dup2_stdout, stdout};
+use rustix::termios::tcgetwinsize;
 
 /// A process has one standard output, so only one executor at a time can watch it.
 static WATCHED: AtomicBool = AtomicBool::new(false);
@@ -115,6 +116,12 @@ fn begun_letter(text: &[u8]) -> usize {
 }
 
 impl Past {
+    /// How wide the terminal is that standard output is. `None` if it is none, or nobody knows. For when nobody watches.
+    pub(crate) fn columns() -> Option<usize> {
+        let columns = tcgetwinsize(stdout()).ok()?.ws_col;
+        (columns > 0).then_some(columns.into())
+    }
+
     /// Begins a line of its own, where what was printed last does not end one. (Known only of what was watched.)
     pub(crate) fn begin_line(&mut self) -> io::Result<()> {
         let is_within = |caught: &mut Caught| mem::take(&mut caught.is_within_line);

@@ -9,19 +9,34 @@ use super::names::{Names, columns_of, columns_of_letter, name_that_fits};
 use super::sums::Sums;
 use crate::trace::Record;
 
-/// The width of the rows. With a name of [`NAME_COLUMNS`] before it, a row fits a terminal of 100 columns; the last
-/// label of the scale may stick out.
+/// The width of a row behind its name, at most.
 const COLUMNS: usize = 76;
+/// And at least, however narrow the terminal is.
+const LEAST_COLUMNS: usize = 24;
+/// The legend's lines are no longer than this. With a name of [`NAME_COLUMNS`] before it, a row is a little longer,
+/// and the last label of the scale may stick out.
+const LINE: usize = 96;
 /// Names are cut off behind this.
 const NAME_COLUMNS: usize = 20;
 /// The cell behind a letter that takes two.
 const COVERED: char = '\0';
 
 pub(crate) fn text(records: &[Record]) -> String {
+    text_for(records, None)
+}
+
+/// The timeline for a terminal that is so wide, if it is one, and that is known.
+pub(crate) fn text_for(records: &[Record], terminal: Option<usize>) -> String {
     // A poll has a column of its own, and half a one beside it.
-    let lanes = Lanes::of(records, 1.0 / COLUMNS as f64);
+    let lanes_of = |columns: usize| Lanes::of(records, 1.0 / columns as f64);
+    let mut lanes = lanes_of(COLUMNS);
     let width = lanes.lanes.iter().map(|lane| columns_of(&lane.label));
     let width = width.max().unwrap_or(0).clamp(6, NAME_COLUMNS);
+    let room = terminal.map(|terminal| terminal.saturating_sub(width + 2).max(LEAST_COLUMNS));
+    let columns = room.map_or(COLUMNS, |room| room.min(COLUMNS));
+    if columns < COLUMNS {
+        lanes = lanes_of(columns);
+    }
     let mut text = String::new();
     let mut row = |name: &str, cells: &[char]| {
         let name = name_that_fits(name, NAME_COLUMNS);
@@ -31,16 +46,17 @@ pub(crate) fn text(records: &[Record]) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
     };
-    row("", &scale(&lanes));
+    row("", &scale(&lanes, columns, room));
     let mut marks = BTreeSet::new();
     for lane in &lanes.lanes {
-        let cells = cells(lane);
+        let cells = cells(lane, columns);
+        let column = |x| column(x, columns);
         marks.extend(marks_seen(&cells, &lane.waits));
         let is_seen = |poll: &Poll| cells[column(poll.from)..=column(poll.until)].contains(&'#');
         marks.extend(lane.polls.iter().any(is_seen).then_some('#'));
         row(&lane.label, &cells);
         for timers in &lane.timers {
-            let mut cells = vec![' '; COLUMNS];
+            let mut cells = vec![' '; columns];
             for bar in timers {
                 draw(&mut cells, bar);
                 // One that begins where the last has ended is another, if it is not the same that is overdue.
@@ -57,12 +73,13 @@ pub(crate) fn text(records: &[Record]) -> String {
         }
     }
     if !lanes.idle.is_empty() {
-        row("idle", &idle(&lanes));
+        row("idle", &idle(&lanes, columns));
     }
     if !lanes.verdicts.is_empty() {
-        row("stall", &verdicts(&lanes));
+        row("stall", &verdicts(&lanes, columns));
     }
-    let _ = write!(text, "\n{}", legend(&lanes, &marks));
+    let line = terminal.map_or(LINE, |terminal| terminal.clamp(LEAST_COLUMNS, LINE));
+    let _ = write!(text, "\n{}", legend(&lanes, &marks, line));
     if lanes.is_stretched {
         text += "The scale is not exact: each poll gets a little room of its own.\n";
     }
@@ -75,12 +92,12 @@ pub(crate) fn text(records: &[Record]) -> String {
 }
 
 /// What the marks mean: of those that are there, and are not hidden by others.
-fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
+fn legend(lanes: &Lanes, marks: &BTreeSet<char>, most: usize) -> String {
     let all = &lanes.lanes;
     let polls = || all.iter().flat_map(|lane| &lane.polls);
     let is_polled = |letter: char| polls().any(|poll| poll.letter() == letter);
     let [polled, dropped] =
-        letters(is_polled).map(|(begin, told)| in_lines(begin, told.into_iter(), ", "));
+        letters(is_polled).map(|(begin, told)| in_lines(begin, told.into_iter(), ", ", most));
     let any = |kind| marks.contains(&mark(kind));
     let mut bars = all.iter().flat_map(Lane::bars);
     let other = match bars.any(Bar::is_outside) {
@@ -112,11 +129,16 @@ fn legend(lanes: &Lanes, marks: &BTreeSet<char>) -> String {
     ];
     let marks = marks.into_iter().filter(|(_, is_there)| *is_there);
     let marks = marks.map(|(mark, _)| mark.to_owned());
-    polled + &dropped + &in_lines("", marks, "   ")
+    polled + &dropped + &in_lines("", marks, "   ", most)
 }
 
-/// In lines that fit a terminal, if there are any.
-fn in_lines(begin: &str, items: impl Iterator<Item = String>, between: &str) -> String {
+/// In lines of so many letters at most, if there are any.
+fn in_lines(
+    begin: &str,
+    items: impl Iterator<Item = String>,
+    between: &str,
+    most: usize,
+) -> String {
     let mut items = items.peekable();
     if items.peek().is_none() {
         return String::new();
@@ -126,7 +148,7 @@ fn in_lines(begin: &str, items: impl Iterator<Item = String>, between: &str) -> 
         if at > 0 {
             line += between;
         }
-        if line.len() + item.len() > 96 {
+        if line.len() + item.len() > most {
             lines += line.trim_end();
             lines.push('\n');
             line.clear();
@@ -138,30 +160,39 @@ fn in_lines(begin: &str, items: impl Iterator<Item = String>, between: &str) -> 
     lines
 }
 
-fn column(x: f64) -> usize {
-    ((x * (COLUMNS - 1) as f64).round() as usize).min(COLUMNS - 1)
+fn column(x: f64, columns: usize) -> usize {
+    ((x * (columns - 1) as f64).round() as usize).min(columns - 1)
 }
 
-fn scale(lanes: &Lanes) -> Vec<char> {
-    let longest = lanes.ticks.iter().map(|(_, label)| label.len() + 1).max();
-    let mut cells = vec![' '; COLUMNS + longest.unwrap_or(0)];
-    let mut free_from = 0;
+/// A label stands behind its mark; that of the last, where it has no room there, before it.
+fn scale(lanes: &Lanes, columns: usize, room: Option<usize>) -> Vec<char> {
+    let length = |label: &str| label.chars().count() + 1;
+    let longest = lanes.ticks.iter().map(|(_, label)| length(label)).max();
+    let mut cells = vec![' '; room.unwrap_or(columns + longest.unwrap_or(0))];
+    let (mut free_from, mut free_until) = (0, cells.len());
+    if let Some((x, label)) = lanes.ticks.last()
+        && let end = column(*x, columns) + 1
+        && end - 1 + length(label) > cells.len()
+    {
+        free_until = end.saturating_sub(length(label));
+        write_at(&mut cells, free_until, &format!("{label}|"));
+    }
     for (x, label) in &lanes.ticks {
-        let at = column(*x);
-        let label = format!("|{label}");
-        if at >= free_from {
-            write_at(&mut cells, at, &label);
-            free_from = at + label.chars().count() + 1;
+        let at = column(*x, columns);
+        if at >= free_from && at + length(label) <= free_until {
+            write_at(&mut cells, at, &format!("|{label}"));
+            free_from = at + length(label) + 1;
         }
     }
     cells
 }
 
-fn cells(lane: &Lane) -> Vec<char> {
-    let mut cells = vec![' '; COLUMNS];
+fn cells(lane: &Lane, columns: usize) -> Vec<char> {
+    let mut cells = vec![' '; columns];
+    let column = |x| column(x, columns);
     lane.waits.iter().for_each(|bar| draw(&mut cells, bar));
     // Where the last poll begins whose letter is in a column.
-    let mut letters = [None; COLUMNS];
+    let mut letters = vec![None; columns];
     for poll in &lane.polls {
         fill(&mut cells, poll.from, poll.until, '#');
         cells[column(poll.from)] = poll.letter();
@@ -180,7 +211,7 @@ fn cells(lane: &Lane) -> Vec<char> {
 
 /// Marks a place; or that before a poll or after it, if the poll has its letter there.
 fn beside_a_poll(cells: &mut [char], letters: &[Option<f64>], x: f64, mark: char) {
-    let at = column(x);
+    let at = column(x, cells.len());
     let is_free = |at: usize| letters.get(at).is_some_and(Option::is_none);
     let is_before = letters[at].is_some_and(|poll| x < poll);
     let at = match at.checked_sub(1) {
@@ -194,7 +225,7 @@ fn beside_a_poll(cells: &mut [char], letters: &[Option<f64>], x: f64, mark: char
 
 /// One column at least, also if a log that was altered says that something ended before it began.
 fn fill(cells: &mut [char], from: f64, until: f64, letter: char) {
-    let (from, until) = (column(from), column(until));
+    let [from, until] = [from, until].map(|x| column(x, cells.len()));
     cells[from..=until.max(from)].fill(letter);
 }
 
@@ -211,6 +242,7 @@ fn mark(kind: Waiting) -> char {
 
 /// The marks of those bars that are not wholly behind others. In the two columns at its ends a bar has no label.
 fn marks_seen(cells: &[char], bars: &[Bar]) -> Vec<char> {
+    let column = |x| column(x, cells.len());
     let is_seen = |bar: &&Bar| {
         let bar_cells = &cells[column(bar.from)..=column(bar.from.max(bar.until))];
         let mut ends = bar_cells
@@ -226,7 +258,7 @@ fn marks_seen(cells: &[char], bars: &[Bar]) -> Vec<char> {
 }
 
 fn draw(cells: &mut [char], bar: &Bar) {
-    let (from, until) = (column(bar.from), column(bar.until));
+    let [from, until] = [bar.from, bar.until].map(|x| column(x, cells.len()));
     fill(cells, bar.from, bar.until, mark(bar.kind));
     let room = until.saturating_sub(from + 5);
     if bar.kind != Waiting::Queued
@@ -236,18 +268,18 @@ fn draw(cells: &mut [char], bar: &Bar) {
     }
 }
 
-fn idle(lanes: &Lanes) -> Vec<char> {
-    let mut cells = vec![' '; COLUMNS];
+fn idle(lanes: &Lanes, columns: usize) -> Vec<char> {
+    let mut cells = vec![' '; columns];
     for &(from, until) in &lanes.idle {
         fill(&mut cells, from, until, ':');
     }
     cells
 }
 
-fn verdicts(lanes: &Lanes) -> Vec<char> {
-    let mut cells = vec![' '; COLUMNS];
+fn verdicts(lanes: &Lanes, columns: usize) -> Vec<char> {
+    let mut cells = vec![' '; columns];
     for &x in &lanes.verdicts {
-        cells[column(x)] = '|';
+        cells[column(x, columns)] = '|';
     }
     cells
 }

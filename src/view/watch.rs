@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::printed::{Past, Printed};
 use super::wish::{View, Wish};
-use super::{step, story};
+use super::{step, story, timeline};
 use crate::builder::Builder;
 use crate::task::TaskId;
 use crate::trace::{Event, Observer, Record, Recording};
@@ -237,7 +237,10 @@ impl Watch {
                 recording.read(|records| step::walk(records, input, Past))
             }
             View::Story(None) => self.print(&self.whole(recording.story())),
-            View::Timeline(None) => self.print(&self.whole(recording.timeline())),
+            View::Timeline(None) => {
+                let text = |records: &[Record]| timeline::text_for(records, Past::columns());
+                self.print(&self.whole(recording.read(text)))
+            }
             View::Story(Some(file)) => self.save(file, &self.whole(recording.story())),
             View::Timeline(Some(file)) => self.save(file, &self.whole(recording.timeline())),
             View::Svg(file) => self.save(file, &recording.svg()),
