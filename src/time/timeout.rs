@@ -18,9 +18,10 @@ use crate::trace::TimerKind;
 /// counts. It is polled at least once, even if `duration` is zero. The time counts as for
 /// [`sleep`].
 ///
-/// Timers that are due fire 64 at a time, in the order of their deadlines and then in that in which they were armed,
-/// and what they have woken is polled before the next 64. So where a sleep in `future` ends at the very instant at which
-/// the time is up, as may be on the virtual clock, and others end then, too, it may be late by such a batch.
+/// A turn fires at most 64 of the timers that are due, in the order of their deadlines and then in that in which they
+/// were armed, and then polls at most 64 tasks. So if a sleep in `future` ends at the very instant at which the time is
+/// up, as may be on the virtual clock, and 63 or more others were armed for that instant between the two, the time may
+/// be up first.
 ///
 /// # Errors
 ///
