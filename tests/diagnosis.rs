@@ -1065,6 +1065,9 @@ fn a_branch_that_blocks_is_told_from_its_own_await_or_from_none() {
         set.spawn(sleep(ms(1)));
         set.join_next().await;
         thread::sleep(ms(250));
+        let slow = async { sleep(ms(2)).await };
+        timeout(ms(1), slow).await.unwrap_err();
+        thread::sleep(ms(250));
     }
     async fn beats(at: Duration) {
         sleep(at).await;
@@ -1075,7 +1078,13 @@ fn a_branch_that_blocks_is_told_from_its_own_await_or_from_none() {
     }
     type Program = Pin<Box<dyn Future<Output = ()>>>;
     let (own, next, none) = (Some(2), Some(4), None);
-    let programs: [(Program, Option<u32>); 7] = [
+    fn many(waits: usize) -> Program {
+        match waits {
+            1 => Box::pin(loads()),
+            _ => Box::pin(both(beats(ms(30)), many(waits - 1))),
+        }
+    }
+    let programs: [(Program, Option<u32>); 9] = [
         (Box::pin(both(loads(), beats(ms(30)))), own),
         (Box::pin(both(beats(ms(30)), loads())), own),
         // Both go on in that poll, and it is woken for one of them.
@@ -1091,12 +1100,31 @@ fn a_branch_that_blocks_is_told_from_its_own_await_or_from_none() {
             none,
         ),
         // That is not kept of so many.
+        (many(21), none),
+        // Of a join it is not known who waits.
         (
             Box::pin(async {
-                let beats = |_| Box::pin(beats(ms(30))) as Program;
-                let mut all: Vec<Program> = (0..20).map(beats).collect();
-                all.push(Box::pin(loads()));
-                join_all(all).await;
+                let twice = async {
+                    sleep(ms(10)).await;
+                    sleep(ms(10)).await;
+                };
+                let both: [Program; 2] = [Box::pin(loads()), Box::pin(twice)];
+                join_all(both).await;
+            }),
+            none,
+        ),
+        // It is woken for two things, and polled for the first.
+        (
+            Box::pin(async {
+                let mut set = JoinSet::new();
+                set.spawn(sleep(ms(20)));
+                // That one's timer is armed before ours.
+                yield_now().await;
+                let waits = async {
+                    set.join_next().await;
+                    thread::sleep(ms(250));
+                };
+                join(waits, beats(ms(20))).await;
             }),
             none,
         ),
@@ -1126,9 +1154,13 @@ fn a_branch_that_blocks_is_told_from_its_own_await_or_from_none() {
         // On a busy machine other polls may be long, too.
         let mut polls = long_polls(&recording);
         polls.retain(|poll| poll.took >= ms(250));
-        let until = if at == 6 { own } else { next };
-        let places = [polls[0].after, polls[0].until].map(|at| at.map(|at| at.line() - line));
-        assert_eq!(places, [after, until], "program {at}: {}", polls[0]);
+        let lines = [polls[0].after, polls[0].until].map(|at| at.map(|at| at.line() - line));
+        let until = match at {
+            7 => lines[1], // that of the other branch
+            8 => own,
+            _ => next,
+        };
+        assert_eq!(lines, [after, until], "program {at}: {}", polls[0]);
     }
     let builder = Executor::builder().virtual_time().long_poll(ms(200));
     let (executor, recording) = recorded(builder);
@@ -1138,7 +1170,7 @@ fn a_branch_that_blocks_is_told_from_its_own_await_or_from_none() {
     let places = polls.iter().map(|poll| [poll.after, poll.until]);
     let places = places.map(|places| places.map(|at| at.map(|at| at.line() - line)));
     assert!(
-        places.eq([[Some(7), Some(11)], [Some(11), None]]),
+        places.eq([[Some(7), Some(11)], [Some(11), Some(13)], [Some(14), None]]),
         "{polls:?}"
     );
 }

@@ -291,9 +291,10 @@ pub struct LongPoll {
     pub took: Duration,
     /// True if the future was not polled but dropped. Then no `.await` is named.
     pub is_drop: bool,
-    /// After this `.await` most of the time went by: the one of watchglass's at which the poll went on, or one at
-    /// which the task no longer waits. `None` if that is not known: in its first poll; or where it waited for what is
-    /// not watchglass's, or joins several futures, and another of them may have run.
+    /// After this `.await` most of the time went by: the one of watchglass's at which the poll went on, or else one at
+    /// which it gave up to wait. `None` if that is not known: in its first poll; where it waited for what is not
+    /// watchglass's; or where several of its futures may have run. (Of two branches of a join, one that has given
+    /// something up in this very poll may be named though the other ran after it.)
     pub after: Option<&'static Location<'static>>,
     /// The next `.await` of watchglass's that it came to. `None` if it came to none: to its end, say, or to one of what
     /// is not watchglass's; or if `between` goes to its end.

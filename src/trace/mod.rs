@@ -81,6 +81,8 @@ struct Known {
     is_known_elsewhere: bool,
     /// True if it was told since its last poll that nobody has its waker.
     is_forgotten: bool,
+    /// True if it was woken for something else, too, while it was queued for that.
+    has_more_causes: bool,
     /// For what it has said in its last poll that it waits, and where; nothing if that was a lot.
     waits: Vec<(WaitsOn, &'static Location<'static>)>,
 }
@@ -146,7 +148,14 @@ impl Tracer {
             // An abort counts more than the wake that it comes after: the task is not polled.
             let abort = by == Cause::Aborted && effect == Effect::AlreadyQueued;
             if effect == Effect::Queued || abort {
-                telling.with_known(task, |known| known.cause = Some(by));
+                telling.with_known(task, |known| {
+                    known.cause = Some(by);
+                    known.has_more_causes = false;
+                });
+            } else if effect == Effect::AlreadyQueued {
+                let is_another =
+                    |known: &mut Known| known.has_more_causes |= known.cause != Some(by);
+                telling.with_known(task, is_another);
             }
             telling.tell(Event::Woken { task, by, effect });
         }
@@ -212,7 +221,12 @@ impl Tracer {
         task: TaskId,
         is_over: impl Fn(WaitsOn) -> bool,
     ) -> Option<&'static Location<'static>> {
+        // Of a join only those are among the waits that were polled last.
+        let joins = |&(on, _): &(WaitsOn, _)| matches!(on, WaitsOn::Children(_));
         let goes_on_at = |known: &mut Known| {
+            if known.has_more_causes || known.waits.iter().any(joins) {
+                return None;
+            }
             let over = known.waits.iter().filter(|&&(on, _)| is_over(on));
             let mut places = over.map(|&(_, at)| at);
             let first = places.next()?;
@@ -322,6 +336,7 @@ impl Known {
             polls_by_itself: 0,
             is_known_elsewhere: false,
             is_forgotten: false,
+            has_more_causes: false,
             waits: Vec::new(),
         }
     }

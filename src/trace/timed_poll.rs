@@ -70,8 +70,8 @@ impl TimedPoll {
         }
     }
 
-    /// While it waits at the last place, what runs is another branch of a `join`, say: that is not after this place.
-    /// Nor is it after the one at which the poll has gone on, unless that branch has come to no other yet.
+    /// It comes after the place at which the poll has gone on, unless that branch has come to another. And then after
+    /// the last place, unless it still waits there: then what runs is another branch of a `join`, say.
     fn ends_stretch(
         &mut self,
         until: Option<At>,
@@ -81,7 +81,7 @@ impl TimedPoll {
         let took = now - self.since;
         if took > self.longest.took {
             let after = match self.last {
-                Some((on, at)) if !is_waiting(on) => Some(at),
+                Some((on, at)) if !is_waiting(on) => self.goes_on_at.or(Some(at)),
                 _ => self.goes_on_at,
             };
             self.longest = Stretch { took, after, until };
@@ -119,7 +119,7 @@ mod tests {
         let began = Instant::now();
         let [at, first, second] = [Location::caller(), Location::caller(), Location::caller()];
         let task = TaskId::new(1, NonZeroU32::MIN);
-        let (goes_on, gave_up) = (|_| true, |_| false);
+        let [goes_on, gave_up]: [fn(WaitsOn) -> bool; 2] = [|_| true, |_| false];
         for (first_ms, second_ms, ended_ms, took_ms, after, until) in [
             (60, 70, 110, 60, Some(at), Some(first)),
             (10, 80, 100, 70, Some(first), Some(second)),
@@ -139,8 +139,10 @@ mod tests {
             assert_eq!(given_up.took, ms(took_ms));
             assert_eq!((given_up.after, given_up.until), (after, until));
             // Another branch runs: the one that has gone on, or any.
-            let same_branch = longest(poll, true, goes_on);
-            assert_eq!((same_branch.after, same_branch.until), (Some(at), until));
+            for is_waiting in [goes_on, gave_up] {
+                let same_branch = longest(poll, true, is_waiting);
+                assert_eq!((same_branch.after, same_branch.until), (Some(at), until));
+            }
             let after_of_another = after.filter(|&after| after == at);
             let another = longest(poll, false, goes_on);
             assert_eq!((another.after, another.until), (after_of_another, until));
