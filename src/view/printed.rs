@@ -14,8 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, MemfdFlags, OFlags, fallocate, fcntl_setfl, memfd_create};
-use rustix::io::fcntl_dupfd_cloexec;
-use rustix::stdio::{dup2_stdout, stdout};
+use rustix::io::{fcntl_dupfd_cloexec, write};
+use rustix::stdio::{dup2_stdout, stderr, stdout};
 use rustix::termios::tcgetwinsize;
 
 /// A process has one standard output, so only one executor at a time can watch it.
@@ -116,9 +116,13 @@ fn begun_letter(text: &[u8]) -> usize {
 }
 
 impl Past {
-    /// How wide the terminal is that standard output is. `None` if it is none, or nobody knows. For when nobody watches.
+    /// How wide the terminal is that standard output is. `None` if it is none, or nobody knows.
     pub(crate) fn columns() -> Option<usize> {
-        let columns = tcgetwinsize(stdout()).ok()?.ws_col;
+        let size = match &*lock() {
+            Some(caught) if WATCHED.load(Ordering::Acquire) => tcgetwinsize(&caught.real),
+            _ => tcgetwinsize(stdout()),
+        };
+        let columns = size.ok()?.ws_col;
         (columns > 0).then_some(columns.into())
     }
 
@@ -236,7 +240,8 @@ impl Caught {
         if error.kind() != io::ErrorKind::BrokenPipe && !mem::replace(&mut self.has_told_loss, true)
         {
             let told = format!("watchglass: what the program prints is lost: {error}\n");
-            let _ = io::stderr().write_all(told.as_bytes());
+            // Past the standard library's lock: whoever holds that may wait for the one that is held here.
+            let _ = write(stderr(), told.as_bytes());
         }
     }
 

@@ -148,7 +148,7 @@ fn in_lines(
         if at > 0 {
             line += between;
         }
-        if line.len() + item.len() > most {
+        if !line.is_empty() && line.len() + item.len() + between.trim_end().len() > most {
             lines += line.trim_end();
             lines.push('\n');
             line.clear();
@@ -174,8 +174,9 @@ fn scale(lanes: &Lanes, columns: usize, room: Option<usize>) -> Vec<char> {
         && let end = column(*x, columns) + 1
         && end - 1 + length(label) > cells.len()
     {
-        free_until = end.saturating_sub(length(label));
-        write_at(&mut cells, free_until, &format!("{label}|"));
+        let begin = end.saturating_sub(length(label));
+        write_at(&mut cells, begin, &format!("{label}|"));
+        free_until = begin.saturating_sub(1);
     }
     for (x, label) in &lanes.ticks {
         let at = column(*x, columns);
