@@ -1,7 +1,7 @@
 //! The player: its fold is the executor's, and the page does what it says in a browser.
 //!
 //! The first part needs node, the second node and Chromium. Where one is missing, the test says that
-//! it was skipped; `scripts/check-player` installs them first and lets nothing be skipped.
+//! it was skipped; with `SKIP_NOTHING=1`, as in `.ci/run`, which installs them, it fails.
 
 mod programs;
 
