@@ -1365,6 +1365,39 @@ fn a_timeline_fits_the_terminal() {
     }
 }
 
+/// Where the terminal of a program is asked for, a file may be in its place: while another executor is watched.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_timeline_fits_the_terminal_also_while_another_executor_is_watched() {
+    let program = here("a_view_while_another_executor_is_watched", "timeline");
+    let mut python = Command::new("python3");
+    python.args(["-c", IN_A_TERMINAL, "60"]);
+    python.arg(program.get_program()).args(program.get_args());
+    let Ok(output) = python.env("WATCHGLASS", "virtual,timeline").output() else {
+        println!("skipped: there is no python3");
+        return;
+    };
+    let printed = printed(&output);
+    let idle = printed.lines().filter(|line| line.starts_with("idle"));
+    let idle: Vec<usize> = idle.map(str::len).collect();
+    assert!(
+        idle.len() == 2 && idle.iter().all(|&columns| columns <= 60),
+        "{printed}"
+    );
+}
+
+/// Not a test: the program that the test above runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_view_while_another_executor_is_watched() {
+    let watched = Executor::new();
+    let other = Executor::new();
+    for executor in [&watched, &other] {
+        executor.block_on(watchglass::sleep(Duration::from_millis(1)));
+    }
+    drop(other);
+}
+
 /// The program itself has written to memory, and heard of nothing.
 #[test]
 #[cfg(target_os = "linux")]

@@ -7,7 +7,7 @@ use super::findings;
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting, letters};
 use super::names::{Names, columns_of, columns_of_letter, name_that_fits};
 use super::sums::Sums;
-use crate::trace::Record;
+use crate::trace::{Event, Record};
 
 /// The width of a row behind its name, at most.
 const COLUMNS: usize = 76;
@@ -27,16 +27,16 @@ pub(crate) fn text(records: &[Record]) -> String {
 
 /// The timeline for a terminal that is so wide, if it is one, and that is known.
 pub(crate) fn text_for(records: &[Record], terminal: Option<usize>) -> String {
-    // A poll has a column of its own, and half a one beside it.
-    let lanes_of = |columns: usize| Lanes::of(records, 1.0 / columns as f64);
-    let mut lanes = lanes_of(COLUMNS);
-    let width = lanes.lanes.iter().map(|lane| columns_of(&lane.label));
+    let names = Names::of(records);
+    let width = records.iter().filter_map(|record| match record.event {
+        Event::Spawned { task, .. } => Some(columns_of(&names.task(task))),
+        _ => None,
+    });
     let width = width.max().unwrap_or(0).clamp(6, NAME_COLUMNS);
     let room = terminal.map(|terminal| terminal.saturating_sub(width + 2).max(LEAST_COLUMNS));
     let columns = room.map_or(COLUMNS, |room| room.min(COLUMNS));
-    if columns < COLUMNS {
-        lanes = lanes_of(columns);
-    }
+    // A poll has a column of its own, and half a one beside it.
+    let lanes = Lanes::of(records, 1.0 / columns as f64);
     let mut text = String::new();
     let mut row = |name: &str, cells: &[char]| {
         let name = name_that_fits(name, NAME_COLUMNS);
@@ -83,7 +83,6 @@ pub(crate) fn text_for(records: &[Record], terminal: Option<usize>) -> String {
     if lanes.is_stretched {
         text += "The scale is not exact: each poll gets a little room of its own.\n";
     }
-    let names = Names::of(records);
     if let Some(overlap) = Sums::of(records).overlap(&names) {
         let _ = writeln!(text, "\n{overlap}");
     }
@@ -293,5 +292,25 @@ fn write_at(cells: &mut [char], at: usize, text: &str) {
                 *cell = *shown;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_the_legend_is_longer_than_it_may_be_or_empty() {
+        let lines = |most| {
+            let items = ["one", "two", "a long one", "four"].map(str::to_owned);
+            in_lines("these: ", items.into_iter(), ", ", most)
+        };
+        assert_eq!(lines(99), "these: one, two, a long one, four\n");
+        // The comma needs room, too.
+        assert_eq!(lines(14), "these: one,\ntwo,\na long one,\nfour\n");
+        assert_eq!(lines(10), "these:\none, two,\na long one,\nfour\n");
+        assert_eq!(lines(4), "these:\none,\ntwo,\na long one,\nfour\n");
+        let long = ["a long one".to_owned()].into_iter();
+        assert_eq!(in_lines("", long, "   ", 4), "a long one\n");
     }
 }
