@@ -1349,7 +1349,7 @@ fn who_polls_a_handle_twice_gives_it_up_as_often() {
 }
 
 #[test]
-fn while_an_executor_is_dropped_nobody_gives_up_or_is_said_to_go_on_alone() {
+fn while_an_executor_is_dropped_nobody_gives_up_or_is_detached() {
     let (executor, recording) = recorded(Executor::builder());
     drop(executor.spawn(async {
         let inner = spawn(pending::<()>());
