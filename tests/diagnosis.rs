@@ -1452,7 +1452,7 @@ fn a_handle_that_is_dropped_after_an_abort_or_the_end_detaches_nobody() {
 
 #[test]
 fn of_many_ends_that_of_the_run_is_kept() {
-    let (executor, recording) = recorded(Executor::builder());
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
     let stalled = executor.try_block_on(async {
         for _ in 0..7 {
             spawn(async { panic!("on purpose") }).await.unwrap_err();
@@ -1467,7 +1467,7 @@ fn of_many_ends_that_of_the_run_is_kept() {
 
 #[test]
 fn of_many_findings_the_ends_are_kept_and_the_others_are_counted() {
-    let (executor, recording) = recorded(Executor::builder());
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
     let stalled = executor.try_block_on(async {
         for _ in 0..120 {
             drop(spawn(pending::<()>()));
@@ -1497,7 +1497,7 @@ fn of_many_findings_the_ends_are_kept_and_the_others_are_counted() {
 
 #[test]
 fn a_task_that_never_had_its_turn_is_found_and_those_dropped_unfinished_are_counted() {
-    let (executor, recording) = recorded(Executor::builder());
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
     executor.block_on(async {
         drop(spawn_named("waits", pending::<()>()));
         yield_now().await;
