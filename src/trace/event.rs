@@ -278,6 +278,12 @@ pub enum Event {
         /// What was printed.
         text: String,
     },
+    /// Nothing is kept of what happens from now on, for a program without an end would use up all memory. It is the
+    /// last event of a log that the environment variable `WATCHGLASS` asked for.
+    LogFull {
+        /// How many events there were before.
+        events: usize,
+    },
 }
 
 /// A poll that held the thread for long, or a drop. It is in a box because it is rare, and large: the space of

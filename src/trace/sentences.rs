@@ -218,6 +218,10 @@ impl fmt::Display for Event {
                 "{task} has been polled {polls} times in a row only because it woke itself"
             ),
             Event::Printed { text, .. } => write!(f, "printed: {}", text.trim_end().escape_debug()),
+            Event::LogFull { events } => write!(
+                f,
+                "there have been {events} events: what happens from now on is in no view"
+            ),
         }
     }
 }

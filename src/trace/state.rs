@@ -276,7 +276,8 @@ impl State {
             | Event::BlockingDone { .. }
             | Event::Stalled { .. }
             | Event::LongPoll(_)
-            | Event::Spinning { .. } => {}
+            | Event::Spinning { .. }
+            | Event::LogFull { .. } => {}
         }
     }
 

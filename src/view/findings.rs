@@ -17,14 +17,14 @@ pub(crate) struct Finding {
     pub(crate) says: String,
 }
 
-/// At most so many of all findings. Of more, the one that ends the run is kept before those that end a task, and these
+/// At most so many of all findings. Of more, the one that ends the log is kept before those that end a task, and these
 /// before all others; and a last one says how many there are besides.
 pub(crate) fn listed(mut found: Vec<Finding>, records: &[Record], at_most: usize) -> Vec<Finding> {
     let Some(more) = found.len().checked_sub(at_most).filter(|&more| more > 0) else {
         return found;
     };
     let rank = |finding: &Finding| match records[finding.step].event {
-        Event::Stalled { .. } => 0,
+        Event::Stalled { .. } | Event::LogFull { .. } => 0,
         Event::Panicked { .. } => 1,
         _ => 2,
     };
@@ -80,7 +80,8 @@ pub(crate) fn is_finding(event: &Event, before: &Narrator) -> bool {
         | Event::LongPoll(_)
         | Event::Spinning { .. }
         | Event::Stalled { .. }
-        | Event::Panicked { .. } => true,
+        | Event::Panicked { .. }
+        | Event::LogFull { .. } => true,
         Event::Dropping { task } => before.is_new(task),
         _ => false,
     }

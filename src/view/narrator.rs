@@ -269,6 +269,7 @@ impl<'a> Narrator<'a> {
                     None => format!("printed while none of its tasks ran: \"{text}\""),
                 }
             }
+            Event::LogFull { .. } => record.event.to_string(),
             Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {
                 self.thread_and_clock(&record.event)
             }

@@ -133,8 +133,6 @@ struct Watch {
     run: usize,
     /// How many events there may be; fewer only in a test.
     most: usize,
-    /// True once there were more.
-    is_full: Cell<bool>,
     has_told_spin: Cell<bool>,
     has_shown: Cell<bool>,
     /// The program's own observer.
@@ -157,7 +155,6 @@ impl Watch {
             folder: env::current_dir().unwrap_or_default(),
             run,
             most: MOST_RECORDS,
-            is_full: Cell::new(false),
             has_told_spin: Cell::new(false),
             has_shown: Cell::new(false),
             own,
@@ -186,20 +183,26 @@ impl Watch {
 
     /// Numbers the record anew, for printed lines have numbers here too.
     fn record(&self, mut record: Record) {
-        let records = self.recording.len();
-        if records < self.most {
-            record.seq = records as u64;
-            self.recording.observe_owned(record);
-        } else if !self.is_full.replace(true) {
-            say(&format!(
-                "there have been {records} events: what happens from now on is in no view"
-            ));
-            // Such a program may never come to its end.
-            self.views
-                .iter()
-                .filter(|view| view.file().is_some())
-                .for_each(|view| self.show_or_say(view));
+        if self.is_full() {
+            return;
         }
+        let events = self.recording.len();
+        record.seq = events as u64;
+        if events < self.most {
+            self.recording.observe_owned(record);
+            return;
+        }
+        record.event = Event::LogFull { events };
+        say(&record.event.to_string());
+        self.recording.observe_owned(record);
+        // Such a program may never come to its end.
+        let files = self.views.iter().filter(|view| view.file().is_some());
+        files.for_each(|view| self.show_or_say(view));
+    }
+
+    /// True once there were more events than are kept, and the last that is kept says so.
+    fn is_full(&self) -> bool {
+        self.recording.len() > self.most
     }
 
     fn show_all(&self) {
@@ -214,7 +217,7 @@ impl Watch {
         }
         // Standard output is the real one again from here on.
         self.printed.take();
-        let is_written = |view: &View| self.is_full.get() && view.file().is_some();
+        let is_written = |view: &View| self.is_full() && view.file().is_some();
         let views = self.views.iter().filter(|view| !is_written(view));
         views.for_each(|view| self.show_or_say(view));
     }
@@ -236,13 +239,13 @@ impl Watch {
                 self.print("")?;
                 recording.read(|records| step::walk(records, input, Past))
             }
-            View::Story(None) => self.print(&self.whole(recording.story())),
+            View::Story(None) => self.print(&recording.story()),
             View::Timeline(None) => {
                 let text = |records: &[Record]| timeline::text_for(records, Past::columns());
-                self.print(&self.whole(recording.read(text)))
+                self.print(&recording.read(text))
             }
-            View::Story(Some(file)) => self.save(file, &self.whole(recording.story())),
-            View::Timeline(Some(file)) => self.save(file, &self.whole(recording.timeline())),
+            View::Story(Some(file)) => self.save(file, &recording.story()),
+            View::Timeline(Some(file)) => self.save(file, &recording.timeline()),
             View::Svg(file) => self.save(file, &recording.svg()),
             View::Html(file) => self.save(file, &recording.html(&title(&program(), self.run))),
             View::Chrome(file) => self.save(file, &recording.chrome_json()),
@@ -259,15 +262,6 @@ impl Watch {
             writeln!(Past, "executor {} of this program", self.run)?;
         }
         Past.write_all(text.as_bytes())
-    }
-
-    /// A text, and below it what is not in it.
-    fn whole(&self, mut text: String) -> String {
-        if self.is_full.get() {
-            let most = self.most;
-            text += &format!("what happened after the first {most} events is not here\n");
-        }
-        text
     }
 
     /// Writes a file. What cannot be written there is not lost, but saved where it can be.
@@ -412,14 +406,20 @@ mod tests {
             let (time, event) = (Duration::ZERO, Event::Unparked { by });
             watch.record(Record { seq, time, event });
             // From the third on.
-            assert_eq!(watch.is_full.get(), seq >= 2);
             assert_eq!(file.exists(), seq >= 2);
         }
         fs::remove_file(&file).unwrap();
-        let kept = watch.recording.records().into_iter();
-        assert_eq!(kept.map(|record| record.seq).collect::<Vec<_>>(), [0, 1]);
-        let told = "what happened after the first 2 events is not here\n";
-        assert!(watch.whole(String::new()) == told);
+        let kept = watch.recording.records();
+        let numbers = kept.iter().map(|record| record.seq);
+        assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2]);
+        let full = Event::LogFull { events: 2 };
+        assert_eq!(kept[2].event, full);
+        let [svg, html] = [watch.recording.svg(), watch.recording.html("full")];
+        let texts = [watch.recording.story(), watch.recording.timeline()];
+        let others = [watch.recording.chrome_json(), watch.recording.json()];
+        for view in [svg, html].iter().chain(&texts).chain(&others) {
+            assert!(view.contains(&full.to_string()), "{view}");
+        }
         watch.end();
         assert!(!file.exists(), "it is written once");
     }

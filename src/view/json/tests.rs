@@ -219,6 +219,10 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
             },
             json!({"event": "Printed", "task": "#1", "text": "a line"}),
         ),
+        (
+            Event::LogFull { events: 7 },
+            json!({"event": "LogFull", "events": 7}),
+        ),
     ];
     let record = |(seq, (event, _)): (u64, &(Event, _))| Record {
         seq,
