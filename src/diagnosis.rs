@@ -1,7 +1,7 @@
 //! What the trace says of a poll besides that it happened: who can never run again, who held the
 //! thread, and who only turns in a circle.
 //!
-//! All of it runs only while there is an observer, so it may take its time.
+//! What takes time here runs only while there is an observer.
 
 use std::collections::HashSet;
 use std::panic::Location;

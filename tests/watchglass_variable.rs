@@ -468,6 +468,45 @@ fn the_source_is_found_from_the_program_the_package_s_folder_or_the_current_one_
 }
 
 #[test]
+fn of_a_source_that_was_changed_after_the_build_it_is_said() {
+    let package = directory("changed");
+    let (source, page) = (
+        package.join("examples/one_sleep.rs"),
+        package.join("run.html"),
+    );
+    fs::create_dir(package.join("examples")).unwrap();
+    fs::write(package.join("Cargo.lock"), "").unwrap();
+    fs::copy("examples/one_sleep.rs", &source).unwrap();
+    let program = package.join("one_sleep");
+    let built = example("one_sleep").get_program().to_owned();
+    let copied = Command::new("cp").arg(built).arg(&program).status();
+    assert!(copied.unwrap().success());
+    let said = "examples/one_sleep.rs: changed after the program was built";
+    let built = fs::metadata(&program).unwrap().modified().unwrap();
+    let second = Duration::from_secs(1);
+    let times = [
+        (built - second, false),
+        (built, false),
+        (built + second, true),
+    ];
+    for (changed, is_said) in times {
+        let file = fs::File::options().append(true).open(&source).unwrap();
+        file.set_modified(changed).unwrap();
+        let mut walk = Command::new(&program);
+        walk.env("WATCHGLASS", "virtual,step,html:run.html");
+        walk.current_dir(&*package);
+        let output = fed(walk, "p sleeper\np sleeper\nb\nq\n");
+        let walk = printed(&output);
+        assert!(
+            walk.contains("`sleep(Duration::from_secs(1)).await;`"),
+            "{walk}"
+        );
+        assert_eq!(walk.contains(said), is_said, "{walk}");
+        assert_eq!(fs::read_to_string(&page).unwrap().contains(said), is_said);
+    }
+}
+
+#[test]
 fn what_a_task_waits_for_is_known_at_every_step() {
     let output = run("one_sleep", "virtual,step", &"\n".repeat(60));
     let walk = printed(&output);

@@ -32,8 +32,8 @@
 //! where there has been more than one executor, begins with "executor 2 of this program". A file that cannot be
 //! written does not lose the run: the view is saved in the directory for temporary files, and standard error says
 //! where. Of a program that hangs or is killed all of this is lost, but for `live`. That a task spins is told on
-//! standard error at once, for such a program may never end. After two million events nothing more is kept, and the
-//! files are written.
+//! standard error at once, for such a program may never end. After two million events nothing more is kept, as the
+//! last event says, and the files are written. `step` and the page say if a source was changed since the build.
 //!
 //! On Linux, what the program prints with `println!` is in the views too. (Of a test, only with
 //! `cargo test -- --nocapture`.) For that, standard output is a file in memory while an executor lives that is watched

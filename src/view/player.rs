@@ -130,6 +130,7 @@ fn run(records: &[Record], places: &[f64]) -> Value {
         "last_polls": last_polls,
         "digits": names.digits(),
         "files": files,
+        "changed": sources.changed(),
         "findings": listed.collect::<Vec<Value>>(),
         "found_at": found_at,
         "places": places,

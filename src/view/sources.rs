@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::trace::{Event, Record, in_program};
 
@@ -12,6 +13,8 @@ use crate::trace::{Event, Record, in_program};
 #[derive(Default)]
 pub(crate) struct Sources {
     files: BTreeMap<&'static str, Vec<String>>,
+    /// Those that were written after the program was built.
+    changed: Vec<&'static str>,
 }
 
 impl Sources {
@@ -28,12 +31,21 @@ impl Sources {
             .collect();
         paths.sort_unstable();
         paths.dedup();
+        let built = env::current_exe().ok().as_deref().and_then(written);
         let starts = starts();
         let folders = folders(&starts);
-        let read = |path| Some((path, lines(&find(path, &folders)?)?));
-        Sources {
-            files: paths.into_iter().filter_map(read).collect(),
+        let mut sources = Sources::default();
+        for path in paths {
+            if let Some(found) = find(path, &folders)
+                && let Some(lines) = lines(&found)
+            {
+                sources.files.insert(path, lines);
+                if built.is_some() && written(&found) > built {
+                    sources.changed.push(path);
+                }
+            }
         }
+        sources
     }
 
     /// One line, counted from 1, without the blanks around it.
@@ -41,6 +53,14 @@ impl Sources {
         let lines = self.files.get(file)?;
         let text = lines.get((line as usize).checked_sub(1)?)?;
         Some(text.trim())
+    }
+
+    /// That lines may not be those that ran, if that is so.
+    pub(crate) fn changed(&self) -> Option<String> {
+        let files = self.changed.join(" and ");
+        (!files.is_empty()).then(|| {
+            format!("{files}: changed after the program was built, so these lines may not be those that ran")
+        })
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &[String])> {
@@ -72,6 +92,10 @@ fn folders(starts: &[PathBuf]) -> Vec<&Path> {
 fn find(path: &str, folders: &[&Path]) -> Option<PathBuf> {
     let mut candidates = folders.iter().map(|folder| folder.join(path));
     candidates.find(|found| found.is_file())
+}
+
+fn written(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|file| file.modified()).ok()
 }
 
 fn lines(path: &Path) -> Option<Vec<String>> {

@@ -46,6 +46,9 @@ pub(crate) fn walk(
     if let Some(more @ 1..) = found.len().checked_sub(FINDINGS_LISTED) {
         writeln!(output, "and {more} more: f leads to each")?;
     }
+    if let Some(changed) = walk.sources.changed() {
+        writeln!(output, "{changed}")?;
+    }
     walk.show(&mut output)?;
     loop {
         write!(output, "> ")?;

@@ -300,4 +300,15 @@ await withPage(browser, sourceless, "", async ({ evaluate, errors }) => {
   assert.deepEqual(errors, []);
 });
 unlinkSync(sourceless);
+
+// And where a source was changed since.
+assert.ok(!readFileSync(cut, "utf8").includes("changed after"), "the program was built from what is here");
+const changed = cut + ".changed.html";
+writeFileSync(changed, readFileSync(cut, "utf8").replace(/(id="run">)(.*)(?=<\/script>)/, (_, begin, run) =>
+  begin + JSON.stringify({ ...JSON.parse(run), changed: "<b>.rs: changed" }).replaceAll("<", "\\u003c")));
+await withPage(browser, changed, "", async ({ evaluate, errors }) => {
+  assert.equal(await evaluate("document.getElementById('changed').innerText"), "<b>.rs: changed");
+  assert.deepEqual(errors, []);
+});
+unlinkSync(changed);
 console.log("the page works");

@@ -144,6 +144,7 @@ if (Object.keys(run.files).length === 0) {
   const untold = "The program's source files were not found from where it ran. ";
   if (count > 0) document.querySelector("footer").prepend(untold);
 }
+document.getElementById("changed").textContent = run.changed || "";
 for (const finding of run.findings) {
   const link = element("a", finding.says);
   link.href = "#step=" + finding.step;
