@@ -2,6 +2,7 @@
 
 mod example;
 
+use std::cell::OnceCell;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Deref;
@@ -568,14 +569,24 @@ fn no_line_is_lost_while_executors_come_and_go() {
 fn a_program_that_exits() {
     watchglass::block_on(async {
         println!("the last line");
-        process::exit(0);
+        process::exit(7);
     });
 }
 
 #[test]
-fn what_is_printed_before_an_exit_arrives() {
+fn before_an_exit_what_is_printed_arrives_and_then_the_views() {
     let output = run_here("a_program_that_exits", "story");
-    assert!(printed(&output).contains("the last line\n"));
+    assert_eq!(output.status.code(), Some(7));
+    let (_, after) = printed(&output).split_once("the last line\n").unwrap();
+    assert!(
+        after.contains(" a_program_that_exits polled (poll 1): it is new\n"),
+        "{after}"
+    );
+    // It ends in its poll.
+    assert!(!after.contains(" is done"), "{after}");
+    let said =
+        "watchglass: the thread ends before its executor: the views show how far it has come\n";
+    assert_eq!(complained(&output), said);
 }
 
 /// Not a test: the program that the test below runs.
@@ -733,8 +744,8 @@ fn where_no_thread_can_be_started_the_program_prints_all_the_same() {
 fn a_program_that_never_comes_to_its_end() {
     watchglass::block_on(async {
         watchglass::yield_now().await;
-        println!("it hangs");
-        std::process::exit(0);
+        // As if it hung and were killed.
+        process::abort();
     });
 }
 
@@ -1147,9 +1158,46 @@ fn what_is_printed_is_passed_on_also_when_nothing_happens_any_more() {
     let watchglass = format!("json:{}", json.display());
     let output = run_here("a_program_that_forgets_its_executor", &watchglass);
     let printed = printed(&output);
+    let last = "printed after the executor's last event";
+    assert!(printed.contains(&format!("{last}\n")), "{printed}");
+    let json = fs::read_to_string(json).unwrap();
+    assert!(json.contains(last), "it is in the view: {json}");
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_with_an_executor_that_is_dropped_after_all_else() {
+    thread_local! {
+        static EXECUTOR: OnceCell<Executor> = const { OnceCell::new() };
+    }
+    let ends = thread::spawn(|| {
+        EXECUTOR.with(|executor| {
+            let executor = executor.get_or_init(Executor::new);
+            drop(executor.spawn_named("left", std::future::pending::<()>()));
+            executor.step();
+        });
+    });
+    ends.join().unwrap();
+}
+
+#[test]
+fn an_executor_that_ends_after_its_views_were_shown_is_shown_again() {
+    let directory = directory("again");
+    let file = directory.join("run.txt");
+    let watchglass = format!("story:{}", file.display());
+    let program = "a_program_with_an_executor_that_is_dropped_after_all_else";
+    let output = run_here(program, &watchglass);
+    let said = complained(&output);
     assert!(
-        printed.contains("printed after the executor's last event\n"),
-        "{printed}"
+        said.starts_with("watchglass: the thread ends before its executor"),
+        "{said}"
+    );
+    assert_eq!(said.matches("run.txt is written").count(), 2, "{said}");
+    assert!(
+        fs::read_to_string(file)
+            .unwrap()
+            .contains("left is cancelled")
     );
 }
 

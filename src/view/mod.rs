@@ -31,7 +31,9 @@
 //! or one file for two views: by `Builder::build`, `Executor::new` or `block_on`. What is written to standard output,
 //! where there has been more than one executor, begins with "executor 2 of this program". A file that cannot be
 //! written does not lose the run: the view is saved in the directory for temporary files, and standard error says
-//! where. Of a program that hangs or is killed all of this is lost, but for `live`. That a task spins is told on
+//! where. If the executor's thread ends before the executor, which is leaked, say, or ends the program with
+//! `process::exit`, the views come then, and show how far it has come. Of a program that hangs or is killed, or ends on
+//! another thread, all of this is lost, but for `live`. That a task spins is told on
 //! standard error at once, for such a program may never end. After two million events nothing more is kept, as the
 //! last event says, and the files are written. `step` and the page say if a source was changed since the build.
 //!
@@ -40,9 +42,8 @@
 //! (one at a time), and what is new in it is passed on at each event and every 10 ms, by a thread of its own, and when
 //! the thread that made the executor ends. A line that another thread prints is told with the time of the next event, and
 //! as the running task's. What `print!` prints is told when the line ends or the program flushes, and otherwise at the
-//! end of the run. Lost is what is printed in the last 10 ms before an abort, or before `main` ends while an executor
-//! lives on another thread. At `process::exit` what was printed arrives, and the views are lost. A child process that
-//! is started meanwhile has that file too: what it prints arrives for as long as this process lives, but not what
+//! end of the run. Lost is what is printed in the last 10 ms before an abort, or before the program ends while an
+//! executor lives on another thread than the one that ends it. A child process that is started meanwhile has that file too: what it prints arrives for as long as this process lives, but not what
 //! `exec` makes of this process. Who opens `/dev/stdout` by its name opens that file, and may cut off what has not
 //! been passed on. Standard output is locked for a moment when the executor is made and when it is dropped: a thread
 //! that holds that lock and waits for the executor makes both wait for ever.

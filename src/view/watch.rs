@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -22,6 +22,10 @@ use crate::trace::{Event, Observer, Record, Recording};
 
 /// Counts the executors that are watched, since each needs files of its own.
 static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static UNENDED: Unended = const { Unended(RefCell::new(Vec::new())) };
+}
 
 /// On the virtual clock, polls that took this long by the operating system's are told of. It is longer than on the
 /// real clock, for a busy machine may stop any thread for a while, and there every run is to be the same.
@@ -87,7 +91,10 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
     }
     if !wish.views.is_empty() {
         let own = builder.observer.take();
-        builder.observer = Some(Box::new(Watch::begin(run, wish.views, own)));
+        let watch = Rc::new(Watch::begin(run, wish.views, own));
+        // Within the drop of another thread-local they may be gone.
+        let _ = UNENDED.try_with(|unended| unended.add(&watch));
+        builder.observer = Some(Box::new(watch));
     }
     builder
 }
@@ -119,6 +126,30 @@ fn which(run: usize) -> String {
     match run {
         1 => String::new(),
         run => format!("executor {run}  "),
+    }
+}
+
+/// The watches of this thread whose executors live.
+struct Unended(RefCell<Vec<Weak<Watch>>>);
+
+impl Unended {
+    fn add(&self, watch: &Rc<Watch>) {
+        let mut watches = self.0.borrow_mut();
+        watches.retain(|watch| watch.strong_count() > 0);
+        watches.push(Rc::downgrade(watch));
+    }
+}
+
+impl Drop for Unended {
+    /// When the thread ends, or the program exits on it: an executor that is leaked, say, has no end of its own.
+    fn drop(&mut self) {
+        for watch in self.0.take().iter().filter_map(Weak::upgrade) {
+            let whose = which(watch.run);
+            say(&format!(
+                "{whose}the thread ends before its executor: the views show how far it has come"
+            ));
+            watch.show_all();
+        }
     }
 }
 
