@@ -152,7 +152,7 @@ impl Builder {
     /// A poll that holds the thread for at least `duration` is told to the observer as a
     /// [`LongPoll`](crate::trace::Event::LongPoll), with whom it delayed. The default is 100 ms on
     /// the real clock. On the virtual clock, which stands still meanwhile, it is never, so that every
-    /// run has the same events. A poll that panics counts as well, and so does the drop of a future that is not
+    /// run has the same events (but half a second for the views of `WATCHGLASS`). A poll that panics counts as well, and so does the drop of a future that is not
     /// done; that of an output which nobody wants does not.
     ///
     /// ```

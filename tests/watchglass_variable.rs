@@ -1288,14 +1288,27 @@ fn a_program_that_blocks_its_thread() {
     watchglass::block_on(async { thread::sleep(Duration::from_millis(600)) });
 }
 
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_blocks_its_thread_on_the_virtual_clock() {
+    let executor = Executor::builder().virtual_time().build();
+    executor.block_on(async { thread::sleep(Duration::from_millis(600)) });
+}
+
 #[test]
 fn a_call_that_blocks_is_found_on_the_virtual_clock_too() {
-    let output = run_here("a_program_that_blocks_its_thread", "virtual,timeline");
-    let printed = printed(&output);
-    assert!(
-        printed.contains("\nfound:\n0.000 s  a_program_that_blocks_its_thread held the thread"),
-        "{printed}"
-    );
+    for (program, watchglass) in [
+        ("a_program_that_blocks_its_thread", "virtual,timeline"),
+        (
+            "a_program_that_blocks_its_thread_on_the_virtual_clock",
+            "timeline",
+        ),
+    ] {
+        let output = run_here(program, watchglass);
+        let found = format!("\nfound:\n0.000 s  {program} held the thread");
+        assert!(printed(&output).contains(&found), "{}", printed(&output));
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@
 //! | `json:FILE` | the events |
 //! | `live` | each event as it happens, on standard error |
 //! | `long:20ms` | no view, and is given beside one: a poll that holds the thread for 20 ms is told of as a [long one](crate::Builder::long_poll), unless the program has said how long that is. `us` and `s` are known, too |
-//! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world (unless it has chosen that clock itself). A poll that blocks the thread for half a second of real time is told of as a long one |
+//! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world (unless it has chosen that clock itself). On that clock a poll that blocks the thread for half a second of real time is told of as a long one |
 //! | `closed` | no view: the program runs in a [closed world](crate::Builder::closed_world), unless it says otherwise itself: a deadlock over channels or locks ends in a verdict |
 //! | `seed:7` | no view: tasks are polled in an order that is [shuffled](crate::Builder::seed), unless the program has a seed itself |
 //!

@@ -75,11 +75,13 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         builder.virtual_time = true;
         // The program may well be woken by threads of its own.
         builder.closed_world.get_or_insert(false);
-        // What blocks the thread takes real time all the same.
-        builder.long_poll.get_or_insert(LONG_VIRTUAL_POLL);
     }
     if !wish.live && wish.views.is_empty() {
         return builder;
+    }
+    if builder.virtual_time {
+        // What blocks the thread takes real time all the same.
+        builder.long_poll.get_or_insert(LONG_VIRTUAL_POLL);
     }
     let run = RUNS.fetch_add(1, Ordering::Relaxed) + 1;
     if wish.live {
@@ -476,7 +478,7 @@ mod tests {
         assert_eq!(MOST_RECORDS, 2_000_000);
         assert!(docs.contains("After two million events nothing more is kept"));
         assert_eq!(LONG_VIRTUAL_POLL, Duration::from_millis(500));
-        assert!(docs.contains("A poll that blocks the thread for half a second"));
+        assert!(docs.contains("a poll that blocks the thread for half a second"));
     }
 
     #[test]
