@@ -124,6 +124,34 @@ async fn callback() -> u32 {
     first(0..9, is_large).await.expect("one of them is")
 }
 
+/// `loop.call_later`, and `handle.cancel()`: a task that sleeps first, and is aborted.
+async fn call_later() -> Vec<&'static str> {
+    let called = Rc::new(Cell::new(Vec::new()));
+    let later = |duration, name| {
+        let called = called.clone();
+        spawn(async move {
+            sleep(duration).await;
+            called.set([called.take(), vec![name]].concat());
+        })
+    };
+    let cancelled = later(MS, "cancelled");
+    cancelled.abort();
+    let second = later(2 * MS, "second");
+    let first = later(MS, "first");
+    first.await.unwrap();
+    assert!(!second.is_finished());
+    second.await.unwrap();
+    called.take()
+}
+
+/// `task.add_done_callback`: another task awaits it, and then calls.
+async fn done_callback() -> u32 {
+    let task = spawn(async { 42 });
+    let (told, callback) = oneshot::channel();
+    drop(spawn(async move { told.send(task.await.unwrap()) }));
+    callback.await.expect("it is called")
+}
+
 /// `loop.call_soon_threadsafe`: a thread sends what is to be done, and a task does it.
 async fn from_a_thread() -> String {
     let (sender, receiver) = async_channel::unbounded();
@@ -179,19 +207,25 @@ async fn interrupted() -> &'static str {
     state.get()
 }
 
-fn main() {
-    block_on(async {
-        println!("Event: {:?} go on", event().await);
-        println!("Semaphore: {} at a time", semaphore().await);
-        println!("Future: {}", future().await);
-        println!("a task that two await: {:?}", awaited_twice().await);
-        println!("gather, three types: {:?}", gather().await);
-        println!("gather, the first error: {:?}", first_error().await);
-        println!("async generator: {:?}", generator().await);
-        println!("async callback: {}", callback().await);
-        println!("call_soon_threadsafe: {}", from_a_thread().await);
-        println!("subprocess: {}", subprocess().await.expect("echo runs"));
-        println!("sockets: {}", sockets().await.expect("the echo comes"));
-        println!("Ctrl-C: {}", interrupted().await);
-    });
+/// What goes wrong ends the program: `Err` is printed, and its exit code is 1.
+fn main() -> Result<(), Box<dyn Error>> {
+    block_on(program())
+}
+
+async fn program() -> Result<(), Box<dyn Error>> {
+    println!("Event: {:?} go on", event().await);
+    println!("Semaphore: {} at a time", semaphore().await);
+    println!("Future: {}", future().await);
+    println!("a task that two await: {:?}", awaited_twice().await);
+    println!("gather, three types: {:?}", gather().await);
+    println!("gather, the first error: {:?}", first_error().await);
+    println!("async generator: {:?}", generator().await);
+    println!("async callback: {}", callback().await);
+    println!("call_later: {:?}", call_later().await);
+    println!("add_done_callback: {}", done_callback().await);
+    println!("call_soon_threadsafe: {}", from_a_thread().await);
+    println!("subprocess: {}", subprocess().await?);
+    println!("sockets: {}", sockets().await?);
+    println!("Ctrl-C: {}", interrupted().await);
+    Ok(())
 }
