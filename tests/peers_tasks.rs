@@ -434,6 +434,24 @@ fn run_until_idle_returns_at_once_without_work_and_runs_what_others_spawn() {
 }
 
 #[test]
+fn run_until_idle_goes_on_while_tasks_wake_themselves() {
+    let executor = virtual_executor();
+    let left = Rc::new(Cell::new(10));
+    for _ in 0..3 {
+        let left = left.clone();
+        drop(executor.spawn(poll_fn(move |cx| {
+            if left.get() > 0 {
+                left.set(left.get() - 1);
+                cx.waker().wake_by_ref();
+            }
+            Poll::<()>::Pending
+        })));
+    }
+    executor.run_until_idle();
+    assert_eq!(left.get(), 0);
+}
+
+#[test]
 fn block_on_returns_when_its_own_future_is_done_whatever_else_runs() {
     let executor = virtual_executor();
     let probe = Probe::new();

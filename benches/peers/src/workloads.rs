@@ -2,8 +2,8 @@
 //!
 //! Each function runs one sample on a runtime that is kept from round to round
 //! and gives the cost of one operation. Each asserts that the polls, wakes and
-//! timers that it counts really happened: a runtime that loses one stops the
-//! comparison instead of winning it.
+//! timers that it counts really happened, or ends only when they have: a runtime that
+//! loses one stops the comparison instead of winning it.
 
 use std::cell::Cell;
 use std::future::poll_fn;
