@@ -9,12 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Log, altered, ms, no_hang, poll_once, recorded, secs, sentences, virtual_executor};
 use waker_fn::waker_fn;
 use watchglass::time::Elapsed;
-use watchglass::trace::{Event, State, TimerKind, WaitsOn};
+use watchglass::trace::{Event, Record, Recording, State, TimerKind, WaitsOn};
 use watchglass::{
     Executor, Stalled, block_on, interval, interval_at, join, now, sleep, sleep_until, spawn,
     timeout, timeout_at, yield_now,
@@ -50,6 +51,23 @@ fn inside_an_executor_a_sleep_counts_from_the_call_and_outside_from_its_first_po
         timed.await.unwrap_err();
     });
     assert_eq!(late, secs(5));
+}
+
+#[test]
+fn a_timeout_made_outside_counts_from_before_its_futures_first_poll() {
+    let recording = Recording::new();
+    let executor = Executor::builder().observer(recording.clone()).build();
+    let blocks = async {
+        thread::sleep(ms(50));
+        pending::<()>().await;
+    };
+    executor.block_on(timeout(ms(60), blocks)).unwrap_err();
+    let armed = |record: Record| match record.event {
+        Event::TimerArmed { deadline, .. } => Some((record.time, deadline)),
+        _ => None,
+    };
+    let (now, deadline) = recording.records().into_iter().find_map(armed).unwrap();
+    assert!(deadline <= now + ms(10), "{deadline:?}, armed at {now:?}");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use crate::trace::TimerKind;
 /// Awaits `future`, but no longer than `duration`.
 ///
 /// Each time, `future` is polled first: if it is ready and the time is up as well, its output
-/// counts. It is polled at least once, even if `duration` is zero. The time counts as for
-/// [`sleep`].
+/// counts. It is polled at least once, even if `duration` is zero. The time counts from this call inside an executor, and
+/// elsewhere from the first poll, as for a [`sleep`].
 ///
 /// A turn fires at most 64 of the timers that are due, in the order of their deadlines and then in that in which they
 /// were armed, and then polls at most 64 tasks. So if a sleep in `future` ends at the very instant at which the time is
@@ -109,6 +109,10 @@ impl<F: Future> Future for Timeout<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         assert!(!*this.is_over, "a timeout is polled only until it is ready");
+        // Made outside of an executor: the time counts from here on, also while the future's first poll takes long.
+        if let SleepState::For(_) = this.sleep.state {
+            begin_here(this.sleep);
+        }
         let said_before = Shared::said_so_far();
         let ended = match this.future.poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
@@ -126,6 +130,14 @@ impl<F: Future> Future for Timeout<F> {
             }
         }
         ended
+    }
+}
+
+/// If an executor runs here. Where none does, the future may be ready without one.
+#[cold]
+fn begin_here(limit: &mut Sleep) {
+    if Shared::current().is_some() {
+        limit.state.bring_to_current(TimerKind::Timeout);
     }
 }
 
