@@ -1,4 +1,4 @@
-//! A task awaits one of another executor on the same thread.
+//! A task awaits one of another executor on the same thread, or a set of such tasks.
 
 use std::cell::Cell;
 use std::panic::Location;
@@ -15,10 +15,15 @@ use crate::waiter::{Joiner, Waiter};
 /// kept, which would look as if somebody outside might wake the one that awaits, and the verdict finds it in
 /// `awaits_elsewhere`.
 pub(crate) struct AwaitsElsewhere {
+    noted: NotedElsewhere,
+    waiter: Cell<Option<Waiter>>,
+}
+
+/// While it lives, the verdict knows that a task awaits what runs elsewhere.
+pub(crate) struct NotedElsewhere {
     /// The executor of the task that awaits.
     shared: Rc<Shared>,
     task: Option<(TaskId, &'static Location<'static>)>,
-    waiter: Cell<Option<Waiter>>,
 }
 
 impl AwaitsElsewhere {
@@ -27,15 +32,9 @@ impl AwaitsElsewhere {
         at: &'static Location<'static>,
         waker: &Waker,
     ) -> Joiner {
-        let task = shared.queue.running().map(|task| (task, at));
         let waiter = shared.waiter_kept_elsewhere(waker);
-        if let Some((task, at)) = task {
-            let mut all = shared.awaits_elsewhere.borrow_mut();
-            all.entry(task).or_default().push(at);
-        }
         let awaits = AwaitsElsewhere {
-            shared,
-            task,
+            noted: NotedElsewhere::new(shared, at),
             waiter: Cell::new(Some(waiter)),
         };
         // The id that it is told is the other executor's: here it would be that of another task.
@@ -44,12 +43,24 @@ impl AwaitsElsewhere {
 
     fn wake(&self) {
         if let Some(waiter) = self.waiter.take() {
-            self.shared.wake_waiter(waiter, Cause::NotRunning);
+            self.noted.shared.wake_waiter(waiter, Cause::NotRunning);
         }
     }
 }
 
-impl Drop for AwaitsElsewhere {
+impl NotedElsewhere {
+    /// The task that runs awaits it there.
+    pub(crate) fn new(shared: Rc<Shared>, at: &'static Location<'static>) -> Self {
+        let task = shared.queue.running().map(|task| (task, at));
+        if let Some((task, at)) = task {
+            let mut all = shared.awaits_elsewhere.borrow_mut();
+            all.entry(task).or_default().push(at);
+        }
+        NotedElsewhere { shared, task }
+    }
+}
+
+impl Drop for NotedElsewhere {
     fn drop(&mut self) {
         let Some((task, at)) = self.task else {
             return;

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use crate::context::Shared;
 use crate::current::{AWAIT_IT, POLL_IT};
+use crate::elsewhere::NotedElsewhere;
 use crate::join_handle::JoinHandle;
 use crate::name::Name;
 use crate::task::{JoinError, TaskId, boxed_and_named};
@@ -46,6 +47,11 @@ use crate::waiter::{Joiner, Waiter};
 /// Dropping the set aborts every task in it, in the order of their ids, and so does not wait for them:
 /// each is dropped when its turn comes. If `block_on` is over before that, they are dropped in the executor's next
 /// call, or with the executor.
+///
+/// # Another executor
+///
+/// As with a [`JoinHandle`]: only the executor whose tasks are in the set runs them, so await the set in that one's
+/// [`block_on`](crate::Executor::block_on). In another's it is a [stall](crate::Stalled) that says so.
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {
@@ -61,15 +67,23 @@ pub struct JoinSet<T> {
 #[derive(Default)]
 struct Ended {
     ids: RefCell<VecDeque<TaskId>>,
-    waiter: RefCell<Option<(Rc<Shared>, Waiter)>>,
+    awaits: RefCell<Option<Awaits>>,
+}
+
+/// Who waits for a task of the set to end, and in which executor.
+struct Awaits {
+    shared: Rc<Shared>,
+    waiter: Waiter,
+    /// If the tasks are those of another executor.
+    _elsewhere: Option<NotedElsewhere>,
 }
 
 impl Ended {
     /// A task has ended; or one that had is put in the set, which is `of` that executor.
     fn push(&self, id: TaskId, of: Option<&Rc<Shared>>) {
         self.ids.borrow_mut().push_back(id);
-        let waiter = self.waiter.take();
-        if let Some((shared, waiter)) = waiter {
+        let awaits = self.awaits.take();
+        if let Some(Awaits { shared, waiter, .. }) = awaits {
             // Who waits may be a task of another executor, where the id is another task's.
             let is_its = of.is_none_or(|of| Rc::ptr_eq(of, &shared));
             match is_its && shared.is_current() {
@@ -267,17 +281,30 @@ impl<T: 'static> JoinSet<T> {
             return Poll::Ready(None);
         }
         let shared = Shared::expect_current(what, instead);
-        shared.waits(WaitsOn::AnyTask, Location::caller());
+        let at = Location::caller();
+        // All are of one executor.
+        let first = self.handles.values().next();
+        let are_elsewhere = first.is_some_and(|task| !Rc::ptr_eq(task.executor(), &shared));
+        let on = match are_elsewhere {
+            true => WaitsOn::Elsewhere,
+            false => WaitsOn::AnyTask,
+        };
+        shared.waits(on, at);
         let waiter = shared.waiter_kept_elsewhere(cx.waker());
-        let before = self.ended.waiter.replace(Some((shared, waiter)));
+        let awaits = Awaits {
+            _elsewhere: are_elsewhere.then(|| NotedElsewhere::new(shared.clone(), at)),
+            shared,
+            waiter,
+        };
+        let before = self.ended.awaits.replace(Some(awaits));
         drop(before);
         // The observer and the waker, who were told, are the user's code: they may have dropped the
         // executor whose tasks these are, and so ended one while nobody was noted to be woken.
         let Some(next) = self.try_join_next_with_id() else {
             return Poll::Pending;
         };
-        let waiter = self.ended.waiter.take();
-        drop(waiter);
+        let awaits = self.ended.awaits.take();
+        drop(awaits);
         Poll::Ready(Some(next))
     }
 
@@ -382,8 +409,8 @@ impl<T> JoinSet<T> {
     pub fn detach_all(&mut self) {
         drop(mem::take(&mut self.handles));
         // Who has polled the set for the next outcome learns that there is none.
-        let waiter = self.ended.waiter.take();
-        if let Some((shared, waiter)) = waiter {
+        let awaits = self.ended.awaits.take();
+        if let Some(Awaits { shared, waiter, .. }) = awaits {
             wake_from_here(&shared, waiter);
         }
     }
@@ -439,8 +466,8 @@ impl<T> Drop for JoinNext<'_, T> {
     /// Nobody waits any more: the next task that ends wakes nobody.
     fn drop(&mut self) {
         if self.is_waiting {
-            let waiter = self.set.ended.waiter.take();
-            drop(waiter);
+            let awaits = self.set.ended.awaits.take();
+            drop(awaits);
         }
     }
 }

@@ -60,8 +60,8 @@ pub struct StuckTask {
     /// which says no place then, or that of something else of watchglass's that it waits for by now): who has polled a
     /// handle last is woken by it until the handle is dropped.
     pub waits_for: Vec<TaskId>,
-    /// True if it awaits the handle of a task of another executor, also in a [`join_all`](crate::join_all()) but not
-    /// by a [`JoinSet`](crate::JoinSet), nor in a `join_all` that was polled in that other executor before (of which no
+    /// True if it awaits the handle of a task of another executor, or a [`JoinSet`](crate::JoinSet) of such tasks; also
+    /// in a [`join_all`](crate::join_all()), but not in one that was polled in that other executor before (of which no
     /// verdict comes at all in an open world). That task cannot run while this executor does: let its own
     /// [`block_on`](crate::Executor::block_on) run it. A handle that it gave up awaiting and still has looks the same,
     /// as for `waits_for`.

@@ -216,7 +216,7 @@ fn a_task_that_ends_while_the_set_begins_to_wait_is_not_missed() {
     let in_observer = in_use.clone();
     let observer = move |record: &Record| {
         let _in_use = &in_observer;
-        let on = WaitsOn::AnyTask;
+        let on = WaitsOn::Elsewhere;
         if matches!(&record.event, Event::Waits { on: found, .. } if *found == on) {
             drop(of_the_tasks.take());
         }

@@ -788,6 +788,27 @@ fn to_await_another_executor_s_task_is_a_stall_that_says_so() {
 }
 
 #[test]
+fn to_await_a_set_of_another_executor_s_tasks_is_a_stall_that_says_so() {
+    let other = Executor::new();
+    let mut set = JoinSet::from_iter([other.spawn(async { 7 })]);
+    let executor = Executor::builder().virtual_time().build();
+    let awaits = async { _ = set.join_next().await };
+    let stalled = executor.try_block_on(awaits).unwrap_err();
+    assert!(stalled.tasks()[0].waits_elsewhere);
+    let text = stalled.to_string();
+    let says = "waits for a task of another executor at tests/stall.rs:";
+    assert!(text.contains(says), "{text}");
+    // It was given up, and waits for nothing there any more.
+    let gives_up = async {
+        timeout(secs(1), set.join_next()).await.unwrap_err();
+        sleep(Duration::MAX).await;
+    };
+    let stalled = executor.try_block_on(gives_up).unwrap_err();
+    assert!(!stalled.tasks()[0].waits_elsewhere, "{stalled}");
+    assert_eq!(other.block_on(set.join_next()).unwrap().unwrap(), 7);
+}
+
+#[test]
 fn who_gave_up_to_await_another_executor_s_task_is_not_said_to() {
     let other = Executor::new();
     let task = other.spawn(async {});
