@@ -151,9 +151,9 @@ impl Builder {
 
     /// A poll that holds the thread for at least `duration` is told to the observer as a
     /// [`LongPoll`](crate::trace::Event::LongPoll), with whom it delayed. The default is 100 ms on
-    /// the real clock. On the virtual clock, which stands still meanwhile, it is never, so that every
-    /// run has the same events (but half a second for the views of `WATCHGLASS`). A poll that panics counts as well, and so does the drop of a future that is not
-    /// done; that of an output which nobody wants does not.
+    /// the real clock. On the virtual clock, which stands still meanwhile, it is never, so that every run has the same
+    /// events (but half a second for the views of `WATCHGLASS`). A poll that panics counts as well, and so does the
+    /// drop of a future that is not done; that of an output which nobody wants does not.
     ///
     /// ```
     /// use std::time::Duration;
@@ -250,6 +250,10 @@ impl Builder {
 
 impl Executor {
     /// An executor on the real clock, with first in, first out order and no observer.
+    ///
+    /// # Panics
+    ///
+    /// As [`Builder::build`].
     #[must_use = "an executor that is dropped at once runs nothing"]
     #[track_caller]
     pub fn new() -> Self {

@@ -21,7 +21,7 @@ use crate::trace::WaitsOn;
 /// as random as theirs.)
 ///
 /// A loop that computes for long without awaiting anything keeps the thread from everyone else; a
-/// `yield_now().await` in it does not.
+/// `yield_now().await` in it does not. Once it is ready it stays so.
 ///
 /// ```
 /// watchglass::block_on(async {
@@ -145,7 +145,7 @@ impl<F: Future> MaybeDone<F> {
     #[track_caller]
     fn take(self: Pin<&mut Self>) -> F::Output {
         self.output()
-            .expect("a join is polled only until it is ready")
+            .expect("a join was polled after it was ready: await it only once")
     }
 }
 
@@ -252,7 +252,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut runners = self.project().runners;
         let RunnersProjection::Running { a, b } = runners.as_mut().project() else {
-            panic!("a race is polled only until it is ready");
+            panic!(
+                "a race was polled after it was ready: in a loop, make a new one for each round, or leave the loop"
+            );
         };
         let said_before = Shared::said_so_far();
         let winner = match a.poll(cx) {

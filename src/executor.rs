@@ -82,7 +82,7 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use watchglass::{Executor, Step, sleep};
+/// use watchglass::{Executor, JoinSet, Step, sleep};
 ///
 /// /// Runs what can run, but no longer than the budget. Gives when to come back at the latest; `None` if only another
 /// /// thread can wake somebody.
@@ -97,12 +97,12 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// }
 ///
 /// let executor = Executor::new();
-/// let task = executor.spawn(sleep(Duration::from_millis(5)));
+/// let mut tasks = JoinSet::from_iter([executor.spawn(sleep(Duration::from_millis(5)))]);
 /// while let Some(again) = pump(&executor, Duration::from_millis(2)) {
 ///     // What else the program has to do.
 ///     std::thread::sleep(again.saturating_duration_since(Instant::now()));
 /// }
-/// assert!(task.is_finished());
+/// tasks.try_join_next().unwrap().unwrap(); // It runs nobody, as `block_on` would.
 /// ```
 ///
 /// Or leave the waiting to the executor, which then runs at once whatever is woken:
@@ -203,7 +203,8 @@ impl Executor {
     /// - If nothing can ever happen again and it knows that, with the text of [`Stalled`];
     ///   [`try_block_on`](Executor::try_block_on) returns that instead, and says when it does not know.
     /// - Inside of a running executor: `.await` the future there, or hand what blocks to
-    ///   [`spawn_blocking`](crate::spawn_blocking).
+    ///   [`spawn_blocking`](crate::spawn_blocking). (Another crate's `block_on` does not panic there. It holds the
+    ///   thread, and waits for ever if it is for a sleep or a task of this executor.)
     ///
     /// ```
     /// let executor = watchglass::Executor::new();
@@ -588,7 +589,7 @@ impl Drop for Executor {
 ///
 /// # Panics
 ///
-/// As [`Executor::block_on`].
+/// As [`Executor::block_on`] and [`Builder::build`](crate::Builder::build).
 ///
 /// ```
 /// let answer = watchglass::block_on(async {

@@ -335,7 +335,7 @@ impl<F: Future> Child<F> {
         match self {
             Child::Done(output) => output
                 .take()
-                .expect("a join_all is polled only until it is ready"),
+                .expect("a join_all was polled after it was ready: await it only once"),
             Child::Running { .. } => unreachable!("none is running"),
         }
     }

@@ -128,7 +128,9 @@ where
 ///
 /// Only its own executor runs the task, and not while another one runs on the thread. So
 /// `watchglass::block_on(handle)`, which makes an executor of its own, would wait for ever, and ends with a
-/// [stall](crate::Stalled) that says so; `executor.block_on(handle)` is meant.
+/// [stall](crate::Stalled) that says so; `executor.block_on(handle)` is meant. Where no executor runs, a handle may be
+/// polled, too: it is ready if the task has ended. If not, the waker is used when it ends, and somebody has to run its
+/// executor meanwhile: another crate's `block_on` alone would wait for ever.
 ///
 /// ```
 /// let executor = watchglass::Executor::new();

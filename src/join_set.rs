@@ -202,7 +202,8 @@ impl<T: 'static> JoinSet<T> {
     /// come in the order in which the tasks ended.
     ///
     /// If the future is dropped before it is done, no outcome is lost, but nobody is woken on its behalf any more. So
-    /// do not make a new one at each `poll` of your own future: use [`poll_join_next`](JoinSet::poll_join_next).
+    /// do not make a new one at each `poll` of your own future: use [`poll_join_next`](JoinSet::poll_join_next). Polled
+    /// again after it was ready, it waits for the next task.
     ///
     /// # Panics
     ///

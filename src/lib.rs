@@ -126,7 +126,8 @@
 //! Both are off unless they are asked for.
 //!
 //! - `view` shows what happened, as a story, a timeline, a page to step through in a browser: see the
-//!   module `view`. `WATCHGLASS=story cargo run --example one_sleep` needs no change to the program.
+//!   module `view`. `WATCHGLASS=story cargo run --example one_sleep` needs no change to the program. (Cargo turns it on
+//!   for a whole program if one of its packages asks for it; then that variable says what is shown, and how it runs.)
 //! - `timer-slack` makes sleeps less late on Linux. The kernel ends a timed wait up to 50 us late
 //!   unless a thread asks for less; with this feature [`Builder::build`] asks for as little as there
 //!   is, for the thread that it is called on, for as long as that thread lives, and for those that it starts.

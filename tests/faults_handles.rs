@@ -234,13 +234,16 @@ fn what_was_ready_panics_when_it_is_polled_again_and_says_what_it_is() {
         ),
         (
             || leaf(join(yield_now(), yield_now())),
-            "only until it is ready",
+            "was polled after it was ready: ",
         ),
         (
             || leaf(race(yield_now(), pending())),
-            "only until it is ready",
+            "was polled after it was ready: ",
         ),
-        (|| leaf(join_all([yield_now()])), "only until it is ready"),
+        (
+            || leaf(join_all([yield_now()])),
+            "was polled after it was ready: ",
+        ),
     ];
     for (leaf, expected) in leaves {
         let message = panic_message(|| {

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -357,26 +357,28 @@ fn a_wake_between_two_calls_is_no_wake_by_another_thread() {
 }
 
 #[test]
-fn observers_in_pairs_and_in_an_rc_are_told_all_the_same() {
+fn observers_in_pairs_in_an_rc_and_in_an_arc_are_told_all_the_same() {
     #[derive(Default)]
-    struct Counts(Cell<usize>, Cell<bool>);
+    struct Counts(AtomicUsize, AtomicBool);
     impl Observer for Counts {
         fn observe(&self, _: &Record) {
-            self.0.set(self.0.get() + 1);
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
         fn end(&self) {
-            self.1.set(true);
+            self.1.store(true, Ordering::Relaxed);
         }
     }
-    let counts: [Rc<Counts>; 3] = Default::default();
-    let [first, second, third] = counts.clone();
+    let (first, second, third) = <(Rc<Counts>, Rc<Counts>, Arc<Counts>)>::default();
     let recording = Recording::new();
-    let observer = ((first, (second, recording.clone())), third);
+    let others = (second.clone(), recording.clone());
+    let observer = ((first.clone(), others), third.clone());
     let executor = Executor::builder().observer(observer).build();
     executor.block_on(sleep(Duration::ZERO));
     drop(executor);
-    for counts in counts {
-        assert_eq!((counts.0.get(), counts.1.get()), (recording.len(), true));
+    for counts in [&*first, &*second, &*third] {
+        let told = counts.0.load(Ordering::Relaxed);
+        let is_told_of_the_end = counts.1.load(Ordering::Relaxed);
+        assert_eq!((told, is_told_of_the_end), (recording.len(), true));
     }
 }
 

@@ -269,11 +269,11 @@ fn a_combinator_polled_after_it_was_ready_says_so() {
     let cx = &mut Context::from_waker(Waker::noop());
     let mut joined = pin!(join(ready(1), ready(2)));
     assert!(joined.as_mut().poll(cx).is_ready());
-    let message = "a join is polled only until it is ready";
+    let message = "a join was polled after it was ready: await it only once";
     assert_panics(message, || joined.as_mut().poll(cx));
     let mut joined = pin!(join_all([ready(1)]));
     assert!(joined.as_mut().poll(cx).is_ready());
-    let message = "a join_all is polled only until it is ready";
+    let message = "a join_all was polled after it was ready: await it only once";
     assert_panics(message, || joined.as_mut().poll(cx));
     let panics = poll_fn(|_| -> Poll<()> { panic!("one of them") });
     let mut joined = pin!(join_all([panics]));
@@ -283,11 +283,11 @@ fn a_combinator_polled_after_it_was_ready_says_so() {
     assert_panics(message, || joined.as_mut().poll(cx));
     let mut raced = pin!(race(ready(1), ready(2)));
     assert!(raced.as_mut().poll(cx).is_ready());
-    let message = "a race is polled only until it is ready";
+    let message = "a race was polled after it was ready: in a loop, make a new one for each round, or leave the loop";
     assert_panics(message, || raced.as_mut().poll(cx));
     let mut timed = pin!(timeout(secs(1), pending::<()>()));
     virtual_executor().block_on(timed.as_mut()).unwrap_err();
-    let message = "a timeout is polled only until it is ready";
+    let message = "a timeout was polled after it was ready: in a loop, make a new one for each round, or leave the loop";
     assert_panics(message, || timed.as_mut().poll(cx));
     let mut timed = pin!(timeout(secs(1), ready(())));
     assert!(timed.as_mut().poll(cx).is_ready());

@@ -105,7 +105,8 @@ impl Interval {
     /// Waits for the next tick and gives the time for which it was set.
     ///
     /// If the future is dropped before it is done, no tick is lost, and whoever has polled it is still woken. So a
-    /// stream of your own may poll a new one each time: `Pin::new(&mut interval.tick()).poll(cx)`.
+    /// stream of your own may poll a new one each time: `Pin::new(&mut interval.tick()).poll(cx)`. Polled again after
+    /// it was ready, it waits for the next tick.
     pub fn tick(&mut self) -> Tick<'_> {
         Tick { interval: self }
     }

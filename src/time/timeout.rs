@@ -14,9 +14,9 @@ use crate::trace::TimerKind;
 
 /// Awaits `future`, but no longer than `duration`.
 ///
-/// Each time, `future` is polled first: if it is ready and the time is up as well, its output
-/// counts. It is polled at least once, even if `duration` is zero. The time counts from this call inside an executor, and
-/// elsewhere from the first poll, as for a [`sleep`].
+/// Each time, `future` is polled first: if it is ready and the time is up as well, its output counts. It is polled at
+/// least once, even if `duration` is zero. The time counts from this call inside an executor, and elsewhere from the
+/// first poll, as for a [`sleep`].
 ///
 /// A turn fires at most 64 of the timers that are due, in the order of their deadlines and then in that in which they
 /// were armed, and then polls at most 64 tasks. So if a sleep in `future` ends at the very instant at which the time is
@@ -108,7 +108,10 @@ impl<F: Future> Future for Timeout<F> {
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        assert!(!*this.is_over, "a timeout is polled only until it is ready");
+        assert!(
+            !*this.is_over,
+            "a timeout was polled after it was ready: in a loop, make a new one for each round, or leave the loop"
+        );
         // Made outside of an executor: the time counts from here on, also while the future's first poll takes long.
         if let SleepState::For(_) = this.sleep.state {
             begin_here(this.sleep);

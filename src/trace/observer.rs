@@ -1,6 +1,7 @@
 //! Who is told what happens: one trait, and what implements it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Record;
 use crate::guard::contain;
@@ -69,19 +70,22 @@ use crate::guard::contain;
 ///
 /// An observer that panics is told nothing more. The executor finishes what it was doing; then the
 /// panic goes to the caller of `block_on`, `step` or `run_until_idle`. After a panic between two calls that is the
-/// next one, which polls nothing.
+/// next one, which polls nothing. If there is none, and while the executor is dropped, it ends here, and only the panic
+/// hook has told of it: so let a test assert on the end of tasks with a [`Recording`], when the executor is gone.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an observer",
     label = "not an observer",
     note = "observers are a closure `|record: &Record| ..`, a `Recording`, and a type of your own that implements \
-            `Observer`; an `Rc`, an `Option` or a pair of one. Of a `Recording`, give a clone: `recording.clone()`"
+            `Observer`; an `Rc`, an `Arc`, an `Option` or a pair of one. Of a `Recording`, give a clone: \
+            `recording.clone()`"
 )]
 pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
 
     /// Like [`observe`](Observer::observe), but the record is given away. The executor calls this one; an
-    /// observer that keeps records overrides it and so need not clone them.
+    /// observer that keeps records overrides it and so need not clone them. (Of a pair the first one is told by `observe`,
+    /// so both must do the same.)
     fn observe_owned(&self, record: Record) {
         self.observe(&record);
     }
@@ -99,6 +103,21 @@ impl<F: Fn(&Record)> Observer for F {
 
 /// For whoever keeps it, to ask it afterwards.
 impl<O: Observer + ?Sized> Observer for Rc<O> {
+    fn observe(&self, record: &Record) {
+        (**self).observe(record);
+    }
+
+    fn observe_owned(&self, record: Record) {
+        (**self).observe_owned(record);
+    }
+
+    fn end(&self) {
+        (**self).end();
+    }
+}
+
+/// For whoever asks it from another thread: for what it has noted in atomics, say.
+impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn observe(&self, record: &Record) {
         (**self).observe(record);
     }
