@@ -203,6 +203,10 @@ fn a_folder_or_one_file_for_two_views_is_refused_before_anything_runs() {
             "chrome:run.json,virtual,json:run.json",
             "names run.json twice: each view needs a file of its own",
         ),
+        (
+            "story:run.txt,timeline:./run.txt",
+            "names ./run.txt twice: each view needs a file of its own",
+        ),
     ] {
         let output = run("asynchronous", asked, "");
         assert!(!output.status.success());
@@ -298,6 +302,17 @@ fn a_file_that_cannot_be_written_loses_neither_the_run_nor_the_view() {
         .path();
     assert!(complaint.contains(saved.to_str().unwrap()), "{complaint}");
     assert!(fs::read_to_string(saved).unwrap().starts_with("<svg "));
+}
+
+#[test]
+fn two_files_of_one_name_that_cannot_be_written_are_both_saved() {
+    let directory = directory("both");
+    let mut program = example("one_sleep");
+    program.env("WATCHGLASS", "virtual,story:a/run.txt,timeline:b/run.txt");
+    program.env("TMPDIR", &*directory).current_dir(&*directory);
+    let output = program.output().unwrap();
+    let saved = fs::read_dir(&*directory).unwrap().count();
+    assert_eq!(saved, 2, "{}", complained(&output));
 }
 
 #[test]
@@ -1167,6 +1182,25 @@ fn what_is_printed_is_passed_on_also_when_nothing_happens_any_more() {
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]
+fn a_program_that_exits_with_a_handle_of_an_executor_that_is_gone() {
+    let executor = Executor::new();
+    let _handle = executor.spawn(async { 7 });
+    executor.run_until_idle();
+    drop(executor);
+    process::exit(0);
+}
+
+#[test]
+fn of_an_executor_that_has_ended_an_exit_shows_nothing_again() {
+    let program = "a_program_that_exits_with_a_handle_of_an_executor_that_is_gone";
+    let output = run_here(program, "story");
+    assert_eq!(printed(&output).matches(" is done\n").count(), 1);
+    assert_eq!(complained(&output), "");
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
 fn a_program_with_an_executor_that_is_dropped_after_all_else() {
     thread_local! {
         static EXECUTOR: OnceCell<Executor> = const { OnceCell::new() };
@@ -1294,6 +1328,26 @@ fn a_program_that_blocks_its_thread() {
 fn a_program_that_blocks_its_thread_on_the_virtual_clock() {
     let executor = Executor::builder().virtual_time().build();
     executor.block_on(async { thread::sleep(Duration::from_millis(600)) });
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_with_an_observer_that_blocks_its_thread() {
+    let prints = |record: &Record| println!("{record}");
+    let executor = Executor::builder().observer(prints).build();
+    executor.block_on(async { thread::sleep(Duration::from_millis(600)) });
+}
+
+#[test]
+fn a_call_that_blocks_is_told_to_the_program_s_own_observer_too() {
+    let program = "a_program_with_an_observer_that_blocks_its_thread";
+    let output = run_here(program, "virtual");
+    let printed = printed(&output);
+    assert!(
+        printed.contains("0.000 s  #0 held the thread for "),
+        "{printed}"
+    );
 }
 
 #[test]

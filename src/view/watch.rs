@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,12 +76,13 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         // The program may well be woken by threads of its own.
         builder.closed_world.get_or_insert(false);
     }
-    if !wish.live && wish.views.is_empty() {
-        return builder;
-    }
-    if builder.virtual_time {
+    let is_watched = wish.live || !wish.views.is_empty();
+    if builder.virtual_time && (is_watched || wish.virtual_time) {
         // What blocks the thread takes real time all the same.
         builder.long_poll.get_or_insert(LONG_VIRTUAL_POLL);
+    }
+    if !is_watched {
+        return builder;
     }
     let run = RUNS.fetch_add(1, Ordering::Relaxed) + 1;
     if wish.live {
@@ -111,8 +112,10 @@ fn each_has_a_file_of_its_own(values: &str, views: &[View]) {
             !is_folder,
             "WATCHGLASS={view} names a folder: write a file, as in {view}/run"
         );
+        // `run.html` is `./run.html`, too.
+        let is_new = files.insert(path::absolute(file).unwrap_or(file.to_owned()));
         assert!(
-            files.insert(file),
+            is_new,
             "WATCHGLASS={values} names {} twice: each view needs a file of its own",
             file.display()
         );
@@ -145,7 +148,10 @@ impl Unended {
 impl Drop for Unended {
     /// When the thread ends, or the program exits on it: an executor that is leaked, say, has no end of its own.
     fn drop(&mut self) {
-        for watch in self.0.take().iter().filter_map(Weak::upgrade) {
+        // A handle may have outlived an executor that has ended, and keeps its watch.
+        let is_unended = |watch: &Rc<Watch>| !watch.has_shown.get();
+        let watches = self.0.take();
+        for watch in watches.iter().filter_map(Weak::upgrade).filter(is_unended) {
             let whose = which(watch.run);
             say(&format!(
                 "{whose}the thread ends before its executor: the views show how far it has come"
@@ -309,9 +315,12 @@ impl Watch {
             return Ok(());
         };
         let name = file.file_name().unwrap_or(OsStr::new("run"));
+        // Two files of one name may have been meant for two folders.
+        static SAVED: AtomicUsize = AtomicUsize::new(0);
         let instead = env::temp_dir().join(format!(
-            "watchglass-{}-{}",
+            "watchglass-{}-{}-{}",
             process::id(),
+            SAVED.fetch_add(1, Ordering::Relaxed) + 1,
             name.to_string_lossy()
         ));
         let (file, shown) = (file.display(), instead.display());
