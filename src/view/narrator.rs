@@ -101,8 +101,8 @@ impl<'a> Narrator<'a> {
             _ => None,
         };
         self.state.fold(record);
-        // An observer's own lines come in between, and a finding about the poll that has just ended.
-        if let Event::Printed { .. } | Event::LongPoll(_) = record.event {
+        // An observer's own lines come in between, a finding about the poll that has just ended, and the log's end.
+        if let Event::Printed { .. } | Event::LongPoll(_) | Event::LogFull { .. } = record.event {
             return;
         }
         match record.event {

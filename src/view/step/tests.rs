@@ -42,6 +42,25 @@ fn shown(recording: &Recording, commands: &[&str]) -> String {
 }
 
 #[test]
+fn what_a_task_does_is_known_also_where_the_log_is_full() {
+    let (executor, recording) = recorded();
+    executor.block_on(async {});
+    let mut records = recording.take();
+    let is_ended = |record: &Record| matches!(record.event, Event::PollEnded { .. });
+    let events = records.iter().position(is_ended).unwrap() + 1;
+    records.truncate(events);
+    let full = Event::LogFull { events };
+    for text in ["before", "after"] {
+        let recording: Recording = records.iter().cloned().collect();
+        let shown = shown(&recording, &[&(records.len() - 1).to_string()]);
+        assert!(shown.contains("it has its output"), "{text}: {shown}");
+        let (seq, time) = (events as u64, Duration::ZERO);
+        let event = full.clone();
+        records.push(Record { seq, time, event });
+    }
+}
+
+#[test]
 fn a_long_name_is_cut_in_the_lists() {
     let (executor, recording) = recorded();
     executor.block_on(async {
