@@ -242,7 +242,7 @@ impl<F: Future> Future for JoinAll<F> {
         let this = &mut *self;
         assert!(
             !mem::replace(&mut this.has_panicked, true),
-            "a join_all is not polled again when one of its futures has panicked"
+            "a join_all was polled after one of its futures panicked: make a new one"
         );
         let shared = Shared::current();
         let shared = shared.as_deref();

@@ -93,6 +93,21 @@ pub(crate) fn verdict(
     if !closed_world && (main_is_held || shared.somebody_holds_a_waker()) {
         return None;
     }
+    let tasks = stuck_tasks(shared, main, main_is_held);
+    let stalled = Stalled { tasks };
+    // Of one whose last waker was dropped after its poll nobody has heard yet.
+    let forgotten = stalled.tasks.iter().filter(|task| task.is_forgotten());
+    forgotten.for_each(|task| shared.tracer().tell_forgotten(task.id));
+    shared.tracer().emit(|| Event::Stalled {
+        tasks: stalled.tasks.iter().map(|task| task.id).collect(),
+        cycle: stalled.cycle().into(),
+        held: stalled.held().map(|task| task.id).collect(),
+    });
+    Some(stalled)
+}
+
+/// All tasks, now that none can ever finish: `block_on`'s own future, and then the others in the order of their slots.
+fn stuck_tasks(shared: &Shared, main: &MainTask<'_>, main_is_held: bool) -> Box<[StuckTask]> {
     let mut waits_for: HashMap<TaskId, Vec<TaskId>> = HashMap::new();
     for (who, awaited) in shared.awaited() {
         waits_for.entry(who).or_default().push(awaited);
@@ -120,19 +135,7 @@ pub(crate) fn verdict(
     });
     // Where not all are named, it is.
     tasks.sort_by_key(|task| !task.is_main);
-    let stalled = Stalled {
-        tasks: tasks.into(),
-    };
-    drop(elsewhere);
-    // Of one whose last waker was dropped after its poll nobody has heard yet.
-    let forgotten = stalled.tasks.iter().filter(|task| task.is_forgotten());
-    forgotten.for_each(|task| shared.tracer().tell_forgotten(task.id));
-    shared.tracer().emit(|| Event::Stalled {
-        tasks: stalled.tasks.iter().map(|task| task.id).collect(),
-        cycle: stalled.cycle().into(),
-        held: stalled.held().map(|task| task.id).collect(),
-    });
-    Some(stalled)
+    tasks.into()
 }
 
 /// One waker that somebody outside holds, while the executor is parked for no other reason. When the
@@ -284,7 +287,13 @@ impl fmt::Display for StuckTask {
                  await the task in its own executor's `block_on`"
             );
         }
-        let awaited: Vec<String> = self.waits_for.iter().map(TaskId::to_string).collect();
+        let (awaited, others) = named(&self.waits_for);
+        let others = (others > 0).then(|| format!("{others} more"));
+        let awaited: Vec<String> = awaited
+            .iter()
+            .map(TaskId::to_string)
+            .chain(others)
+            .collect();
         let awaited = (!awaited.is_empty()).then(|| awaited.join(" and "));
         match (awaited, self.waits_at) {
             (Some(tasks), Some(at)) => {

@@ -278,7 +278,7 @@ fn a_combinator_polled_after_it_was_ready_says_so() {
     let panics = poll_fn(|_| -> Poll<()> { panic!("one of them") });
     let mut joined = pin!(join_all([panics]));
     catch_unwind(AssertUnwindSafe(|| joined.as_mut().poll(cx))).unwrap_err();
-    let message = "a join_all is not polled again when one of its futures has panicked";
+    let message = "a join_all was polled after one of its futures panicked: make a new one";
     assert_panics(message, || joined.as_mut().poll(cx));
     assert_panics(message, || joined.as_mut().poll(cx));
     let mut raced = pin!(race(ready(1), ready(2)));

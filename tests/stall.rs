@@ -159,6 +159,21 @@ fn whatever_a_stuck_task_waits_for_is_named() {
 }
 
 #[test]
+fn of_many_that_one_task_awaits_some_are_named_and_the_others_counted() {
+    let executor = Executor::new();
+    let mut handles: Vec<_> = (0..30).map(|_| executor.spawn(pending::<()>())).collect();
+    let awaits_all = poll_fn(|cx| {
+        let polled = handles.iter_mut().map(|handle| Pin::new(handle).poll(cx));
+        assert_eq!(polled.filter(Poll::is_pending).count(), 30);
+        Poll::<()>::Pending
+    });
+    let stalled = executor.try_block_on(awaits_all).unwrap_err();
+    assert_eq!(stalled.tasks()[0].waits_for.len(), 30);
+    let told = stalled.tasks()[0].to_string();
+    assert!(told.contains(" #18 and #19 and 10 more"), "{told}");
+}
+
+#[test]
 fn of_many_who_are_stuck_some_are_named_and_the_others_counted() {
     let (executor, recording) = recorded(Executor::builder().closed_world(true));
     for _ in 0..30 {
