@@ -9,7 +9,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake};
 use std::thread;
@@ -202,10 +201,8 @@ where
     T: Send + 'static,
 {
     let at = Location::caller();
-    let call = Arc::new(BlockingCall {
-        cancelled: AtomicBool::new(false),
-        outcome: Mutex::new(None),
-    });
+    let call = Arc::new(BlockingCall(Mutex::new(None)));
+    let wanted = Arc::downgrade(&call);
     let task = boxed_and_named(Blocking { call: call.clone() }, name);
     let id = shared.insert_blocking(task, at);
     let waker = shared.waker_for(id);
@@ -213,13 +210,15 @@ where
     // Before a thread is started for it, which takes some time.
     let queued_at = Instant::now();
     let submitted = shared.pool.submit({
-        let (call, waker) = (call.clone(), waker.clone());
+        let waker = waker.clone();
         Box::new(move || {
-            call.run(closure, queued_at);
+            // What the closure of an aborted task holds or gave is dropped in here: that may wake somebody, and so is
+            // a part of the call.
+            match wanted.upgrade() {
+                Some(call) => call.run(closure, queued_at),
+                None => drop(closure),
+            }
             waker.wake();
-            // With what the closure of an aborted task gave: that drop may wake somebody, and so is a part of
-            // the call.
-            drop(call);
             drop(is_out);
         })
     });
@@ -240,12 +239,8 @@ where
     JoinHandle::new(shared, id)
 }
 
-/// What the closure's thread and the task share.
-struct BlockingCall<T> {
-    /// The task is gone: nobody wants the result.
-    cancelled: AtomicBool,
-    outcome: Mutex<Option<Outcome<T>>>,
-}
+/// What the closure's thread and the task share. The task keeps it: without the task, nobody wants the outcome.
+struct BlockingCall<T>(Mutex<Option<Outcome<T>>>);
 
 enum Outcome<T> {
     Done(Done<T>),
@@ -263,16 +258,14 @@ struct Done<T> {
 impl<T> BlockingCall<T> {
     /// Called on the pool's thread, once.
     fn run(&self, closure: impl FnOnce() -> T, queued_at: Instant) {
-        if !self.cancelled.load(Ordering::Relaxed) {
-            let started_at = Instant::now();
-            let result = catch_unwind(AssertUnwindSafe(closure));
-            self.put(Outcome::Done(Done {
-                result,
-                thread: thread::current().name().unwrap_or("a thread").into(),
-                queued: started_at - queued_at,
-                took: started_at.elapsed(),
-            }));
-        }
+        let started_at = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(closure));
+        self.put(Outcome::Done(Done {
+            result,
+            thread: thread::current().name().unwrap_or("a thread").into(),
+            queued: started_at - queued_at,
+            took: started_at.elapsed(),
+        }));
     }
 
     fn put(&self, outcome: Outcome<T>) {
@@ -280,7 +273,7 @@ impl<T> BlockingCall<T> {
     }
 
     fn place(&self) -> MutexGuard<'_, Option<Outcome<T>>> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -317,12 +310,6 @@ impl<T> Future for Blocking<T> {
             // The panic has been told of on its own thread; here it only goes on to the handle.
             Err(payload) => resume_unwind(payload),
         }
-    }
-}
-
-impl<T> Drop for Blocking<T> {
-    fn drop(&mut self) {
-        self.call.cancelled.store(true, Ordering::Relaxed);
     }
 }
 
