@@ -56,8 +56,8 @@ impl Shared {
     }
 
     /// Waits until the next deadline, or until another thread sends a wake, or until another number of closures
-    /// than `jobs` is out. Where there is no deadline, also until the last of a waker is dropped that was held
-    /// elsewhere. At first it may be awake; then the thread is given back to the operating system.
+    /// than `jobs` is out. Where there is no deadline and no closure is out, also until the last of a waker is dropped
+    /// that was held elsewhere. At first it may be awake; then the thread is given back to the operating system.
     fn wait(&self, main: &mut MainTask<'_>, jobs: usize, closed_world: bool) {
         let waits_since = Instant::now();
         if self.may_spin() && self.spin.finds_mail(&self.home) {
@@ -79,13 +79,14 @@ impl Shared {
         if self.tracer().has_panic() {
             return;
         }
-        let only_wakers_help = timeout.is_none() && !closed_world;
+        // While a closure is out no verdict falls, whoever drops what.
+        let only_wakers_help = timeout.is_none() && !closed_world && jobs == 0;
         let watched = match only_wakers_help {
             true => Watched::one(self, main),
             false => None,
         };
         // The last waker that somebody held, which kept the verdict from falling, may be gone by now.
-        let nobody_is_left = only_wakers_help && watched.is_none() && jobs == 0;
+        let nobody_is_left = only_wakers_help && watched.is_none();
         // An observer that was told of the park may have woken a task or armed an earlier timer.
         let is_earlier = |ns| next_wake_ns.is_none_or(|before_ns| ns < before_ns);
         let meddled = || self.queue.len() > 0 || next_wake().is_some_and(is_earlier);
