@@ -3,7 +3,6 @@
 //!
 //! What takes time here runs only while there is an observer.
 
-use std::collections::HashSet;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -163,17 +162,11 @@ impl Shared {
                 }
             }
         }
-        let mut counted = HashSet::new();
-        delayed.retain(|&other| {
-            other != task && self.queue.state(other).is_unfinished() && counted.insert(other)
-        });
-        let more_delayed = delayed.len().saturating_sub(NAMED);
-        // Only those that are named are put in order: there may be many others.
-        if more_delayed > 0 {
-            delayed.select_nth_unstable(NAMED);
-            delayed.truncate(NAMED);
-        }
+        delayed.retain(|&other| other != task && self.queue.state(other).is_unfinished());
         delayed.sort_unstable();
+        delayed.dedup();
+        let more_delayed = delayed.len().saturating_sub(NAMED);
+        delayed.truncate(NAMED);
         Box::new(LongPoll {
             task,
             took,
