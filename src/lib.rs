@@ -68,9 +68,9 @@
 //!
 //! # The reading order
 //!
-//! Each file imports only what is above it, apart from a module's own parts and from `view`, which
-//! [builder.rs] asks whether anybody wants to watch. (The methods of a type may stand in several files,
-//! some of them below.)
+//! Each file imports only what is above it, apart from a module's own parts and from the two features, which
+//! [builder.rs] asks whether anybody wants to watch, and to be woken on time. (The methods of a type may stand in
+//! several files, some of them below.)
 //!
 //! | file | what it is |
 //! |---|---|
@@ -97,7 +97,6 @@
 //! | [spin.rs] | a short wait without sleep, where another thread is likely to answer |
 //! | [held_waker.rs] | a waker, as whoever polls with it holds it |
 //! | [pool.rs] | the threads that run what blocks |
-//! | [slack.rs] | how late the operating system may wake the thread |
 //! | [context.rs] | what the running executor shares with its futures |
 //! | [own_wakers.rs] | the tasks' own wakers: kept, left for others, held by somebody outside |
 //! | [current.rs] | the executor that runs on this thread |
@@ -164,7 +163,6 @@
 //! [spin.rs]: ../src/watchglass/spin.rs.html
 //! [held_waker.rs]: ../src/watchglass/held_waker.rs.html
 //! [pool.rs]: ../src/watchglass/pool.rs.html
-//! [slack.rs]: ../src/watchglass/slack.rs.html
 //! [context.rs]: ../src/watchglass/context.rs.html
 //! [own_wakers.rs]: ../src/watchglass/own_wakers.rs.html
 //! [current.rs]: ../src/watchglass/current.rs.html
@@ -204,7 +202,6 @@ mod inbox;
 mod spin;
 mod held_waker;
 mod pool;
-mod slack;
 mod context;
 mod own_wakers;
 mod current;
@@ -230,6 +227,11 @@ pub mod view;
 #[cfg(not(feature = "view"))]
 #[path = "no_view.rs"]
 mod view;
+#[cfg(all(feature = "timer-slack", target_os = "linux"))]
+mod slack;
+#[cfg(not(all(feature = "timer-slack", target_os = "linux")))]
+#[path = "no_slack.rs"]
+mod slack;
 #[cfg(test)]
 mod faults;
 

@@ -3,17 +3,19 @@
 //! Linux may end a thread's timed wait late by a *slack*, up to 50 us unless told otherwise, so that
 //! it can wake several threads at once. A sleep is up to that much later than it need be.
 
-/// Lowers the slack of this thread, for as long as the thread lives, where the feature `timer-slack` asks for it.
+use std::num::NonZeroU64;
+
+use rustix::thread::set_current_timer_slack;
+
+/// Lowers the slack of this thread, for as long as the thread lives.
 pub(crate) fn lower() {
     // 1 ns is the least: 0 stands for the default. A kernel that refuses leaves sleeps as they were.
-    #[cfg(all(feature = "timer-slack", target_os = "linux"))]
-    let _ = rustix::thread::set_current_timer_slack(Some(std::num::NonZeroU64::MIN));
+    let _ = set_current_timer_slack(Some(NonZeroU64::MIN));
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    #[cfg(all(feature = "timer-slack", target_os = "linux"))]
     fn an_executor_lowers_the_slack_of_its_thread_and_of_no_other() {
         let slack_ns = || rustix::thread::current_timer_slack().unwrap();
         let before_ns = slack_ns();

@@ -90,7 +90,7 @@ pub enum Event {
         on: WaitsOn,
         /// The `.await`. If the future is awaited through a reference or a box, or is the task
         /// itself, this is a place in the standard library or in watchglass, and in another crate's combinator it
-        /// may be one in that crate: no view shows such a place.
+        /// may be one in that crate: no view but the JSON shows such a place.
         at: &'static Location<'static>,
     },
     /// In the same poll in which the task said that it waits for this, it gave that up: a

@@ -71,33 +71,33 @@
 //!
 //! The executor knows none of it but one function, which looks whether anybody wants to watch.
 
-mod axis;
-mod chrome;
-mod described;
-mod drawing;
-mod findings;
-mod json;
-mod lanes;
-mod legend;
 mod names;
 mod narrator;
+mod findings;
+mod sums;
+mod story;
+mod sources;
+mod step;
+mod axis;
+mod lanes;
+mod timer_rows;
+mod drawing;
+mod timeline;
+mod sheet;
+mod legend;
+mod described;
+mod svg;
+mod json;
 mod player;
+mod chrome;
 #[cfg(target_os = "linux")]
 mod printed;
 #[cfg(not(target_os = "linux"))]
 #[path = "printed_elsewhere.rs"]
 mod printed;
-mod sheet;
-mod snapshot;
-mod sources;
-mod step;
-mod story;
-mod sums;
-mod svg;
-mod timeline;
-mod timer_rows;
-mod watch;
 mod wish;
+mod watch;
+mod snapshot;
 
 #[doc(hidden)]
 pub use snapshot::Snapshot;
