@@ -18,8 +18,8 @@ use std::task::Waker;
 use std::thread;
 
 use crate::clock::Clock;
+use crate::counted_waker::CountedWaker;
 use crate::guard::drop_contained;
-use crate::held_waker::HeldWaker;
 use crate::inbox::{Home, Inbox};
 use crate::name::{Name, short_name};
 use crate::pool::Pool;
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) wheel: RefCell<Wheel<Waiter>>,
     /// By slot, the wakers of the tasks that have one of their own, and those that such tasks have left.
-    pub(crate) wakers: RefCell<Vec<Option<HeldWaker>>>,
+    pub(crate) wakers: RefCell<Vec<Option<CountedWaker>>>,
     /// The waker of the poll that runs now, to be compared and never followed.
     pub(crate) polled_with: Cell<*const Waker>,
     pub(crate) polled_child: PolledChild,

@@ -23,9 +23,9 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::context::Shared;
+use crate::counted_waker::CountedWaker;
 use crate::current::Entered;
 use crate::guard::drop_contained;
-use crate::held_waker::HeldWaker;
 use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::stalled::Stalled;
@@ -129,7 +129,7 @@ pub struct Executor {
     /// A waker that is not any task's yet. A task that never gives its waker away never has one of
     /// its own: it is polled with this. Borrowed for as long as the executor runs, which it does only
     /// once at a time: see [`enter`](Executor::enter).
-    spare: RefCell<HeldWaker>,
+    spare: RefCell<CountedWaker>,
     /// Nobody outside will use a waker.
     closed_world: bool,
 }
@@ -183,7 +183,7 @@ enum Until {
 
 impl Executor {
     pub(crate) fn of(shared: Rc<Shared>, closed_world: bool) -> Self {
-        let spare = HeldWaker::new(shared.home.clone());
+        let spare = CountedWaker::new(shared.home.clone());
         Executor {
             shared,
             turn_left: Cell::new(0),
@@ -277,7 +277,7 @@ impl Executor {
         if let Err(payload) = &ran {
             main.panicked(&**payload);
             // What that poll has cloned must wake nobody else.
-            *self.spare.borrow_mut() = HeldWaker::new(self.shared.home.clone());
+            *self.spare.borrow_mut() = CountedWaker::new(self.shared.home.clone());
         }
         let payload = match (ran, self.shared.tracer().take_panic()) {
             (Ok(result), None) => return result,
@@ -328,7 +328,7 @@ impl Executor {
 
     /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future or nobody is
     /// ready. For `OBSERVED` see [`run`](Executor::run).
-    fn run_others<const OBSERVED: bool>(&self, spare: &mut HeldWaker) -> Until {
+    fn run_others<const OBSERVED: bool>(&self, spare: &mut CountedWaker) -> Until {
         let queue = &self.shared.queue;
         let mut polled = None;
         loop {

@@ -22,8 +22,8 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::context::Shared;
+use crate::counted_waker::CountedWaker;
 use crate::guard::drop_and_resume;
-use crate::held_waker::HeldWaker;
 use crate::trace::WaitsOn;
 use crate::waiter::{ChildWaker, ForeignWaker, Parent, Woken, WokenChildren};
 
@@ -95,7 +95,7 @@ pub struct JoinAll<F: Future> {
     list: Vec<Woken>,
     /// A waker that is no child's yet. As in the executor, a child that never gives its waker away
     /// never has one of its own.
-    spare: Option<HeldWaker<ChildWaker>>,
+    spare: Option<CountedWaker<ChildWaker>>,
     /// In which executor it was polled last, as an address that is only compared: `Some(None)` if in none, and `None`
     /// before its first poll.
     last_polled_in: Option<Option<usize>>,
@@ -131,7 +131,7 @@ impl<F: Future> JoinAll<F> {
             }
             None => {
                 self.woken.begin_poll(index, true);
-                let new = || HeldWaker::of(ChildWaker::new(self.woken.clone()));
+                let new = || CountedWaker::of(ChildWaker::new(self.woken.clone()));
                 let spare = self.spare.get_or_insert_with(new);
                 spare.target.set_index(index);
                 &spare.waker
@@ -175,7 +175,7 @@ impl<F: Future> JoinAll<F> {
         let target = target.upgrade().expect("the waker is here");
         target.end_lending();
         if !others_have_it {
-            self.spare = Some(HeldWaker { target, waker });
+            self.spare = Some(CountedWaker { target, waker });
         }
     }
 

@@ -53,7 +53,7 @@
 //! 2. [`spawn`] puts a future in the table of tasks and its [`TaskId`] at the back of the ready queue
 //!    ([slots.rs], [queue.rs]).
 //! 3. The executor takes the id from the queue and polls the future with that task's waker
-//!    ([executor.rs], [poll.rs], [held_waker.rs]).
+//!    ([executor.rs], [poll.rs], [counted_waker.rs]).
 //! 4. A [`Sleep`](time::Sleep) that is polled leaves its deadline in the timer wheel, and whom to
 //!    wake: the task. It answers `Pending` ([time.rs], [timers.rs],
 //!    [wheel.rs]).
@@ -95,7 +95,7 @@
 //! | [queue.rs] | the ready queue: who is to be polled, first in, first out |
 //! | [inbox.rs] | how other threads reach the executor, and why no wake is lost; the park |
 //! | [spin.rs] | a short wait without sleep, where another thread is likely to answer |
-//! | [held_waker.rs] | a waker, as whoever polls with it holds it |
+//! | [counted_waker.rs] | a waker whose clones are counted, for whoever polls with it |
 //! | [pool.rs] | the threads that run what blocks |
 //! | [context.rs] | what the running executor shares with its futures |
 //! | [own_wakers.rs] | the tasks' own wakers: kept, left for others, held by somebody outside |
@@ -161,7 +161,7 @@
 //! [queue.rs]: ../src/watchglass/queue.rs.html
 //! [inbox.rs]: ../src/watchglass/inbox.rs.html
 //! [spin.rs]: ../src/watchglass/spin.rs.html
-//! [held_waker.rs]: ../src/watchglass/held_waker.rs.html
+//! [counted_waker.rs]: ../src/watchglass/counted_waker.rs.html
 //! [pool.rs]: ../src/watchglass/pool.rs.html
 //! [context.rs]: ../src/watchglass/context.rs.html
 //! [own_wakers.rs]: ../src/watchglass/own_wakers.rs.html
@@ -200,7 +200,7 @@ mod slots;
 mod queue;
 mod inbox;
 mod spin;
-mod held_waker;
+mod counted_waker;
 mod pool;
 mod context;
 mod own_wakers;

@@ -19,8 +19,8 @@ use std::thread;
 use waker_fn::waker_fn;
 
 use crate::context::Shared;
+use crate::counted_waker::CountedWaker;
 use crate::guard::drop_and_resume;
-use crate::held_waker::HeldWaker;
 use crate::inbox::TaskWaker;
 use crate::name::short_name;
 use crate::task::{TaskId, message_of};
@@ -75,7 +75,7 @@ impl<'a> MainTask<'a> {
     pub(crate) fn poll<const OBSERVED: bool, F: Future>(
         &mut self,
         future: Pin<&mut Option<F>>,
-        spare: &mut HeldWaker,
+        spare: &mut CountedWaker,
     ) -> Poll<F::Output> {
         let shared = self.shared;
         let poll = |cx: &mut Context<'_>| poll_and_drop(future, cx);
@@ -104,10 +104,10 @@ impl<'a> MainTask<'a> {
     /// What a poll has cloned goes on to wake this task. So from then on the task is polled with a
     /// waker that has the same target, and no other task with the spare.
     #[inline]
-    fn keep_if_cloned(&mut self, spare: &mut HeldWaker) {
+    fn keep_if_cloned(&mut self, spare: &mut CountedWaker) {
         if spare.clones() > 0 {
-            let HeldWaker { target, .. } =
-                mem::replace(spare, HeldWaker::new(self.shared.home.clone()));
+            let CountedWaker { target, .. } =
+                mem::replace(spare, CountedWaker::new(self.shared.home.clone()));
             self.waker = Some(MainWaker::new(target));
         }
     }

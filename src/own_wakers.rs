@@ -12,7 +12,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::context::Shared;
-use crate::held_waker::HeldWaker;
+use crate::counted_waker::CountedWaker;
 use crate::inbox::TaskWaker;
 use crate::slots::NextPoll;
 use crate::task::TaskId;
@@ -20,14 +20,14 @@ use crate::task::TaskId;
 impl Shared {
     /// The task's own waker, which it has.
     #[inline(always)]
-    pub(crate) fn take_waker(&self, id: TaskId) -> HeldWaker {
+    pub(crate) fn take_waker(&self, id: TaskId) -> CountedWaker {
         let own = self.wakers.borrow_mut()[id.slot() as usize].take();
         own.expect("it has one of its own")
     }
 
     /// Puts the task's own waker back that was taken for a poll, or leaves it for the next task in the slot.
     #[inline(always)]
-    pub(crate) fn put_waker_back(&self, id: TaskId, waker: HeldWaker) {
+    pub(crate) fn put_waker_back(&self, id: TaskId, waker: CountedWaker) {
         let place = &mut self.wakers.borrow_mut()[id.slot() as usize];
         debug_assert!(place.is_none());
         mem::forget(place.replace(waker)); // see `Slot::put`
@@ -37,10 +37,10 @@ impl Shared {
     /// ended needs none.
     // Cold, so that it is not in the middle of each poll: most tasks keep no waker.
     #[cold]
-    pub(crate) fn part_with_spare(&self, id: TaskId, spare: &mut HeldWaker, waits: bool) {
+    pub(crate) fn part_with_spare(&self, id: TaskId, spare: &mut CountedWaker, waits: bool) {
         match waits {
             true => mem::swap(&mut *self.own_waker(id), spare),
-            false => *spare = HeldWaker::new(self.home.clone()),
+            false => *spare = CountedWaker::new(self.home.clone()),
         }
     }
 
@@ -53,7 +53,7 @@ impl Shared {
 
     /// Has the task polled with a waker of its own from now on: with the one that a task before it has left in its
     /// slot, or with a new one if there is none or somebody has it still. It is for the caller to set its task.
-    fn own_waker(&self, id: TaskId) -> RefMut<'_, HeldWaker> {
+    fn own_waker(&self, id: TaskId) -> RefMut<'_, CountedWaker> {
         self.queue.with_slot(id, |slot| {
             if slot.next_poll == NextPoll::WithSpare {
                 slot.next_poll = NextPoll::WithOwn;
@@ -66,7 +66,7 @@ impl Shared {
             }
             let place = &mut wakers[slot];
             if !matches!(place, Some(left) if left.clones() == 0) {
-                *place = Some(HeldWaker::new(self.home.clone()));
+                *place = Some(CountedWaker::new(self.home.clone()));
             }
             place.as_mut().expect("it is there by now")
         })
@@ -97,7 +97,7 @@ impl Shared {
     }
 
     /// True if somebody outside has the waker of this slot, and its task is there still.
-    fn is_held(&self, wakers: &[Option<HeldWaker>], slot: usize) -> bool {
+    fn is_held(&self, wakers: &[Option<CountedWaker>], slot: usize) -> bool {
         let Some(Some(waker)) = wakers.get(slot) else {
             return false;
         };
@@ -108,7 +108,7 @@ impl Shared {
     /// Lets go of a waker that somebody outside holds.
     pub(crate) fn release_held_waker(&self) -> Option<Arc<TaskWaker>> {
         let slot = self.held_waker()?;
-        let HeldWaker { target, .. } = self.wakers.borrow_mut()[slot].take()?;
+        let CountedWaker { target, .. } = self.wakers.borrow_mut()[slot].take()?;
         Some(target)
     }
 
@@ -116,7 +116,7 @@ impl Shared {
     /// nothing, if it is gone. Then the task is polled with the spare one again.
     pub(crate) fn take_back_waker(&self, id: TaskId, target: Option<Arc<TaskWaker>>) {
         match target {
-            Some(target) => self.put_waker_back(id, HeldWaker::of(target)),
+            Some(target) => self.put_waker_back(id, CountedWaker::of(target)),
             None => {
                 self.queue.with_slot(id, |slot| {
                     // An observer who was told of the park may have aborted it.

@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::context::Shared;
+use crate::counted_waker::CountedWaker;
 use crate::guard::drop_contained;
-use crate::held_waker::HeldWaker;
 use crate::queue::Polled;
 use crate::slots::NextPoll;
 use crate::task::{BoxedTask, JoinError, TaskId};
@@ -28,7 +28,7 @@ impl Shared {
         id: TaskId,
         how: NextPoll,
         mut task: BoxedTask,
-        spare: &mut HeldWaker,
+        spare: &mut CountedWaker,
     ) -> Option<Polled> {
         match how {
             NextPoll::WithSpare => {}
@@ -79,7 +79,7 @@ impl Shared {
         &self,
         id: TaskId,
         task: &mut BoxedTask,
-        held: &HeldWaker,
+        held: &CountedWaker,
         is_pending: &mut bool,
     ) -> thread::Result<()> {
         catch_unwind(AssertUnwindSafe(|| {

@@ -40,11 +40,11 @@ const WOKEN_CHILDREN_IMPORTS: [(&str, &str); 2] = [
 const JOIN_ALL_IMPORTS: [(&str, &str); 4] = [
     ("use crate::context::", "use super::context::"),
     ("use crate::guard::", "use super::guard::"),
-    ("use crate::held_waker::", "use super::held_waker::"),
+    ("use crate::counted_waker::", "use super::counted_waker::"),
     ("use crate::waiter::", "use super::waiter::"),
 ];
 
-const HELD_WAKER_IMPORTS: [(&str, &str); 1] = [("use crate::inbox::", "use super::inbox::")];
+const COUNTED_WAKER_IMPORTS: [(&str, &str); 1] = [("use crate::inbox::", "use super::inbox::")];
 
 const INBOX_FAULTS: [Fault; 15] = [
     ("none", "", ""),
@@ -220,7 +220,10 @@ fn main() {
     );
     let join: String = [
         ("inbox", inbox.clone()),
-        ("held_waker", source("held_waker", &HELD_WAKER_IMPORTS)),
+        (
+            "counted_waker",
+            source("counted_waker", &COUNTED_WAKER_IMPORTS),
+        ),
         ("waiter", waiter),
         ("join_all", source("join_all", &JOIN_ALL_IMPORTS)),
     ]

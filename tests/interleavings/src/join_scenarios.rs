@@ -15,7 +15,7 @@ macro_rules! join_scenarios {
         use std::sync::{Arc, Weak};
         use std::task::{Context, Poll, Wake, Waker};
 
-        use self::held_waker::HeldWaker;
+        use self::counted_waker::CountedWaker;
         use self::inbox::{Home, Inbox, ParkEnd, TaskWaker};
         use self::join_all::join_all;
         use self::waiter::{Waiter, WokenChildren};
@@ -107,7 +107,7 @@ macro_rules! join_scenarios {
             home: Arc<Home>,
             inbox: Inbox,
             task: Pin<Box<dyn Future<Output = Vec<()>>>>,
-            waker: HeldWaker,
+            waker: CountedWaker,
         }
 
         impl Executor {
@@ -123,7 +123,7 @@ macro_rules! join_scenarios {
                     home: home.clone(),
                     polled_child: Default::default(),
                 }));
-                let waker = HeldWaker::new(home.clone());
+                let waker = CountedWaker::new(home.clone());
                 waker.target.set_task(TASK);
                 // A run that fails is left as it is: a drop would ask for locks that are another's.
                 let mut executor = ManuallyDrop::new(Executor {
@@ -164,9 +164,9 @@ macro_rules! join_scenarios {
             fn run_until_nobody_has_the_waker(&mut self) {
                 loop {
                     assert!(!self.poll());
-                    let next = HeldWaker::new(self.home.clone());
+                    let next = CountedWaker::new(self.home.clone());
                     next.target.set_task(TASK);
-                    let HeldWaker { target, waker } = mem::replace(&mut self.waker, next);
+                    let CountedWaker { target, waker } = mem::replace(&mut self.waker, next);
                     drop(waker);
                     let watched = target.watch();
                     let is_gone = || watched.strong_count() == 0;

@@ -1,4 +1,4 @@
-//! A waker, as whoever polls with it holds it: so it is known whether anybody else has it too.
+//! A waker of which whoever polls with it knows how many clones there are: so whether anybody else has it too.
 //!
 //! What the wake of a task does is in `waker.rs`. That needs the executor that runs, and so comes later: a
 //! look ahead in the reading order.
@@ -9,15 +9,15 @@ use std::task::{Wake, Waker};
 use crate::inbox::{Home, TaskWaker};
 
 /// A waker together with a handle on its target, which counts the clones.
-pub(crate) struct HeldWaker<W = TaskWaker> {
+pub(crate) struct CountedWaker<W = TaskWaker> {
     pub(crate) target: Arc<W>,
     pub(crate) waker: Waker,
 }
 
-impl<W: Wake + Send + Sync + 'static> HeldWaker<W> {
+impl<W: Wake + Send + Sync + 'static> CountedWaker<W> {
     pub(crate) fn of(target: Arc<W>) -> Self {
         let waker = Waker::from(target.clone());
-        HeldWaker { target, waker }
+        CountedWaker { target, waker }
     }
 
     /// How many clones of the waker there are, besides this one.
@@ -32,11 +32,11 @@ impl<W: Wake + Send + Sync + 'static> HeldWaker<W> {
     }
 }
 
-impl HeldWaker {
+impl CountedWaker {
     /// A waker of no task yet.
     // Not inlined: in the middle of a poll, the call of the allocator would make it save registers.
     #[cold]
     pub(crate) fn new(home: Arc<Home>) -> Self {
-        HeldWaker::of(TaskWaker::new(home))
+        CountedWaker::of(TaskWaker::new(home))
     }
 }
