@@ -124,9 +124,7 @@ impl Shared {
         is_long.then(|| self.long_poll(poll, |_| true, ended))
     }
 
-    /// What is told of such a poll, or drop, with who had to wait meanwhile: the tasks that were ready or whose timer
-    /// is due, how many timers are due, and how long the first of them has waited meanwhile. A timer that was due when
-    /// this very poll armed it has waited for nobody.
+    /// What is told of such a poll, or drop, with who had to wait meanwhile.
     fn long_poll(
         &self,
         poll: TimedPoll,
@@ -141,27 +139,7 @@ impl Shared {
         } = poll;
         let took = ended - began;
         let stretch = poll.longest(is_waiting, ended);
-        let now_ns = self.clock.now_ns();
-        let held_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let began_ns = now_ns.saturating_sub(held_ns);
-        // At the executor's end nobody has a turn any more.
-        let is_ending = self.is_ending.get();
-        let mut delayed = match is_ending {
-            true => Vec::new(),
-            false => self.queue.ready_behind(0),
-        };
-        let (mut timers, mut late_ns) = (0, 0);
-        let armed_when_due = self.armed_when_due.borrow();
-        // The virtual clock has stood still: no timer came due meanwhile.
-        if !is_ending && !self.clock.is_virtual() {
-            for (timer, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
-                if deadline_ns <= now_ns && !armed_when_due.contains(&timer) {
-                    timers += 1;
-                    late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
-                    delayed.extend(waiter.task());
-                }
-            }
-        }
+        let (mut delayed, timers, late) = self.delayed_for(took);
         delayed.retain(|&other| other != task && self.queue.state(other).is_unfinished());
         delayed.sort_unstable();
         delayed.dedup();
@@ -177,7 +155,33 @@ impl Shared {
             delayed,
             more_delayed,
             timers,
-            late: Duration::from_nanos(late_ns),
+            late,
         })
+    }
+
+    /// The tasks that are ready or whose timer is due, how many timers are due, and how long the first of them has waited
+    /// in this time. A timer that was due when this very poll armed it has waited for nobody.
+    fn delayed_for(&self, took: Duration) -> (Vec<TaskId>, usize, Duration) {
+        // At the executor's end nobody has a turn any more.
+        if self.is_ending.get() {
+            return Default::default();
+        }
+        let mut delayed = self.queue.ready_behind(0);
+        let (mut timers, mut late_ns) = (0, 0);
+        // The virtual clock has stood still: no timer came due meanwhile.
+        if !self.clock.is_virtual() {
+            let now_ns = self.clock.now_ns();
+            let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            let began_ns = now_ns.saturating_sub(took_ns);
+            let armed_when_due = self.armed_when_due.borrow();
+            for (timer, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
+                if deadline_ns <= now_ns && !armed_when_due.contains(&timer) {
+                    timers += 1;
+                    late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
+                    delayed.extend(waiter.task());
+                }
+            }
+        }
+        (delayed, timers, Duration::from_nanos(late_ns))
     }
 }

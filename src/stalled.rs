@@ -254,6 +254,15 @@ impl StuckTask {
         !self.waker_is_held && !self.waits_elsewhere && self.waits_for.is_empty()
     }
 
+    /// The tasks that it waits for, if there are any.
+    fn awaited(&self) -> Option<String> {
+        let (awaited, others) = named(&self.waits_for);
+        let others = (others > 0).then(|| format!("{others} more"));
+        let awaited = awaited.iter().map(TaskId::to_string).chain(others);
+        let awaited: Vec<String> = awaited.collect();
+        (!awaited.is_empty()).then(|| awaited.join(" and "))
+    }
+
     /// Whoever has its waker is not the executor.
     fn or_for_what_is_not_ours(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.waker_is_held {
@@ -287,15 +296,7 @@ impl fmt::Display for StuckTask {
                  await the task in its own executor's `block_on`"
             );
         }
-        let (awaited, others) = named(&self.waits_for);
-        let others = (others > 0).then(|| format!("{others} more"));
-        let awaited: Vec<String> = awaited
-            .iter()
-            .map(TaskId::to_string)
-            .chain(others)
-            .collect();
-        let awaited = (!awaited.is_empty()).then(|| awaited.join(" and "));
-        match (awaited, self.waits_at) {
+        match (self.awaited(), self.waits_at) {
             (Some(tasks), Some(at)) => {
                 write!(f, "waits for {tasks}{}", At(at))?;
                 self.or_for_what_is_not_ours(f)
