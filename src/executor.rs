@@ -102,7 +102,7 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///     // What else the program has to do.
 ///     std::thread::sleep(again.saturating_duration_since(Instant::now()));
 /// }
-/// tasks.try_join_next().unwrap().unwrap(); // It runs nobody, as `block_on` would.
+/// tasks.try_join_next().unwrap().unwrap(); // Unlike `block_on`, this runs nobody.
 /// ```
 ///
 /// Or leave the waiting to the executor, which then runs at once whatever is woken:

@@ -1182,6 +1182,46 @@ fn what_is_printed_is_passed_on_also_when_nothing_happens_any_more() {
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]
+fn a_program_that_exits_with_its_input_and_standard_error_locked() {
+    let (sender, locked) = mpsc::channel();
+    thread::spawn(move || {
+        let _locked = std::io::stderr().lock();
+        sender.send(()).unwrap();
+        thread::park();
+    });
+    locked.recv().unwrap();
+    watchglass::block_on(async {
+        let _locked = std::io::stdin().lock();
+        process::exit(7);
+    });
+}
+
+#[test]
+fn an_exit_waits_for_no_lock_of_the_program_s() {
+    let program = "a_program_that_exits_with_its_input_and_standard_error_locked";
+    let mut child = here(program, "story,step");
+    child
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(60) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    let said = complained(&output);
+    assert!(
+        said.ends_with("step cannot be shown: the program reads standard input itself\n"),
+        "{said}"
+    );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
 fn a_program_that_exits_with_a_handle_of_an_executor_that_is_gone() {
     let executor = Executor::new();
     let _handle = executor.spawn(async { 7 });

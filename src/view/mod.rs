@@ -25,28 +25,36 @@
 //! | `closed` | no view: the program runs in a [closed world](crate::Builder::closed_world), unless it says otherwise itself: a deadlock over channels or locks ends in a verdict |
 //! | `seed:7` | no view: tasks are polled in an order that is [shuffled](crate::Builder::seed), unless the program has a seed itself |
 //!
-//! Several are joined by commas. `story:FILE` and `timeline:FILE` write to a file instead of standard output. An
-//! executor after the first writes to files of its own: `run-2.html`, and so on. A value that is none of these, or no
-//! text, or `long` where nobody is told, is refused with a panic when an executor is made, as is a folder for a file,
-//! or one file for two views: by `Builder::build`, `Executor::new` or `block_on`. What is written to standard output,
-//! where there has been more than one executor, begins with "executor 2 of this program". A file that cannot be
-//! written does not lose the run: the view is saved in the directory for temporary files, and standard error says
-//! where. If the executor's thread ends before the executor, which is leaked, say, or ends the program with
-//! `process::exit`, the views come then, and show how far it has come. Of a program that hangs or is killed, or ends on
-//! another thread, all of this is lost, but for `live`. That a task spins is told on
-//! standard error at once, for such a program may never end. After two million events nothing more is kept, as the
-//! last event says, and the files are written. `step` and the page say if a source was changed since the build.
+//! Several are joined by commas. A value that is none of these, or no text, or `long` where nobody is told, is refused
+//! with a panic when an executor is made, by `Builder::build`, `Executor::new` or `block_on`; so is a folder for a
+//! file, or one file for two views. `step` and the page say if a source was changed since the build.
 //!
-//! On Linux, what the program prints with `println!` is in the views too. (Of a test, only with
+//! **When they come.** When the executor is dropped. If its thread ends before that, since the executor is leaked, say,
+//! or ends the program with `process::exit`, they come then, and show how far it has come. (Not if the program ends
+//! meanwhile, as it may with a thread of `thread::scope` that is not joined.) Of a program that hangs or is killed, or
+//! ends on another thread, they are lost, but for `live`. That a task spins is told on standard error at once, for such
+//! a program may never end. After two million events nothing more is kept, as the last event says, and the files are
+//! written.
+//!
+//! **Where they go.** `story:FILE` and `timeline:FILE` write to a file instead of standard output. An executor after
+//! the first writes to files of its own: `run-2.html`, and so on. What is written to standard output, where there has
+//! been more than one executor, begins with "executor 2 of this program". A file that cannot be written does not lose
+//! the run: the view is saved in the directory for temporary files, and standard error says where. `step` reads
+//! standard input, and says so where the program has it locked.
+//!
+//! **What the program prints** with `println!` is in the views too, on Linux. (Of a test, only with
 //! `cargo test -- --nocapture`.) For that, standard output is a file in memory while an executor lives that is watched
 //! (one at a time), and what is new in it is passed on at each event and every 10 ms, by a thread of its own, and when
-//! the thread that made the executor ends. A line that another thread prints is told with the time of the next event, and
-//! as the running task's. What `print!` prints is told when the line ends or the program flushes, and otherwise at the
-//! end of the run. Lost is what is printed in the last 10 ms before an abort, or before the program ends while an
-//! executor lives on another thread than the one that ends it. A child process that is started meanwhile has that file too: what it prints arrives for as long as this process lives, but not what
-//! `exec` makes of this process. Who opens `/dev/stdout` by its name opens that file, and may cut off what has not
-//! been passed on. Standard output is locked for a moment when the executor is made and when it is dropped: a thread
-//! that holds that lock and waits for the executor makes both wait for ever.
+//! the thread that made the executor ends. A line that another thread prints is told with the time of the next event,
+//! and as the running task's. What `print!` prints is told when the line ends or the program flushes, and otherwise at
+//! the end of the run.
+//!
+//! Lost is what is printed in the last 10 ms before an abort, or before the program ends while an executor lives on
+//! another thread than the one that ends it. A child process that is started meanwhile has that file too: what it
+//! prints arrives for as long as this process lives, but not what `exec` makes of this process. Who opens `/dev/stdout`
+//! by its name opens that file, and may cut off what has not been passed on. Standard output is locked for a moment
+//! when the executor is made, and when it is dropped or its thread ends: a thread that holds that lock and waits for
+//! the executor makes both wait for ever.
 //!
 //! # In a program
 //!

@@ -105,6 +105,11 @@ impl Printed {
     }
 }
 
+/// Past the standard library's lock. Nobody may be there to read it.
+pub(crate) fn write_to_stderr(line: &[u8]) {
+    let _ = write(stderr(), line);
+}
+
 /// How many bytes at the end are the beginning of a letter, of which the rest is still to come.
 fn begun_letter(text: &[u8]) -> usize {
     let last = text.utf8_chunks().last();
@@ -239,9 +244,9 @@ impl Caught {
     fn tell_loss(&mut self, error: &io::Error) {
         if error.kind() != io::ErrorKind::BrokenPipe && !mem::replace(&mut self.has_told_loss, true)
         {
+            // Whoever holds the standard library's lock may wait for the one that is held here.
             let told = format!("watchglass: what the program prints is lost: {error}\n");
-            // Past the standard library's lock: whoever holds that may wait for the one that is held here.
-            let _ = write(stderr(), told.as_bytes());
+            write_to_stderr(told.as_bytes());
         }
     }
 

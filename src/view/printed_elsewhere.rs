@@ -36,3 +36,7 @@ impl Printed {
         None
     }
 }
+
+pub(crate) fn write_to_stderr(line: &[u8]) {
+    let _ = io::stderr().write_all(line);
+}

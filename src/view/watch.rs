@@ -7,13 +7,16 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{self, Path, PathBuf};
 use std::process;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 
-use super::printed::{Past, Printed};
+use super::printed::{Past, Printed, write_to_stderr};
 use super::wish::{View, Wish};
 use super::{step, story, timeline};
 use crate::builder::Builder;
@@ -30,6 +33,9 @@ thread_local! {
 /// On the virtual clock, polls that took this long by the operating system's are told of. It is longer than on the
 /// real clock, for a busy machine may stop any thread for a while, and there every run is to be the same.
 const LONG_VIRTUAL_POLL: Duration = Duration::from_millis(500);
+
+const OBSERVER_HAS_PANICKED: &str =
+    "an observer has panicked: what happened after that is not shown";
 
 /// That a file is as large as this is told.
 const LARGE_MB: usize = 50;
@@ -153,9 +159,11 @@ impl Drop for Unended {
         let watches = self.0.take();
         for watch in watches.iter().filter_map(Weak::upgrade).filter(is_unended) {
             let whose = which(watch.run);
-            say(&format!(
-                "{whose}the thread ends before its executor: the views show how far it has come"
-            ));
+            let why = match watch.has_panicked.get() {
+                true => OBSERVER_HAS_PANICKED,
+                false => "the thread ends before its executor: the views show how far it has come",
+            };
+            say(&format!("{whose}{why}"));
             watch.show_all();
         }
     }
@@ -174,6 +182,8 @@ struct Watch {
     most: usize,
     has_told_spin: Cell<bool>,
     has_shown: Cell<bool>,
+    /// True once the program's own observer has: then nothing more is told, nor the end.
+    has_panicked: Cell<bool>,
     /// The program's own observer.
     own: Option<Box<dyn Observer>>,
 }
@@ -196,6 +206,7 @@ impl Watch {
             most: MOST_RECORDS,
             has_told_spin: Cell::new(false),
             has_shown: Cell::new(false),
+            has_panicked: Cell::new(false),
             own,
         }
     }
@@ -232,7 +243,7 @@ impl Watch {
             return;
         }
         record.event = Event::LogFull { events };
-        say(&record.event.to_string());
+        say(&format!("{}{}", which(self.run), record.event));
         self.recording.observe_owned(record);
         // Such a program may never come to its end.
         let files = self.views.iter().filter(|view| view.file().is_some());
@@ -274,6 +285,12 @@ impl Watch {
         let recording = &self.recording;
         match view {
             View::Step => {
+                // One walk at a time, or a second one would take the first for the program.
+                static WALK: Mutex<()> = Mutex::new(());
+                let _alone = WALK.lock().unwrap_or_else(PoisonError::into_inner);
+                if !is_input_free() {
+                    return Err(io::Error::other("the program reads standard input itself"));
+                }
                 let input = io::stdin().lock();
                 self.print("")?;
                 recording.read(|records| step::walk(records, input, Past))
@@ -360,7 +377,11 @@ impl Observer for Watch {
         self.record(record.clone());
         if let Some(own) = &self.own {
             let time = record.time;
-            own.observe_owned(record);
+            let told = catch_unwind(AssertUnwindSafe(|| own.observe_owned(record)));
+            if let Err(panic) = told {
+                self.has_panicked.set(true);
+                resume_unwind(panic);
+            }
             // The observer's lines are not those of the task that runs.
             self.record_printed_by(None, time);
         }
@@ -378,7 +399,7 @@ impl Drop for Watch {
     /// Where the program's own observer has panicked, nobody was told of the end.
     fn drop(&mut self) {
         if !self.has_shown.get() {
-            say("an observer has panicked: what happened after that is not shown");
+            say(OBSERVER_HAS_PANICKED);
             self.show_all();
         }
     }
@@ -423,8 +444,22 @@ fn program() -> String {
         .into_owned()
 }
 
+/// False if somebody has locked standard input: this very thread, perhaps, which ends and so never unlocks it. Only to
+/// lock it shows that, so another thread tries.
+fn is_input_free() -> bool {
+    let (sender, locked) = mpsc::channel();
+    let tries = move || {
+        drop(io::stdin().lock());
+        let _ = sender.send(());
+    };
+    // Where there is no thread to be had, as if it were free.
+    let tried = thread::Builder::new().spawn(tries);
+    tried.is_err() || locked.recv_timeout(Duration::from_secs(1)).is_ok()
+}
+
+/// Not by the standard library's lock: whoever holds that may never let go of it, and the program is about to exit.
 fn say(message: &str) {
-    write_line(format_args!("watchglass: {message}"));
+    write_to_stderr(format!("watchglass: {message}\n").as_bytes());
 }
 
 /// In one piece, for other threads write there too. Nobody may be there to read it.
