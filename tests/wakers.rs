@@ -5,7 +5,7 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,12 +13,14 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use common::{
-    Log, OnDrop, Probe, no_hang, own_waker, panic_message, recorded, secs, virtual_executor,
+    Log, OnDrop, Probe, ms, no_hang, own_waker, panic_message, recorded, secs, virtual_executor,
     wake_remotely,
 };
 use waker_fn::waker_fn;
 use watchglass::trace::{Cause, Effect, Event, Recording};
-use watchglass::{Executor, Step, TaskId, current_task, join_all, sleep, spawn, yield_now};
+use watchglass::{
+    Executor, Step, TaskId, current_task, join_all, sleep, spawn, spawn_blocking, yield_now,
+};
 
 /// By whom the task was woken since the recording was last taken, and with what effect.
 fn wakes(recording: &Recording, of: TaskId) -> Vec<(Cause, Effect)> {
@@ -439,4 +441,23 @@ fn how_many_wakers_of_the_main_task_are_held_is_not_said_once_it_has_given_one_a
         _ => None,
     });
     assert_eq!(wakers.collect::<Vec<_>>(), [Some(1), None, None]);
+}
+
+/// While the thread is parked, a waker is taken apart only if it matters who drops it.
+#[test]
+fn a_park_while_a_closure_is_out_leaves_every_waker_as_it_was() {
+    let executor = Executor::builder().spin(false).build();
+    executor.block_on(async {
+        // Until it has given its waker away, it is polled with the executor's spare one.
+        let _first = own_waker().await;
+        yield_now().await;
+        let mut closure = spawn_blocking(|| thread::sleep(ms(20)));
+        let mut kept: Option<Waker> = None;
+        let waits = poll_fn(|cx| {
+            let before = kept.get_or_insert_with(|| cx.waker().clone());
+            assert!(before.will_wake(cx.waker()));
+            Pin::new(&mut closure).poll(cx)
+        });
+        waits.await.unwrap();
+    });
 }
