@@ -396,6 +396,65 @@ fn a_thread_that_is_unparked_late_holds_no_timer() {
     assert!(!timeline.contains("overdue"), "{timeline}");
 }
 
+/// As if the main task had held the thread for 160 ms then.
+#[test]
+fn a_sleep_that_is_given_up_after_its_deadline_was_overdue() {
+    for aborts in [false, true] {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        executor.block_on(async {
+            let victim = spawn_named("victim", sleep(ms(10)));
+            yield_now().await;
+            if aborts {
+                victim.abort();
+                drop(victim.await);
+            }
+        });
+        drop(executor);
+        let mut is_late = false;
+        let late = altered(&recording, |record| {
+            is_late |= match record.event {
+                Event::PollEnded { ready, .. } => ready,
+                Event::Woken { by, .. } => by == Cause::Aborted,
+                _ => false,
+            };
+            if is_late {
+                record.time += ms(160);
+            }
+        });
+        let timeline = late.timeline();
+        let row = &rows(&timeline, "victim")[0];
+        assert!(row.contains("overdue since 0.010 s"), "{timeline}");
+        let picture = late.svg();
+        assert!(picture.contains("class=\"overdue\""), "{picture}");
+    }
+}
+
+/// Each poll has a little room of its own, in which what is not late at all looks as if it were.
+#[test]
+fn a_timer_that_is_as_late_as_any_is_not_overdue() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let mut ticks = interval(ms(10));
+        let three = async {
+            for _ in 0..3 {
+                ticks.tick().await;
+            }
+        };
+        join(three, sleep(ms(25))).await;
+    });
+    let lateness = Duration::from_micros(30);
+    let late = altered(&recording, |record| {
+        if record.time > Duration::ZERO || matches!(record.event, Event::TimerFired { .. }) {
+            record.time += lateness;
+        }
+        if let Event::TimerFired { now, .. } = &mut record.event {
+            *now += lateness;
+        }
+    });
+    let timeline = late.timeline();
+    assert!(!timeline.contains("overdue"), "{timeline}");
+}
+
 #[test]
 fn what_is_not_in_a_picture_is_not_in_its_legend() {
     let (_, picture) = drawn(Executor::builder().virtual_time(), sleep(secs(1)));

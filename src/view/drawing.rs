@@ -92,7 +92,11 @@ struct Drawing<'a> {
 impl Drawing<'_> {
     fn add(&mut self, record: &Record, x: f64) {
         let former = former_waiter(self.narrator.state(), &record.event);
-        // What a timer was asked for is known until it fires.
+        // What a timer was asked for is known until it fires or is cancelled.
+        let overdue = match record.event {
+            Event::TimerCancelled { timer } => self.is_overdue(timer, record.time, x),
+            _ => None,
+        };
         let told = self.narrator.tell(record);
         if let Some(task) = former {
             self.waits_for_something_else(task, x);
@@ -108,7 +112,7 @@ impl Drawing<'_> {
                     lane.useless_wakes.push((x, told));
                 }
             }
-            Event::Woken { task, by, .. } => self.woken(*task, *by, x),
+            Event::Woken { task, by, .. } => self.woken(*task, *by, record.time, x),
             Event::PollStarted { task, why } => self.poll_started(*task, *why, told, record, x),
             Event::PollEnded {
                 task, ready, took, ..
@@ -173,7 +177,7 @@ impl Drawing<'_> {
                 self.timers.disarm(*timer, x, overdue.clone());
                 self.overdue = overdue.map(|(due, label)| (*timer, due, label));
             }
-            Event::TimerCancelled { timer } => self.timers.disarm(*timer, x, None),
+            Event::TimerCancelled { timer } => self.timers.disarm(*timer, x, overdue),
             Event::TimerReset { timer, .. } => self.reset(*timer, x),
             Event::TimerHandedOver { timer, .. } => {
                 // The timer's bar ends in one lane, and goes on in another.
@@ -183,6 +187,7 @@ impl Drawing<'_> {
             Event::Stalled { .. } => self.verdicts.push(x),
             // From here on it waits no more, and holds the thread until it is gone.
             Event::Dropping { task } => {
+                self.is_late_for_its_timer(*task, record.time, x);
                 self.closes(*task, x);
                 let drop = Poll {
                     from: x,
@@ -220,19 +225,20 @@ impl Drawing<'_> {
     }
 
     /// A bar ends here, and if the task is queued by this, another begins.
-    fn woken(&mut self, task: TaskId, by: Cause, x: f64) {
+    fn woken(&mut self, task: TaskId, by: Cause, now: Duration, x: f64) {
         if !self.queued(task) {
             return;
         }
-        if let Some((_, due, label)) = self
+        let fired = self
             .overdue
-            .take_if(|(timer, ..)| by == Cause::Timer(*timer))
-            && let Some(&(from, Waiting::Timer | Waiting::Other, _)) = self.open.get(&task)
-        {
-            // It may have been due when it was armed.
-            let due = due.max(from);
-            self.closes(task, due);
-            self.open.insert(task, (due, Waiting::Overdue, label));
+            .take_if(|(timer, ..)| by == Cause::Timer(*timer));
+        match fired {
+            Some((_, due, label)) => {
+                if let Some((_, Waiting::Timer | Waiting::Other, _)) = self.open.get(&task) {
+                    self.is_late(task, due, label);
+                }
+            }
+            None => self.is_late_for_its_timer(task, now, x),
         }
         self.closes(task, x);
         if self.narrator.state().running() != Some(task) {
@@ -335,11 +341,45 @@ impl Drawing<'_> {
         }
     }
 
+    /// The same of one that is still armed.
+    fn is_overdue(&self, timer: TimerId, now: Duration, x: f64) -> Option<(f64, String)> {
+        let timer = self.narrator.state().timer(timer)?;
+        self.overdue(timer.deadline, now, x)
+    }
+
+    /// A task has waited for a timer that is due and has not fired, if there is one.
+    fn is_late_for_its_timer(&mut self, task: TaskId, now: Duration, x: f64) {
+        let Some((_, Waiting::Timer, _)) = self.open.get(&task) else {
+            return;
+        };
+        let state = self.narrator.state().task(task);
+        let mut waits = state.into_iter().flat_map(|task| &task.waits);
+        let overdue = waits.find_map(|wait| match wait.on {
+            WaitsOn::Timer(timer) => self.is_overdue(timer, now, x),
+            _ => None,
+        });
+        if let Some((due, label)) = overdue {
+            self.is_late(task, due, label);
+        }
+    }
+
+    /// Where it was due, the bar of what the task waits for ends, and one that is overdue begins.
+    fn is_late(&mut self, task: TaskId, due: f64, label: String) {
+        if let Some(&(from, ..)) = self.open.get(&task) {
+            // It may have been due when it was armed.
+            let due = due.max(from);
+            self.closes(task, due);
+            self.open.insert(task, (due, Waiting::Overdue, label));
+        }
+    }
+
     /// Since where a timer that fires was overdue, if it was, and in words.
     fn overdue(&self, deadline: Duration, now: Duration, x: f64) -> Option<(f64, String)> {
         // No thread is unparked at the very instant: only from then on it is held.
         let due = self.axis.at(deadline, self.records).max(self.unparked);
-        let is_overdue = now > deadline && x - due > OVERDUE_WIDTH;
+        // Each poll has a little room of its own, so what is wide may have been short.
+        let share = now.saturating_sub(deadline).as_secs_f64() / self.axis.duration.as_secs_f64();
+        let is_overdue = share > OVERDUE_WIDTH && x - due > OVERDUE_WIDTH;
         is_overdue.then(|| {
             (
                 due,
