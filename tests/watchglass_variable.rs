@@ -1355,6 +1355,39 @@ fn who_spins_is_told_at_once_for_the_end_may_never_come() {
     );
 }
 
+/// Not a test: the program that the test below runs. Two tasks can never be polled again, of which one is aborted.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_waits_for_what_never_comes() {
+    let (sender, receiver) = unbounded::<()>();
+    watchglass::block_on(async {
+        let forgets = || std::future::poll_fn(|_| std::task::Poll::<()>::Pending);
+        let aborted = watchglass::spawn_named("aborted", forgets());
+        watchglass::yield_now().await;
+        aborted.abort();
+        watchglass::yield_now().await;
+        let _waits = watchglass::spawn_named("waits", forgets());
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            sender.send_blocking(())
+        });
+        receiver.recv().await.unwrap();
+        println!("it goes on");
+    });
+}
+
+#[test]
+fn who_can_never_be_polled_again_is_told_when_the_thread_parks_for_the_end_may_never_come() {
+    let output = run_here("a_program_that_waits_for_what_never_comes", "story");
+    let said = complained(&output);
+    let (begins, ends) = (
+        "watchglass: waits, spawned at tests/watchglass_variable.rs:",
+        ", returned Pending but nobody holds its waker: it can never be polled again\n",
+    );
+    assert!(said.starts_with(begins) && said.ends_with(ends), "{said}");
+    assert_eq!(said.lines().count(), 1, "the other one was aborted");
+}
+
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]

@@ -181,6 +181,9 @@ struct Watch {
     /// How many events there may be; fewer only in a test.
     most: usize,
     has_told_spin: Cell<bool>,
+    /// A task that can never be polled again, and how that is said, until it is or the task is polled all the same.
+    forgotten: Cell<Option<(TaskId, String)>>,
+    has_told_forgotten: Cell<bool>,
     has_shown: Cell<bool>,
     /// True once the program's own observer has: then nothing more is told, nor the end.
     has_panicked: Cell<bool>,
@@ -205,6 +208,8 @@ impl Watch {
             run,
             most: MOST_RECORDS,
             has_told_spin: Cell::new(false),
+            forgotten: Cell::new(None),
+            has_told_forgotten: Cell::new(false),
             has_shown: Cell::new(false),
             has_panicked: Cell::new(false),
             own,
@@ -253,6 +258,18 @@ impl Watch {
     /// True once there were more events than are kept, and the last that is kept says so.
     fn is_full(&self) -> bool {
         self.recording.len() > self.most
+    }
+
+    /// What is said at once, of a task. All that was before would take the time of the very program that is watched, so
+    /// it is told with what its sentence needs.
+    fn sentence(&self, task: TaskId, record: &Record) -> String {
+        let is_its = |record: &&Record| matches!(record.event, Event::Spawned { task: new, .. } if new == task);
+        let told = |before: &[Record]| {
+            let needed = before.iter().rfind(is_its).into_iter().chain(before.last());
+            let needed: Vec<Record> = needed.cloned().collect();
+            story::sentence(&needed, record)
+        };
+        format!("{}{}", which(self.run), self.recording.read(told))
     }
 
     fn show_all(&self) {
@@ -363,14 +380,27 @@ impl Observer for Watch {
         match record.event {
             Event::PollStarted { task, .. } | Event::Dropping { task } => {
                 self.running.set(Some(task));
+                let forgotten = self.forgotten.take();
+                self.forgotten
+                    .set(forgotten.filter(|(forgotten, _)| *forgotten != task));
             }
             Event::PollEnded { .. } | Event::Cancelled { .. } | Event::Panicked { .. } => {
                 self.running.set(None);
             }
             // A program that spins for ever has no end at which a view could say so.
-            Event::Spinning { .. } if !self.has_told_spin.replace(true) => {
-                let told = |before: &[Record]| story::sentence(before, &record);
-                say(&format!("{}{}", which(self.run), self.recording.read(told)));
+            Event::Spinning { task, .. } if !self.has_told_spin.replace(true) => {
+                say(&self.sentence(task, &record));
+            }
+            // Nor has one that waits for such a task: told when nothing is left to be done for now.
+            Event::ForgottenWaker { task } if !self.has_told_forgotten.get() => {
+                let told = || Some((task, self.sentence(task, &record)));
+                self.forgotten.set(self.forgotten.take().or_else(told));
+            }
+            Event::Parked { until: None } => {
+                if let Some((_, told)) = self.forgotten.take() {
+                    self.has_told_forgotten.set(true);
+                    say(&told);
+                }
             }
             _ => {}
         }
