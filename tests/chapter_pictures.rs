@@ -34,7 +34,10 @@ fn every_picture_of_a_listing_is_that_of_a_fresh_run() {
         if !drawn.exists() {
             let view = fresh.join(format!("{name}.svg"));
             let mut command = example(name);
-            command.env("WATCHGLASS", format!("virtual,svg:{}", view.display()));
+            command.env(
+                "WATCHGLASS",
+                format!("virtual,long:1000s,svg:{}", view.display()),
+            );
             assert!(command.output().unwrap().status.success(), "{name} failed");
         }
         let drawn = read(&drawn);

@@ -206,7 +206,7 @@ Total: * s
 #[test]
 fn asynchronous_takes_the_longest_of_its_waits() {
     run_in_time("asynchronous", |run| {
-        let texts = run.assert_output(
+        let texts = run.texts(
             "
 Task A starting
 Task B starting
@@ -215,6 +215,8 @@ Task A done
 Total: * s
 ",
         );
+        // If the machine stands still until both are due, the first to be polled is done first.
+        let Ok(texts) = texts else { return false };
         assert!(run.took >= Duration::from_secs(2));
         seconds_are(texts[0], 2.0, 3.0)
     });

@@ -498,6 +498,9 @@ fn a_storm_of_signals_wakes_nobody_early_and_loses_nothing() {
                     thread::sleep(Duration::from_micros(20));
                 }
             });
+            while CAUGHT.load(Ordering::Relaxed) == 0 {
+                thread::yield_now(); // a thread may start late
+            }
             block_on(async {
                 let (send, receive) = async_channel::unbounded();
                 thread::spawn(move || {

@@ -104,7 +104,7 @@ fn differs(file: &str, drawn: &str) {
 #[test]
 fn the_pictures_are_those_of_a_fresh_run() {
     for name in ON_THE_VIRTUAL_CLOCK {
-        let drawn = draw(name, "virtual,", 1).remove(0);
+        let drawn = draw(name, "virtual,long:1000s,", 1).remove(0);
         if drawn != kept(name, 1) {
             differs(&file(name, 1), &drawn);
         }
@@ -134,7 +134,10 @@ fn the_pictures_of_real_time_differ_from_a_fresh_run_only_in_what_was_measured()
 #[test]
 fn the_page_is_that_of_a_fresh_run() {
     let drawn = fresh().join(PAGE);
-    run("asynchronous", &format!("virtual,html:{}", drawn.display()));
+    run(
+        "asynchronous",
+        &format!("virtual,long:1000s,html:{}", drawn.display()),
+    );
     let drawn = fs::read_to_string(drawn).unwrap();
     if fs::read_to_string(images().join(PAGE)).ok().as_ref() != Some(&drawn) {
         differs(PAGE, &drawn);

@@ -66,11 +66,10 @@ fn assert_alike(name: &str, translate: impl Fn(&str) -> String) {
             return;
         };
         let translated: Vec<String> = python.lines.iter().map(|line| translate(line)).collect();
-        assert_eq!(translated, rust.lines);
-        assert_eq!(python.seconds.len(), rust.seconds.len());
+        let says_the_same = translated == rust.lines && python.seconds.len() == rust.seconds.len();
         // 2 s and 3 s must not be taken for the same, but a busy machine may be late three times.
         let alike = |(a, b): (&f64, &f64)| (a - b).abs() < 0.7;
-        if python.seconds.iter().zip(&rust.seconds).all(alike) {
+        if says_the_same && python.seconds.iter().zip(&rust.seconds).all(alike) {
             return;
         }
         assert!(attempt < 4, "{name}: {python:?} {rust:?}");

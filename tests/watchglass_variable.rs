@@ -130,13 +130,17 @@ fn the_story_of_real_time_tells_of_lateness_and_of_the_busiest_poll() {
         story.contains("polite 200 polled (poll 2): its timer for "),
         "{story}"
     );
-    assert!(story.contains(" ms late\n"), "{story}");
+    assert!(
+        story.contains(" ms late\n") || story.contains(" s late\n"),
+        "{story}"
+    );
     assert!(story.contains("the busiest poll: "), "{story}");
 }
 
 #[test]
 fn the_story_follows_what_the_program_prints() {
-    let output = run("asynchronous", "virtual,story", "");
+    // On a machine that stands still for half a second a poll is told of.
+    let output = run("asynchronous", "virtual,story,long:1000s", "");
     let printed = printed(&output);
     let story = printed.rsplit_once("Total").unwrap().0;
     assert_eq!(story, STORY);
@@ -172,8 +176,10 @@ fn an_executor_after_the_first_is_walked_through_by_its_number() {
 fn what_the_program_prints_is_unchanged() {
     let directory = directory("unchanged");
     let json = directory.join("run.json");
-    let unwatched = run("one_sleep", "virtual", "");
-    let watched = run("one_sleep", &format!("virtual,json:{}", json.display()), "");
+    // On a machine that stands still for half a second a poll is told of.
+    let calm = "virtual,long:1000s";
+    let unwatched = run("one_sleep", calm, "");
+    let watched = run("one_sleep", &format!("{calm},json:{}", json.display()), "");
     assert_eq!(printed(&watched), printed(&unwatched));
     assert!(json.exists());
 }
@@ -247,7 +253,7 @@ fn a_program_with_a_thread_that_prints_meanwhile() {
     thread::scope(|scope| {
         scope.spawn(|| {
             loop {
-                println!("the thread");
+                println!("from beside");
                 if ends.load(Ordering::Relaxed) {
                     break;
                 }
@@ -273,9 +279,9 @@ fn each_live_event_is_written_in_one_piece() {
     program.stdout(file.try_clone().unwrap()).stderr(file);
     assert!(program.status().unwrap().success());
     let text = fs::read_to_string(directory.join("both")).unwrap();
-    let of_thread = text.lines().filter(|&line| line == "the thread").count();
+    let of_thread = text.lines().filter(|&line| line == "from beside").count();
     let events = text.lines().filter(|line| line.starts_with("0.000 s  "));
-    assert_eq!(text.matches("the thread").count(), of_thread);
+    assert_eq!(text.matches("from beside").count(), of_thread);
     assert_eq!(text.matches("0.000 s  ").count(), events.count());
     assert!(of_thread > 0 && text.matches("0.000 s  ").count() > 1500);
 }
@@ -339,8 +345,8 @@ fn every_view_is_written_and_each_run_has_files_of_its_own() {
         );
     }
     for (name, begins) in [
-        ("story", "0.0"),
-        ("timeline", "|0.000 s"),
+        ("story", " s  run is given to block_on"),
+        ("timeline", " s"),
         ("run.svg", "<svg "),
         ("run.html", "<!doctype html>"),
         ("trace", "{\"displayTimeUnit\""),
@@ -359,7 +365,9 @@ fn every_view_is_written_and_each_run_has_files_of_its_own() {
                 .find(of_run)
                 .unwrap_or_else(|| panic!("no {stem}{second}"));
             let text = fs::read_to_string(path).unwrap();
-            let text = text.trim_start();
+            // On a busy machine it may begin later than at 0.000 s.
+            let is_time = |c: char| c.is_ascii_digit() || "|.".contains(c);
+            let text = text.trim_start().trim_start_matches(is_time);
             assert!(text.starts_with(begins), "{stem}{second}: {}", &text[..80]);
         }
     }
@@ -1644,7 +1652,7 @@ fn that_what_is_printed_is_lost_is_told_once() {
         "{complained}"
     );
     let story = fs::read_to_string(story).unwrap();
-    assert!(story.contains("prints \"Task A done\""), "{story}");
+    assert!(story.contains("Task A done"), "{story}");
 }
 
 /// Not a test: the program that the test below runs.
