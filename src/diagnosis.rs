@@ -159,14 +159,15 @@ impl Shared {
         })
     }
 
-    /// The tasks that are ready or whose timer is due, how many timers are due, and how long the first of them has waited
-    /// in this time. A timer that was due when this very poll armed it has waited for nobody.
+    /// The tasks that are ready, that were woken from outside or whose timer is due, how many timers are due, and how
+    /// long the first of them has waited in this time. A timer that was due when this very poll armed it has waited for nobody.
     fn delayed_for(&self, took: Duration) -> (Vec<TaskId>, usize, Duration) {
         // At the executor's end nobody has a turn any more.
         if self.is_ending.get() {
             return Default::default();
         }
         let mut delayed = self.queue.ready_behind(0);
+        delayed.append(&mut self.inbox.wanted());
         let (mut timers, mut late_ns) = (0, 0);
         // The virtual clock has stood still: no timer came due meanwhile.
         if !self.clock.is_virtual() {

@@ -31,6 +31,8 @@
 //! finds nothing against, and they are kept by argument alone: those of `parked`, the `Acquire` with which `sent`
 //! is raised, and the `Release` with which `blocking_calls` is counted down.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -57,6 +59,8 @@ pub(crate) struct Home {
 /// The executor's end of the inbox. It never fills up, so a wake never blocks.
 pub(crate) struct Inbox {
     letters: Receiver<Arc<TaskWaker>>,
+    /// The first of them, which somebody has looked at before their time.
+    seen: RefCell<VecDeque<Arc<TaskWaker>>>,
 }
 
 /// What ended a park.
@@ -80,7 +84,8 @@ impl Home {
             blocking_calls: AtomicUsize::new(0),
             observed_on,
         };
-        (Arc::new(home), Inbox { letters })
+        let seen = RefCell::default();
+        (Arc::new(home), Inbox { letters, seen })
     }
 
     fn send(&self, letter: Arc<TaskWaker>) {
@@ -129,17 +134,27 @@ impl Home {
 impl Inbox {
     /// How many letters there are.
     pub(crate) fn len(&self) -> usize {
-        self.letters.len()
+        self.seen.borrow().len() + self.letters.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.letters.is_empty()
+        self.len() == 0
+    }
+
+    /// Which tasks the letters want polled. They stay, in their order, and no other is sent for these.
+    pub(crate) fn wanted(&self) -> Vec<TaskId> {
+        let mut seen = self.seen.borrow_mut();
+        while let Ok(letter) = self.letters.try_recv() {
+            seen.push_back(letter);
+        }
+        seen.iter().filter_map(|letter| letter.task()).collect()
     }
 
     /// Takes one letter out and says which task it wants polled, and whether it was sent from this thread: that
     /// is known if somebody observes.
     pub(crate) fn receive(&self) -> Option<(TaskId, bool)> {
-        let letter = self.letters.try_recv().ok()?;
+        let seen = self.seen.borrow_mut().pop_front();
+        let letter = seen.or_else(|| self.letters.try_recv().ok())?;
         let is_from_here = letter.is_from_here.load(Ordering::Relaxed);
         letter.sent.swap(false, Ordering::AcqRel);
         Some((letter.task()?, is_from_here))

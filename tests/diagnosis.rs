@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{OnDrop, altered, calm, leaves_its_waker, ms, own_waker, poll_once, recorded, secs};
 use serde_json::Value;
-use watchglass::trace::{Event, LongPoll, Observer, Record, Recording};
+use watchglass::trace::{Cause, Event, LongPoll, Observer, Record, Recording};
 use watchglass::{
     Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
     spawn_blocking, spawn_named, timeout, yield_now,
@@ -92,6 +92,45 @@ fn a_long_poll_is_told_with_whom_it_delayed() {
         found[0].contains("from the await at tests/diagnosis.rs:"),
         "{found:?}"
     );
+}
+
+#[test]
+fn who_was_woken_by_another_thread_is_delayed_too_and_woken_all_the_same() {
+    let builder = Executor::builder().virtual_time().long_poll(ms(20));
+    let (executor, recording) = recorded(builder);
+    let (waits, ids) = executor.block_on(async {
+        let (senders, waits): (Vec<_>, Vec<_>) = [1, 2]
+            .map(|_| {
+                let (sender, receiver) = async_channel::unbounded();
+                (sender, spawn(async move { receiver.recv().await }))
+            })
+            .into_iter()
+            .unzip();
+        yield_now().await;
+        let sends = move || {
+            senders
+                .iter()
+                .for_each(|sender| sender.try_send(7).unwrap())
+        };
+        thread::spawn(sends).join().unwrap();
+        thread::sleep(ms(20));
+        let ids: Vec<_> = waits.iter().map(JoinHandle::id).collect();
+        (join_all(waits).await, ids)
+    });
+    assert!(waits.into_iter().all(|received| received.unwrap() == Ok(7)));
+    // On a busy machine other polls may be long, too.
+    let polls = long_polls(&recording);
+    assert!(polls.iter().any(|poll| poll.delayed == ids), "{polls:?}");
+    let is_woken = |event: &Event| match event {
+        Event::Woken { task, by, .. } => *by == Cause::OtherThread && ids.contains(task),
+        _ => false,
+    };
+    let wakes = recording
+        .events()
+        .iter()
+        .filter(|event| is_woken(event))
+        .count();
+    assert_eq!(wakes, 2);
 }
 
 #[test]
