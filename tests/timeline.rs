@@ -799,6 +799,59 @@ fn a_picture_of_very_many_tasks_has_the_first_and_says_how_many_more_there_are()
 }
 
 #[test]
+fn a_picture_of_very_many_tasks_has_those_that_something_is_found_of() {
+    let run = || {
+        let builder = Executor::builder().virtual_time().long_poll(ms(20));
+        let (executor, recording) = recorded(builder);
+        executor.block_on(async {
+            for at in 0..300 {
+                drop(spawn_named(format!("nap {at}"), async move {
+                    yield_now().await;
+                    if at == 250 {
+                        thread::sleep(ms(20));
+                    }
+                }));
+            }
+            let fails = spawn_named("fails", async { panic!("on purpose") });
+            fails.await.unwrap_err();
+            sleep(secs(1)).await;
+        });
+        recording
+    };
+    let is_long = |event: &&Event| matches!(event, Event::LongPoll(_));
+    let recording = calm(run, |recording| {
+        recording.events().iter().filter(is_long).count() == 1
+    });
+    let picture = recording.svg();
+    let has = |name: &str| picture.contains(&format!(">{name}</text>"));
+    assert!(
+        has("nap 196") && has("nap 250") && has("fails"),
+        "{picture}"
+    );
+    assert!(!has("nap 197") && has("and 102 more tasks"), "{picture}");
+    // The lane of the one that panicked is the last, and an arrow leads from it to the first.
+    let arrow = picture.split_once("fails wakes ").expect(&picture).0;
+    let (_, path) = arrow.rsplit_once("d=\"M").unwrap();
+    let y = path.split(['C', ' ']).nth(1).unwrap();
+    assert!(y.parse::<f64>().unwrap() > 199.0 * 40.0, "{y}");
+}
+
+#[test]
+fn a_letter_that_may_stand_for_several_polls_is_said_to() {
+    let yields = |times: usize| async move {
+        for _ in 0..times {
+            yield_now().await;
+        }
+        sleep(secs(1)).await;
+    };
+    let several = "a letter may stand for several polls";
+    for (times, is_said) in [(10, false), (100, true)] {
+        let (timeline, _) = drawn(Executor::builder().virtual_time(), yields(times));
+        assert_eq!(timeline.contains(several), is_said, "{timeline}");
+    }
+}
+
+#[test]
 fn tasks_of_one_long_name_can_be_told_apart() {
     async fn handle_connection_from_the_client() {}
     let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {

@@ -3,6 +3,8 @@
 //!
 //! Positions go from 0, at the left, to 1 (see `axis.rs`). How the lanes come of records: `drawing.rs`.
 
+use std::mem;
+
 use super::names::columns_of;
 use crate::trace::{Cause, Seconds, Stage};
 
@@ -39,18 +41,36 @@ pub(crate) struct Lane {
 }
 
 impl Lanes {
-    /// Leaves out all lanes but the first so many, and the arrows that lead there.
+    /// Leaves out all lanes but so many, and the arrows that lead there: the first stay, and before these those that
+    /// something is found of.
     pub(crate) fn cut(&mut self, most: usize) {
         self.undrawn += self.lanes.len().saturating_sub(most);
-        self.lanes.truncate(most);
-        let is_drawn = |arrow: &Arrow| arrow.from_lane.max(arrow.until_lane) < most;
-        self.arrows.retain(is_drawn);
+        let mut kept: Vec<usize> = (0..self.lanes.len()).collect();
+        kept.sort_by_key(|&at| !self.lanes[at].stands_out());
+        kept.truncate(most);
+        kept.sort_unstable();
+        let lanes = mem::take(&mut self.lanes).into_iter().enumerate();
+        let lanes = lanes.filter(|(at, _)| kept.binary_search(at).is_ok());
+        self.lanes = lanes.map(|(_, lane)| lane).collect();
+        self.arrows.retain_mut(|arrow| {
+            let [from, until] =
+                [arrow.from_lane, arrow.until_lane].map(|at| kept.binary_search(&at));
+            if let (Ok(from), Ok(until)) = (from, until) {
+                (arrow.from_lane, arrow.until_lane) = (from, until);
+            }
+            from.is_ok() && until.is_ok()
+        });
     }
 }
 
 impl Lane {
     pub(crate) fn bars(&self) -> impl Iterator<Item = &Bar> {
         self.waits.iter().chain(self.timers.iter().flatten())
+    }
+
+    /// True if it held the thread for long, or panicked.
+    fn stands_out(&self) -> bool {
+        self.polls.iter().any(|poll| poll.long) || matches!(self.end, Some((_, Stage::Panicked)))
     }
 
     /// True if its future was dropped before it was done.

@@ -81,7 +81,11 @@ pub(crate) fn text_for(records: &[Record], terminal: Option<usize>) -> String {
     let line = terminal.map_or(LINE, |terminal| terminal.clamp(LEAST_COLUMNS, LINE));
     let _ = write!(text, "\n{}", legend(&lanes, &marks, line));
     if lanes.is_stretched {
-        text += "The scale is not exact: each poll gets a little room of its own.\n";
+        let polls: usize = lanes.lanes.iter().map(|lane| lane.polls.len()).sum();
+        text += match polls > columns {
+            true => "The scale is not exact, and a letter may stand for several polls.\n",
+            false => "The scale is not exact: each poll gets a little room of its own.\n",
+        };
     }
     if let Some(overlap) = Sums::of(records).overlap(&names) {
         let _ = writeln!(text, "\n{overlap}");
