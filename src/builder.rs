@@ -16,7 +16,7 @@ use crate::view;
 
 /// A poll that takes this long is told of, unless the builder says otherwise. asyncio's debug mode has the
 /// same limit.
-const LONG_POLL: Duration = Duration::from_millis(100);
+pub(crate) const LONG_POLL: Duration = Duration::from_millis(100);
 
 /// Makes an [`Executor`] that differs from the usual one.
 ///

@@ -837,6 +837,27 @@ fn a_picture_of_very_many_tasks_has_those_that_something_is_found_of() {
 }
 
 #[test]
+fn a_poll_in_which_the_log_ends_goes_on_until_then() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async { sleep(ms(50)).await });
+    let mut records = recording.take();
+    let is_polled = |record: &Record| matches!(record.event, Event::PollStarted { .. });
+    let last = records.iter().rposition(is_polled).unwrap();
+    records.truncate(last + 1);
+    records.push(Record {
+        seq: last as u64 + 1,
+        time: ms(100),
+        event: Event::LogFull { events: last + 1 },
+    });
+    let timeline = Recording::from_iter(records).timeline();
+    let row = timeline.lines().nth(1).unwrap();
+    assert!(
+        row.contains("t##########") && row.ends_with('#'),
+        "{timeline}"
+    );
+}
+
+#[test]
 fn a_letter_that_may_stand_for_several_polls_is_said_to() {
     let yields = |times: usize| async move {
         for _ in 0..times {

@@ -591,6 +591,7 @@ fn no_line_is_lost_while_executors_come_and_go() {
 #[ignore = "run by another test"]
 fn a_program_that_exits() {
     watchglass::block_on(async {
+        thread::sleep(Duration::from_millis(150));
         println!("the last line");
         process::exit(7);
     });
@@ -605,8 +606,22 @@ fn before_an_exit_what_is_printed_arrives_and_then_the_views() {
         after.contains(" a_program_that_exits polled (poll 1): it is new\n"),
         "{after}"
     );
-    // It ends in its poll.
+    // It ends in its poll, which was long, and what it prints at its end is printed then.
     assert!(!after.contains(" is done"), "{after}");
+    let prints = after
+        .lines()
+        .find(|line| line.ends_with(" prints \"the last line\""));
+    let time = prints.expect(after).split_once(' ').unwrap().0;
+    assert!(time.parse::<f64>().unwrap() >= 0.150, "{after}");
+    let (sums, found) = after.split_once("\nfound:\n").expect(after);
+    let (_, busiest) = sums
+        .split_once("the busiest poll: a_program_that_exits, ")
+        .expect(after);
+    assert!(!busiest.contains(" us, at "), "{busiest}");
+    assert!(
+        found.contains(" a_program_that_exits held the thread "),
+        "{after}"
+    );
     let said =
         "watchglass: the thread ends before its executor: the views show how far it has come\n";
     assert_eq!(complained(&output), said);

@@ -475,6 +475,9 @@ impl Drawing<'_> {
 
     /// What has not ended goes on to the right edge.
     fn close(&mut self) {
+        if let Some(task) = self.polling.take() {
+            self.ends_poll(task, 1.0);
+        }
         let open: Vec<TaskId> = self.open.keys().copied().collect();
         open.into_iter().for_each(|task| self.closes(task, 1.0));
         let timers = mem::take(&mut self.timers).close();

@@ -58,6 +58,11 @@ impl Sums {
     pub(crate) fn of(records: &[Record]) -> Self {
         let mut sums = Sums::default();
         records.iter().for_each(|record| sums.add(record));
+        // A poll may go on where the log ends.
+        if let Some((task, since)) = sums.polling {
+            let now = sums.last;
+            sums.held(task, now.saturating_sub(since), now);
+        }
         sums
     }
 

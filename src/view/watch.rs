@@ -14,14 +14,14 @@ use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::printed::{Past, Printed, write_to_stderr};
 use super::wish::{View, Wish};
 use super::{step, story, timeline};
-use crate::builder::Builder;
+use crate::builder::{Builder, LONG_POLL};
 use crate::task::TaskId;
-use crate::trace::{Event, Observer, Record, Recording};
+use crate::trace::{Event, LongPoll, Observer, Record, Recording};
 
 /// Counts the executors that are watched, since each needs files of its own.
 static RUNS: AtomicUsize = AtomicUsize::new(0);
@@ -100,7 +100,11 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
     }
     if !wish.views.is_empty() {
         let own = builder.observer.take();
-        let watch = Rc::new(Watch::begin(run, wish.views, own));
+        let mut watch = Watch::begin(run, wish.views, own);
+        if !builder.virtual_time {
+            watch.long_poll = Some(builder.long_poll.unwrap_or(LONG_POLL));
+        }
+        let watch = Rc::new(watch);
         // Within the drop of another thread-local they may be gone.
         let _ = UNENDED.try_with(|unended| unended.add(&watch));
         builder.observer = Some(Box::new(watch));
@@ -164,7 +168,7 @@ impl Drop for Unended {
                 false => "the thread ends before its executor: the views show how far it has come",
             };
             say(&format!("{whose}{why}"));
-            watch.show_all();
+            watch.show_unended();
         }
     }
 }
@@ -172,10 +176,15 @@ impl Drop for Unended {
 struct Watch {
     recording: Recording,
     printed: RefCell<Option<Printed>>,
-    running: Cell<Option<TaskId>>,
+    /// The task that runs, and since when.
+    running: Cell<Option<(TaskId, Duration)>>,
     views: Vec<View>,
     /// Where the program was when it was made: it may be elsewhere at the end.
     folder: PathBuf,
+    /// When it was made, and with it the executor's clock.
+    began: Instant,
+    /// What a long poll is, on the real clock.
+    long_poll: Option<Duration>,
     /// From 1; the second run's files have `-2` in their names.
     run: usize,
     /// How many events there may be; fewer only in a test.
@@ -203,6 +212,8 @@ impl Watch {
             recording: Recording::new(),
             printed: RefCell::new(printed),
             running: Cell::new(None),
+            began: Instant::now(),
+            long_poll: None,
             views,
             folder: env::current_dir().unwrap_or_default(),
             run,
@@ -223,7 +234,11 @@ impl Watch {
             Event::ClockAdvanced { from, .. } => from,
             _ => next.time,
         };
-        self.record_printed_by(self.running.get(), time);
+        self.record_printed_by(self.who_runs(), time);
+    }
+
+    fn who_runs(&self) -> Option<TaskId> {
+        self.running.get().map(|(task, _)| task)
     }
 
     /// What was printed since this was last asked, as a record of its own.
@@ -270,6 +285,29 @@ impl Watch {
             story::sentence(&needed, record)
         };
         format!("{}{}", which(self.run), self.recording.read(told))
+    }
+
+    /// Shows an executor that lives, and with it a poll from which nobody comes back.
+    fn show_unended(&self) {
+        if let Some(long) = self.long_poll {
+            let time = self.began.elapsed();
+            if self.printed.borrow().is_some() {
+                let _ = io::stdout().flush();
+            }
+            self.record_printed_by(self.who_runs(), time);
+            if let Some((task, since)) = self.running.get()
+                && let took = time.saturating_sub(since)
+                && took >= long
+            {
+                let event = Event::LongPoll(Box::new(unended(task, took)));
+                self.record(Record {
+                    seq: 0,
+                    time,
+                    event,
+                });
+            }
+        }
+        self.show_all();
     }
 
     fn show_all(&self) {
@@ -379,7 +417,7 @@ impl Observer for Watch {
         self.record_printed(&record);
         match record.event {
             Event::PollStarted { task, .. } | Event::Dropping { task } => {
-                self.running.set(Some(task));
+                self.running.set(Some((task, record.time)));
                 let forgotten = self.forgotten.take();
                 self.forgotten
                     .set(forgotten.filter(|(forgotten, _)| *forgotten != task));
@@ -432,6 +470,22 @@ impl Drop for Watch {
             say(OBSERVER_HAS_PANICKED);
             self.show_all();
         }
+    }
+}
+
+/// A poll, or a drop, that has held the thread for so long and does not end.
+fn unended(task: TaskId, took: Duration) -> LongPoll {
+    LongPoll {
+        task,
+        took,
+        is_drop: false,
+        after: None,
+        until: None,
+        between: took,
+        delayed: Vec::new(),
+        more_delayed: 0,
+        timers: 0,
+        late: Duration::ZERO,
     }
 }
 
