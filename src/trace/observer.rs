@@ -71,7 +71,8 @@ use crate::guard::contain;
 /// An observer that panics is told nothing more. The executor finishes what it was doing; then the
 /// panic goes to the caller of `block_on`, `step` or `run_until_idle`. After a panic between two calls that is the
 /// next one, which polls nothing. If there is none, and while the executor is dropped, it ends here, and only the panic
-/// hook has told of it: so let a test assert on the end of tasks with a [`Recording`], when the executor is gone.
+/// hook has told of it: so let a test assert on the end of tasks with a [`Recording`](super::Recording), when the
+/// executor is gone.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an observer",
     label = "not an observer",
