@@ -160,7 +160,8 @@ impl Shared {
     }
 
     /// The tasks that are ready, that were woken from outside or whose timer is due, how many timers are due, and how
-    /// long the first of them has waited in this time. A timer that was due when this very poll armed it has waited for nobody.
+    /// long the first of them has waited in this time. A timer that was due when this very poll armed it has waited for
+    /// nobody.
     fn delayed_for(&self, took: Duration) -> (Vec<TaskId>, usize, Duration) {
         // At the executor's end nobody has a turn any more.
         if self.is_ending.get() {

@@ -34,8 +34,7 @@
 //! meanwhile, as it may with a thread of `thread::scope` that is not joined.) Of a program that hangs or is killed, or
 //! ends on another thread, they are lost, but for `live`. That a task spins is told on standard error at once, for such
 //! a program may never end; and so is the first task that can never be polled again, when the thread parks and no timer
-//! is armed. After two million events nothing more is kept, as the last event says, and the files are
-//! written.
+//! is armed. After two million events nothing more is kept, as the last event says, and the files are written.
 //!
 //! **Where they go.** `story:FILE` and `timeline:FILE` write to a file instead of standard output. An executor after
 //! the first writes to files of its own: `run-2.html`, and so on. What is written to standard output, where there has
@@ -105,6 +104,7 @@ mod printed;
 #[path = "printed_elsewhere.rs"]
 mod printed;
 mod wish;
+mod output;
 mod watch;
 mod snapshot;
 

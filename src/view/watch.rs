@@ -3,28 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::env;
-use std::ffi::OsStr;
-use std::fmt;
-use std::fs;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::{self, Path, PathBuf};
-use std::process;
+use std::path;
 use std::rc::{Rc, Weak};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::printed::{Past, Printed, write_to_stderr};
+use super::output::{Output, say, write_line};
+use super::printed::Printed;
+use super::story;
 use super::wish::{View, Wish};
-use super::{step, story, timeline};
 use crate::builder::{Builder, LONG_POLL};
 use crate::task::TaskId;
 use crate::trace::{Event, LongPoll, Observer, Record, Recording};
-
-/// Counts the executors that are watched, since each needs files of its own.
-static RUNS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static UNENDED: Unended = const { Unended(RefCell::new(Vec::new())) };
@@ -36,9 +27,6 @@ const LONG_VIRTUAL_POLL: Duration = Duration::from_millis(500);
 
 const OBSERVER_HAS_PANICKED: &str =
     "an observer has panicked: what happened after that is not shown";
-
-/// That a file is as large as this is told.
-const LARGE_MB: usize = 50;
 
 /// What happens after so many events is not in the views: a program that never comes to its end would use up all
 /// memory.
@@ -90,9 +78,10 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
     if !is_watched {
         return builder;
     }
-    let run = RUNS.fetch_add(1, Ordering::Relaxed) + 1;
+    let output = Output::of_next_executor();
     if wish.live {
-        let print = move |record: &Record| print_live(run, record);
+        let whose = output.whose();
+        let print = move |record: &Record| write_line(format_args!("{whose}{record}"));
         builder.observer = Some(match builder.observer.take() {
             Some(own) => Box::new((print, Rc::<dyn Observer>::from(own))),
             None => Box::new(print),
@@ -100,7 +89,7 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
     }
     if !wish.views.is_empty() {
         let own = builder.observer.take();
-        let mut watch = Watch::begin(run, wish.views, own);
+        let mut watch = Watch::begin(output, wish.views, own);
         if !builder.virtual_time {
             watch.long_poll = Some(builder.long_poll.unwrap_or(LONG_POLL));
         }
@@ -132,18 +121,6 @@ fn each_has_a_file_of_its_own(values: &str, views: &[View]) {
     }
 }
 
-fn print_live(run: usize, record: &Record) {
-    write_line(format_args!("{}{record}", which(run)));
-}
-
-/// Whose events they are, before an event of an executor after the first.
-fn which(run: usize) -> String {
-    match run {
-        1 => String::new(),
-        run => format!("executor {run}  "),
-    }
-}
-
 /// The watches of this thread whose executors live.
 struct Unended(RefCell<Vec<Weak<Watch>>>);
 
@@ -162,12 +139,11 @@ impl Drop for Unended {
         let is_unended = |watch: &Rc<Watch>| !watch.has_shown.get();
         let watches = self.0.take();
         for watch in watches.iter().filter_map(Weak::upgrade).filter(is_unended) {
-            let whose = which(watch.run);
             let why = match watch.has_panicked.get() {
                 true => OBSERVER_HAS_PANICKED,
                 false => "the thread ends before its executor: the views show how far it has come",
             };
-            say(&format!("{whose}{why}"));
+            watch.output.say(why);
             watch.show_unended();
         }
     }
@@ -179,14 +155,11 @@ struct Watch {
     /// The task that runs, and since when.
     running: Cell<Option<(TaskId, Duration)>>,
     views: Vec<View>,
-    /// Where the program was when it was made: it may be elsewhere at the end.
-    folder: PathBuf,
+    output: Output,
     /// When it was made, and with it the executor's clock.
     began: Instant,
     /// What a long poll is, on the real clock.
     long_poll: Option<Duration>,
-    /// From 1; the second run's files have `-2` in their names.
-    run: usize,
     /// How many events there may be; fewer only in a test.
     most: usize,
     has_told_spin: Cell<bool>,
@@ -201,9 +174,9 @@ struct Watch {
 }
 
 impl Watch {
-    fn begin(run: usize, views: Vec<View>, own: Option<Box<dyn Observer>>) -> Self {
+    fn begin(output: Output, views: Vec<View>, own: Option<Box<dyn Observer>>) -> Self {
         let printed = Printed::watch().unwrap_or_else(|error| {
-            say(&format!(
+            say(format_args!(
                 "what the program prints cannot be watched: {error}"
             ));
             None
@@ -215,8 +188,7 @@ impl Watch {
             began: Instant::now(),
             long_poll: None,
             views,
-            folder: env::current_dir().unwrap_or_default(),
-            run,
+            output,
             most: MOST_RECORDS,
             has_told_spin: Cell::new(false),
             forgotten: Cell::new(None),
@@ -263,11 +235,11 @@ impl Watch {
             return;
         }
         record.event = Event::LogFull { events };
-        say(&format!("{}{}", which(self.run), record.event));
+        self.output.say(&record.event);
         self.recording.observe_owned(record);
         // Such a program may never come to its end.
         let files = self.views.iter().filter(|view| view.file().is_some());
-        files.for_each(|view| self.show_or_say(view));
+        files.for_each(|view| self.output.show(view, &self.recording));
     }
 
     /// True once there were more events than are kept, and the last that is kept says so.
@@ -284,16 +256,14 @@ impl Watch {
             let needed: Vec<Record> = needed.cloned().collect();
             story::sentence(&needed, record)
         };
-        format!("{}{}", which(self.run), self.recording.read(told))
+        self.recording.read(told)
     }
 
     /// Shows an executor that lives, and with it a poll from which nobody comes back.
     fn show_unended(&self) {
         if let Some(long) = self.long_poll {
             let time = self.began.elapsed();
-            if self.printed.borrow().is_some() {
-                let _ = io::stdout().flush();
-            }
+            self.flush();
             self.record_printed_by(self.who_runs(), time);
             if let Some((task, since)) = self.running.get()
                 && let took = time.saturating_sub(since)
@@ -310,13 +280,17 @@ impl Watch {
         self.show_all();
     }
 
-    fn show_all(&self) {
-        self.has_shown.set(true);
-        let last = self.recording.read(|records| records.last().cloned());
-        // The last line may have no end, and then it is still in the standard library's buffer.
+    /// The last line may have no end, and then it is still in the standard library's buffer.
+    fn flush(&self) {
         if self.printed.borrow().is_some() {
             let _ = io::stdout().flush();
         }
+    }
+
+    fn show_all(&self) {
+        self.has_shown.set(true);
+        let last = self.recording.read(|records| records.last().cloned());
+        self.flush();
         if let Some(last) = last {
             self.record_printed(&last);
         }
@@ -324,87 +298,7 @@ impl Watch {
         self.printed.take();
         let is_written = |view: &View| self.is_full() && view.file().is_some();
         let views = self.views.iter().filter(|view| !is_written(view));
-        views.for_each(|view| self.show_or_say(view));
-    }
-
-    fn show_or_say(&self, view: &View) {
-        match self.show(view) {
-            // Nobody reads any more: `.. | head`, say.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Err(error) => say(&format!("{view} cannot be shown: {error}")),
-            Ok(()) => {}
-        }
-    }
-
-    fn show(&self, view: &View) -> io::Result<()> {
-        let recording = &self.recording;
-        match view {
-            View::Step => {
-                // One walk at a time, or a second one would take the first for the program.
-                static WALK: Mutex<()> = Mutex::new(());
-                let _alone = WALK.lock().unwrap_or_else(PoisonError::into_inner);
-                if !is_input_free() {
-                    return Err(io::Error::other("the program reads standard input itself"));
-                }
-                let input = io::stdin().lock();
-                self.print("")?;
-                recording.read(|records| step::walk(records, input, Past))
-            }
-            View::Story(None) => self.print(&recording.story()),
-            View::Timeline(None) => {
-                let text = |records: &[Record]| timeline::text_for(records, Past::columns());
-                self.print(&recording.read(text))
-            }
-            View::Story(Some(file)) => self.save(file, &recording.story()),
-            View::Timeline(Some(file)) => self.save(file, &recording.timeline()),
-            View::Svg(file) => self.save(file, &recording.svg()),
-            View::Html(file) => self.save(file, &recording.html(&title(&program(), self.run))),
-            View::Chrome(file) => self.save(file, &recording.chrome_json()),
-            View::Json(file) => self.save(file, &recording.json()),
-        }
-    }
-
-    /// Prints a view, and first whose it is. Where there is only one so far, as in most programs, that needs no word.
-    fn print(&self, text: &str) -> io::Result<()> {
-        // Until the end: that of an executor on another thread must not come in between.
-        let _alone = io::stdout().lock();
-        Past.begin_line()?;
-        if RUNS.load(Ordering::Relaxed) > 1 {
-            writeln!(Past, "executor {} of this program", self.run)?;
-        }
-        Past.write_all(text.as_bytes())
-    }
-
-    /// Writes a file. What cannot be written there is not lost, but saved where it can be.
-    fn save(&self, file: &Path, text: &str) -> io::Result<()> {
-        let file = numbered(file, self.run);
-        let Err(error) = fs::write(self.folder.join(&file), text) else {
-            say(&format!(
-                "{} is written{}",
-                file.display(),
-                size_told(text.len())
-            ));
-            return Ok(());
-        };
-        let name = file.file_name().unwrap_or(OsStr::new("run"));
-        // Two files of one name may have been meant for two folders.
-        static SAVED: AtomicUsize = AtomicUsize::new(0);
-        let instead = env::temp_dir().join(format!(
-            "watchglass-{}-{}-{}",
-            process::id(),
-            SAVED.fetch_add(1, Ordering::Relaxed) + 1,
-            name.to_string_lossy()
-        ));
-        let (file, shown) = (file.display(), instead.display());
-        match fs::write(&instead, text) {
-            Ok(()) => say(&format!(
-                "cannot write {file}: {error}; it was saved as {shown} instead"
-            )),
-            Err(_) => say(&format!(
-                "cannot write {file}: {error}; nor can {shown} be written"
-            )),
-        }
-        Ok(())
+        views.for_each(|view| self.output.show(view, &self.recording));
     }
 }
 
@@ -427,7 +321,7 @@ impl Observer for Watch {
             }
             // A program that spins for ever has no end at which a view could say so.
             Event::Spinning { task, .. } if !self.has_told_spin.replace(true) => {
-                say(&self.sentence(task, &record));
+                self.output.say(self.sentence(task, &record));
             }
             // Nor has one that waits for such a task: told when nothing is left to be done for now.
             Event::ForgottenWaker { task } if !self.has_told_forgotten.get() => {
@@ -437,7 +331,7 @@ impl Observer for Watch {
             Event::Parked { until: None } => {
                 if let Some((_, told)) = self.forgotten.take() {
                     self.has_told_forgotten.set(true);
-                    say(&told);
+                    self.output.say(told);
                 }
             }
             _ => {}
@@ -489,77 +383,21 @@ fn unended(task: TaskId, took: Duration) -> LongPoll {
     }
 }
 
-/// Of a large file it is said how large it is.
-fn size_told(bytes: usize) -> String {
-    match bytes / 1_000_000 {
-        ..LARGE_MB => String::new(),
-        megabytes => format!(" ({megabytes} MB: to open it may take long)"),
-    }
-}
-
-/// `run.svg`, and for the second run of the process `run-2.svg`.
-fn numbered(file: &Path, run: usize) -> PathBuf {
-    if run == 1 {
-        return file.to_owned();
-    }
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    match file.extension() {
-        Some(extension) => {
-            file.with_file_name(format!("{stem}-{run}.{}", extension.to_string_lossy()))
-        }
-        None => file.with_file_name(format!("{stem}-{run}")),
-    }
-}
-
-/// A page's title. Of several executors the pages are told apart by it.
-fn title(program: &str, run: usize) -> String {
-    match run {
-        1 => program.to_owned(),
-        run => format!("{program}, executor {run}"),
-    }
-}
-
-/// What the program is called.
-fn program() -> String {
-    let path = env::args_os().next().map(PathBuf::from);
-    let stem = path.as_deref().and_then(Path::file_stem);
-    stem.unwrap_or(OsStr::new("watchglass"))
-        .to_string_lossy()
-        .into_owned()
-}
-
-/// False if somebody has locked standard input: this very thread, perhaps, which ends and so never unlocks it. Only to
-/// lock it shows that, so another thread tries.
-fn is_input_free() -> bool {
-    let (sender, locked) = mpsc::channel();
-    let tries = move || {
-        drop(io::stdin().lock());
-        let _ = sender.send(());
-    };
-    // Where there is no thread to be had, as if it were free.
-    let tried = thread::Builder::new().spawn(tries);
-    tried.is_err() || locked.recv_timeout(Duration::from_secs(1)).is_ok()
-}
-
-/// Not by the standard library's lock: whoever holds that may never let go of it, and the program is about to exit.
-fn say(message: &str) {
-    write_to_stderr(format!("watchglass: {message}\n").as_bytes());
-}
-
-/// In one piece, for other threads write there too. Nobody may be there to read it.
-fn write_line(line: fmt::Arguments<'_>) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
+    use std::{fs, process};
+
     use super::*;
     use crate::trace::UnparkCause;
 
     #[test]
     fn of_too_many_events_the_first_are_kept() {
         let file = env::temp_dir().join(format!("watchglass-full-{}.json", process::id()));
-        let mut watch = Watch::begin(1, vec![View::Json(file.clone())], None);
+        let mut watch = Watch::begin(
+            Output::of_next_executor(),
+            vec![View::Json(file.clone())],
+            None,
+        );
         assert_eq!(watch.most, MOST_RECORDS);
         watch.most = 2;
         for seq in 0..4 {
@@ -607,25 +445,5 @@ mod tests {
         assert!(docs.contains("After two million events nothing more is kept"));
         assert_eq!(LONG_VIRTUAL_POLL, Duration::from_millis(500));
         assert!(docs.contains("a poll that blocks the thread for half a second"));
-    }
-
-    #[test]
-    fn of_a_large_file_its_size_is_told() {
-        assert_eq!(size_told(49_999_999), "");
-        assert_eq!(size_told(50_000_000), " (50 MB: to open it may take long)");
-    }
-
-    #[test]
-    fn each_further_run_has_files_of_its_own() {
-        let name = |run| numbered(Path::new("a/run.svg"), run);
-        assert_eq!(name(1), Path::new("a/run.svg"));
-        assert_eq!(name(2), Path::new("a/run-2.svg"));
-        assert_eq!(numbered(Path::new("run"), 3), Path::new("run-3"));
-    }
-
-    #[test]
-    fn each_further_runs_page_has_a_title_of_its_own() {
-        assert_eq!(title("race", 1), "race");
-        assert_eq!(title("race", 2), "race, executor 2");
     }
 }
