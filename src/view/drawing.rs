@@ -94,7 +94,7 @@ impl Drawing<'_> {
         let former = former_waiter(self.narrator.state(), &record.event);
         // What a timer was asked for is known until it fires or is cancelled.
         let overdue = match record.event {
-            Event::TimerCancelled { timer } => self.is_overdue(timer, record.time, x),
+            Event::TimerCancelled { timer } => self.overdue_while_armed(timer, record.time, x),
             _ => None,
         };
         let told = self.narrator.tell(record);
@@ -187,7 +187,7 @@ impl Drawing<'_> {
             Event::Stalled { .. } => self.verdicts.push(x),
             // From here on it waits no more, and holds the thread until it is gone.
             Event::Dropping { task } => {
-                self.is_late_for_its_timer(*task, record.time, x);
+                self.turns_overdue_by_its_timer(*task, record.time, x);
                 self.closes(*task, x);
                 let drop = Poll {
                     from: x,
@@ -235,10 +235,10 @@ impl Drawing<'_> {
         match fired {
             Some((_, due, label)) => {
                 if let Some((_, Waiting::Timer | Waiting::Other, _)) = self.open.get(&task) {
-                    self.is_late(task, due, label);
+                    self.turns_overdue(task, due, label);
                 }
             }
-            None => self.is_late_for_its_timer(task, now, x),
+            None => self.turns_overdue_by_its_timer(task, now, x),
         }
         self.closes(task, x);
         if self.narrator.state().running() != Some(task) {
@@ -341,30 +341,24 @@ impl Drawing<'_> {
         }
     }
 
-    /// The same of one that is still armed.
-    fn is_overdue(&self, timer: TimerId, now: Duration, x: f64) -> Option<(f64, String)> {
-        let timer = self.narrator.state().timer(timer)?;
-        self.overdue(timer.deadline, now, x)
-    }
-
-    /// A task has waited for a timer that is due and has not fired, if there is one.
-    fn is_late_for_its_timer(&mut self, task: TaskId, now: Duration, x: f64) {
+    /// Of a task that has waited for a timer which is due and has not fired.
+    fn turns_overdue_by_its_timer(&mut self, task: TaskId, now: Duration, x: f64) {
         let Some((_, Waiting::Timer, _)) = self.open.get(&task) else {
             return;
         };
         let state = self.narrator.state().task(task);
         let mut waits = state.into_iter().flat_map(|task| &task.waits);
         let overdue = waits.find_map(|wait| match wait.on {
-            WaitsOn::Timer(timer) => self.is_overdue(timer, now, x),
+            WaitsOn::Timer(timer) => self.overdue_while_armed(timer, now, x),
             _ => None,
         });
         if let Some((due, label)) = overdue {
-            self.is_late(task, due, label);
+            self.turns_overdue(task, due, label);
         }
     }
 
-    /// Where it was due, the bar of what the task waits for ends, and one that is overdue begins.
-    fn is_late(&mut self, task: TaskId, due: f64, label: String) {
+    /// The bar of what the task waits for ends where that was due, and one that is overdue begins.
+    fn turns_overdue(&mut self, task: TaskId, due: f64, label: String) {
         if let Some(&(from, ..)) = self.open.get(&task) {
             // It may have been due when it was armed.
             let due = due.max(from);
@@ -386,6 +380,12 @@ impl Drawing<'_> {
                 format!("overdue since {}", self.narrator.time(deadline)),
             )
         })
+    }
+
+    /// The same of a timer that has not fired.
+    fn overdue_while_armed(&self, timer: TimerId, now: Duration, x: f64) -> Option<(f64, String)> {
+        let timer = self.narrator.state().timer(timer)?;
+        self.overdue(timer.deadline, now, x)
     }
 
     /// The bar of a closure is that of its run. Before it the closure waited for a thread, and afterwards it waited
