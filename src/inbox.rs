@@ -138,7 +138,7 @@ impl Inbox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.letters.is_empty() && self.seen.borrow().is_empty()
     }
 
     /// Which tasks the letters want polled. They stay, in their order, and no other is sent for these.
