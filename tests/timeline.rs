@@ -858,6 +858,28 @@ fn a_poll_in_which_the_log_ends_goes_on_until_then() {
 }
 
 #[test]
+fn a_thread_that_is_parked_where_the_log_ends_is_idle_and_its_task_sleeps_until_then() {
+    let (executor, recording) = recorded(Executor::builder());
+    executor.block_on(async { sleep(ms(50)).await });
+    let mut records = recording.take();
+    let parks = |record: &Record| matches!(record.event, Event::Parked { .. });
+    let parked = records.iter().position(parks).unwrap();
+    records.truncate(parked + 1);
+    records.push(Record {
+        seq: parked as u64 + 1,
+        time: records[parked].time + ms(20),
+        event: Event::LogEnded,
+    });
+    let recording = Recording::from_iter(records);
+    let timeline = recording.timeline();
+    let idle = timeline.lines().find(|line| line.starts_with("idle "));
+    assert!(idle.unwrap().ends_with(":::::"), "{timeline}");
+    assert!(timeline.contains("0.020 s of sleep in 0.0"), "{timeline}");
+    let found = "s  the log ends here, as it was asked for";
+    assert!(timeline.contains(found), "{timeline}");
+}
+
+#[test]
 fn a_letter_that_may_stand_for_several_polls_is_said_to() {
     let yields = |times: usize| async move {
         for _ in 0..times {

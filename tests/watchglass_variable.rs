@@ -2,12 +2,13 @@
 
 mod example;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output, Stdio};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, mpsc};
 use std::thread;
@@ -1279,23 +1280,16 @@ fn a_program_with_an_executor_that_is_dropped_after_all_else() {
 }
 
 #[test]
-fn an_executor_that_ends_after_its_views_were_shown_is_shown_again() {
-    let directory = directory("again");
-    let file = directory.join("run.txt");
-    let watchglass = format!("story:{}", file.display());
+fn an_executor_that_ends_after_its_views_were_shown_is_not_shown_again() {
     let program = "a_program_with_an_executor_that_is_dropped_after_all_else";
-    let output = run_here(program, &watchglass);
+    let output = run_here(program, "story");
     let said = complained(&output);
-    assert!(
-        said.starts_with("watchglass: the thread ends before its executor"),
-        "{said}"
-    );
-    assert_eq!(said.matches("run.txt is written").count(), 2, "{said}");
-    assert!(
-        fs::read_to_string(file)
-            .unwrap()
-            .contains("left is cancelled")
-    );
+    let why = "the thread ends before its executor: the views show how far it has come";
+    assert_eq!(said, format!("watchglass: {why}\n"));
+    let story = printed(&output);
+    let returned = "  left returns Pending after ";
+    assert_eq!(story.matches(returned).count(), 1, "{story}");
+    assert!(!story.contains("left is cancelled"), "{story}");
 }
 
 /// Not a test: the program that the tests below run. Each task waits for the other's letter.
@@ -1772,5 +1766,180 @@ fn a_view_comes_while_another_executor_is_watched_that_has_begun_a_line() {
     for executor in 1..=3 {
         let story = format!("executor {executor} of this program\n");
         assert!(printed(&output).contains(&story), "{}", printed(&output));
+    }
+}
+
+/// Runs a program without an end until it has said this, which comes with the log's end.
+fn run_until(name: &str, watchglass: &str, said: &str) -> (String, String) {
+    let mut child = here(name, watchglass)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines_until = |from: Box<dyn Read + Send>, last: String| {
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(from).lines().map_while(Result::ok);
+            lines.for_each(|line| drop(send.send(line)));
+        });
+        let mut text = String::new();
+        while let Ok(line) = lines.recv_timeout(Duration::from_secs(60)) {
+            text = text + &line + "\n";
+            if line.contains(&last) {
+                break;
+            }
+        }
+        text
+    };
+    let stdout = lines_until(Box::new(child.stdout.take().unwrap()), said.to_owned());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let stderr = lines_until(Box::new(child.stderr.take().unwrap()), "\0".to_owned());
+    (stdout, stderr)
+}
+
+const LOG_ENDS: &str =
+    "the log ends here, as it was asked for: what happens from now on is in no view";
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_ticks_for_ever() {
+    watchglass::block_on(async {
+        let mut ticks = watchglass::interval(Duration::from_millis(20));
+        for tick in 1.. {
+            ticks.tick().await;
+            println!("tick {tick}");
+        }
+    });
+}
+
+/// Not a test: the program that the test below runs. Its mutex is locked by itself.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_blocks_for_ever() {
+    watchglass::block_on(async {
+        println!("it blocks");
+        let lock = std::sync::Mutex::new(());
+        let _first = lock.lock();
+        let _second = lock.lock();
+    });
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_waits_for_ever() {
+    let (_sender, receiver) = unbounded::<()>();
+    let _never = watchglass::block_on(receiver.recv());
+}
+
+#[test]
+fn of_a_program_that_never_ends_the_first_part_is_shown() {
+    for (program, shown) in [
+        (
+            "a_program_that_ticks_for_ever",
+            "a_program_that_ticks_for_ever prints \"tick 2\"",
+        ),
+        (
+            "a_program_that_blocks_for_ever",
+            "a_program_that_blocks_for_ever prints \"it blocks\"",
+        ),
+        (
+            "a_program_that_blocks_for_ever",
+            "a_program_that_blocks_for_ever held the thread ",
+        ),
+        ("a_program_that_waits_for_ever", "the thread parks until"),
+    ] {
+        let (story, said) = run_until(program, "for:300ms,story", LOG_ENDS);
+        assert!(story.contains(shown), "{story}");
+        let last = story.lines().last().unwrap();
+        let (time, _) = last.split_once(" s  ").unwrap();
+        assert!(time.parse::<f64>().unwrap() >= 0.3, "{story}");
+        assert_eq!(said, "");
+    }
+}
+
+#[test]
+fn on_the_virtual_clock_the_first_part_is_the_same_each_time() {
+    let program = "a_program_that_ticks_for_ever";
+    let (story, _) = run_until(program, "virtual,for:60ms,story", LOG_ENDS);
+    let last: Vec<_> = story.lines().rev().take(2).collect();
+    assert_eq!(last[0], format!("0.060 s  {LOG_ENDS}"));
+    let parks = "0.060 s  a_program_that_ticks_for_ever returns Pending: the thread is free";
+    assert_eq!(last[1], parks);
+    assert!(
+        story.contains("0.060 s  a_program_that_ticks_for_ever prints \"tick 4\""),
+        "{story}"
+    );
+    // There virtual time stands still, and so that of the operating system counts.
+    let program = "a_program_that_spins_for_ever_in_virtual_time";
+    let (story, _) = run_until(program, "virtual,for:300ms,story", LOG_ENDS);
+    let last = story.lines().last().unwrap();
+    assert_eq!(last, format!("0.000 s  {LOG_ENDS}"));
+}
+
+/// Not a test: the program that the test below runs. It holds standard output locked all the time.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_goes_on_after_its_first_part() {
+    let seen = Rc::new(Cell::new(0));
+    let sees = seen.clone();
+    let executor = Executor::builder()
+        .observer(move |_: &Record| sees.set(sees.get() + 1))
+        .build();
+    let mut out = std::io::stdout().lock();
+    executor.block_on(async {
+        let run = std::env::var_os("RUN").map(PathBuf::from);
+        let begin = Instant::now();
+        while run.as_ref().is_some_and(|run| !run.exists()) {
+            assert!(begin.elapsed() < Duration::from_secs(60));
+            watchglass::sleep(Duration::from_millis(20)).await;
+        }
+        // Its file is there, and may not be whole yet.
+        watchglass::sleep(Duration::from_millis(300)).await;
+        let before = seen.get();
+        watchglass::yield_now().await;
+        assert!(seen.get() > before, "it is told as ever");
+        writeln!(out, "it goes on").unwrap();
+    });
+}
+
+#[test]
+fn after_its_first_part_a_program_goes_on_and_is_not_shown_again() {
+    let directory = directory("for");
+    let file = directory.join("run.txt");
+    let watchglass = format!("for:50ms,story,story:{}", file.display());
+    let mut program = here("a_program_that_goes_on_after_its_first_part", &watchglass);
+    let output = program.env("RUN", &file).output().unwrap();
+    let (printed, said) = (printed(&output), complained(&output));
+    assert_eq!(said.matches("run.txt is written").count(), 1, "{said}");
+    assert!(output.status.success(), "{said}");
+    let story = fs::read_to_string(&file).unwrap();
+    assert!(story.contains(LOG_ENDS) && !story.contains("it goes on"));
+    // Nobody could print it before the program let go of standard output.
+    let (before, after) = printed.split_once("it goes on\n").unwrap();
+    assert!(!before.contains(LOG_ENDS), "{printed}");
+    assert!(after.contains(&story), "{printed}");
+    assert_eq!(after.matches(" (poll 1)").count(), 1, "{printed}");
+}
+
+#[test]
+fn a_program_that_ends_before_that_is_shown_as_a_whole_and_at_once() {
+    let story = |watchglass| run("asynchronous", watchglass, "").stdout;
+    let begin = Instant::now();
+    assert_eq!(story("virtual,story,for:3600s"), story("virtual,story"));
+    assert!(begin.elapsed() < Duration::from_secs(600));
+}
+
+#[test]
+fn how_long_a_log_is_where_there_is_none_is_refused() {
+    for watchglass in ["for:5s", "for:5s,live"] {
+        let output = run("asynchronous", watchglass, "");
+        assert!(!output.status.success());
+        let refused = format!(
+            "WATCHGLASS={watchglass} asks for no view: add one, as in WATCHGLASS={watchglass},timeline"
+        );
+        assert!(complained(&output).contains(&refused));
     }
 }

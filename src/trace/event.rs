@@ -284,6 +284,9 @@ pub enum Event {
         /// How many events there were before.
         events: usize,
     },
+    /// Nothing is kept of what happens from now on, since the log was asked for no longer than this, as by
+    /// `WATCHGLASS=for:5s`. It is the last event.
+    LogEnded,
 }
 
 /// A poll that held the thread for long, or a drop. It is in a box because it is rare, and large: the space of

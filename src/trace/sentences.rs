@@ -222,6 +222,10 @@ impl fmt::Display for Event {
                 f,
                 "there have been {events} events: what happens from now on is in no view"
             ),
+            Event::LogEnded => write!(
+                f,
+                "the log ends here, as it was asked for: what happens from now on is in no view"
+            ),
         }
     }
 }

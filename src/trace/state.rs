@@ -277,7 +277,8 @@ impl State {
             | Event::Stalled { .. }
             | Event::LongPoll(_)
             | Event::Spinning { .. }
-            | Event::LogFull { .. } => {}
+            | Event::LogFull { .. }
+            | Event::LogEnded => {}
         }
     }
 

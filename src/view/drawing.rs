@@ -478,6 +478,14 @@ impl Drawing<'_> {
         if let Some(task) = self.polling.take() {
             self.ends_poll(task, 1.0);
         }
+        let parks = |record: &&Record| {
+            matches!(record.event, Event::Parked { .. } | Event::Unparked { .. })
+        };
+        if let Some(Event::Parked { .. }) = self.records.iter().rfind(parks).map(|last| &last.event)
+            && let Some(parked) = self.idle.last_mut()
+        {
+            parked.1 = 1.0;
+        }
         let open: Vec<TaskId> = self.open.keys().copied().collect();
         open.into_iter().for_each(|task| self.closes(task, 1.0));
         let timers = mem::take(&mut self.timers).close();

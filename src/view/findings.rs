@@ -24,7 +24,7 @@ pub(crate) fn listed(mut found: Vec<Finding>, records: &[Record], at_most: usize
         return found;
     };
     let rank = |finding: &Finding| match records[finding.step].event {
-        Event::Stalled { .. } | Event::LogFull { .. } => 0,
+        Event::Stalled { .. } | Event::LogFull { .. } | Event::LogEnded => 0,
         Event::Panicked { .. } => 1,
         _ => 2,
     };
@@ -81,7 +81,8 @@ pub(crate) fn is_finding(event: &Event, before: &Narrator) -> bool {
         | Event::Spinning { .. }
         | Event::Stalled { .. }
         | Event::Panicked { .. }
-        | Event::LogFull { .. } => true,
+        | Event::LogFull { .. }
+        | Event::LogEnded => true,
         Event::Dropping { task } => before.is_new(task),
         _ => false,
     }

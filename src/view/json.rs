@@ -84,6 +84,7 @@ fn event(event: &Event) -> Map<String, Value> {
         Event::Printed { task, text } => ("Printed", json!({"task": task.map(id), "text": text})),
         Event::Spinning { task, polls } => ("Spinning", json!({"task": id(*task), "polls": polls})),
         Event::LogFull { events } => ("LogFull", json!({"events": events})),
+        Event::LogEnded => ("LogEnded", json!({})),
         Event::Stalled { tasks, cycle, held } => {
             let (tasks, cycle, held) = (ids(tasks), ids(cycle), ids(held));
             (

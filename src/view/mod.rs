@@ -20,21 +20,29 @@
 //! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
 //! | `json:FILE` | the events |
 //! | `live` | each event as it happens, on standard error |
+//! | `for:5s` | no view, and is given beside one: what happens after the first five seconds is not shown, and the views come then. The time is the executor's; on the virtual clock it is over, too, when so much real time has passed. `ms` and `us` are known, too |
 //! | `long:20ms` | no view, and is given beside one: a poll that holds the thread for 20 ms is told of as a [long one](crate::Builder::long_poll), unless the program has said how long that is. `us` and `s` are known, too |
 //! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world (unless it has chosen that clock itself). On that clock a poll that blocks the thread for half a second of real time is told of as a long one |
 //! | `closed` | no view: the program runs in a [closed world](crate::Builder::closed_world), unless it says otherwise itself: a deadlock over channels or locks ends in a verdict |
 //! | `seed:7` | no view: tasks are polled in an order that is [shuffled](crate::Builder::seed), unless the program has a seed itself |
 //!
-//! Several are joined by commas. A value that is none of these, or no text, or `long` where nobody is told, is refused
-//! with a panic when an executor is made, by `Builder::build`, `Executor::new` or `block_on`; so is a folder for a
-//! file, or one file for two views. `step` and the page say if a source was changed since the build.
+//! Several are joined by commas. A value that is none of these, or no text, or `long` where nobody is told, or `for`
+//! where there is no view, is refused with a panic when an executor is made, by `Builder::build`, `Executor::new` or
+//! `block_on`; so is a folder for a file, or one file for two views. `step` and the page say if a source was changed
+//! since the build.
 //!
 //! **When they come.** When the executor is dropped. If its thread ends before that, since the executor is leaked, say,
 //! or ends the program with `process::exit`, they come then, and show how far it has come. (Not if the program ends
 //! meanwhile, as it may with a thread of `thread::scope` that is not joined.) Of a program that hangs or is killed, or
-//! ends on another thread, they are lost, but for `live`. That a task spins is told on standard error at once, for such
-//! a program may never end; and so is the first task that can never be polled again, when the thread parks and no timer
-//! is armed. After two million events nothing more is kept, as the last event says, and the files are written.
+//! ends on another thread, they are lost, but for `live` and for what `for:5s` has brought before. That a task spins is
+//! told on standard error at once, for such a program may never end; and so is the first task that can never be polled
+//! again, when the thread parks and no timer is armed. After two million events nothing more is kept, as the last event
+//! says, and the views come.
+//!
+//! **When the log ends before the program**, as `for:5s` asks, they come from a thread of their own, also while a poll
+//! blocks the executor's. First the files are written, and then it is standard output's turn, once the program does not
+//! hold its lock. Meanwhile the executor stands still at its next event; then the program goes on, and is watched no
+//! more, but for `live`.
 //!
 //! **Where they go.** `story:FILE` and `timeline:FILE` write to a file instead of standard output. An executor after
 //! the first writes to files of its own: `run-2.html`, and so on. What is written to standard output, where there has
@@ -105,6 +113,7 @@ mod printed;
 mod printed;
 mod wish;
 mod output;
+mod log;
 mod watch;
 mod snapshot;
 

@@ -102,7 +102,11 @@ impl<'a> Narrator<'a> {
         };
         self.state.fold(record);
         // An observer's own lines come in between, a finding about the poll that has just ended, and the log's end.
-        if let Event::Printed { .. } | Event::LongPoll(_) | Event::LogFull { .. } = record.event {
+        if let Event::Printed { .. }
+        | Event::LongPoll(_)
+        | Event::LogFull { .. }
+        | Event::LogEnded = record.event
+        {
             return;
         }
         match record.event {
@@ -269,7 +273,7 @@ impl<'a> Narrator<'a> {
                     None => format!("printed while none of its tasks ran: \"{text}\""),
                 }
             }
-            Event::LogFull { .. } => record.event.to_string(),
+            Event::LogFull { .. } | Event::LogEnded => record.event.to_string(),
             Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {
                 self.thread_and_clock(&record.event)
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use super::findings::is_useless_wake;
@@ -26,8 +27,8 @@ pub(crate) struct Sums {
     asleep: HashMap<TimerId, SleepSoFar>,
     /// When each closure was handed to the pool.
     out: HashMap<TaskId, Duration>,
-    /// From when until when each sleep and each closure went on that came to its end. A time limit is no sleep,
-    /// and neither is the time after a deadline.
+    /// From when until when each sleep went on, as far as the log goes, and each closure that came to its end. A time
+    /// limit is no sleep, and neither is the time after a deadline.
     waits: Vec<(Duration, Duration)>,
     /// Whether a sleep was dropped before its end.
     any_sleep_given_up: bool,
@@ -62,6 +63,11 @@ impl Sums {
         if let Some((task, since)) = sums.polling {
             let now = sums.last;
             sums.held(task, now.saturating_sub(since), now);
+        }
+        // And so may a sleep.
+        for (_, mut sleep) in mem::take(&mut sums.asleep) {
+            sums.waits.append(&mut sleep.before);
+            sums.waits.push(sleep.until(sums.last));
         }
         sums
     }

@@ -3,19 +3,20 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::env;
-use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path;
 use std::rc::{Rc, Weak};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
+use super::log::{Cut, Limits, Log, MOST_RECORDS, flush, lock, show};
 use super::output::{Output, say, write_line};
-use super::printed::Printed;
-use super::story;
 use super::wish::{View, Wish};
 use crate::builder::{Builder, LONG_POLL};
 use crate::task::TaskId;
-use crate::trace::{Event, LongPoll, Observer, Record, Recording};
+use crate::trace::{Event, Observer, Record};
 
 thread_local! {
     static UNENDED: Unended = const { Unended(RefCell::new(Vec::new())) };
@@ -28,16 +29,12 @@ const LONG_VIRTUAL_POLL: Duration = Duration::from_millis(500);
 const OBSERVER_HAS_PANICKED: &str =
     "an observer has panicked: what happened after that is not shown";
 
-/// What happens after so many events is not in the views: a program that never comes to its end would use up all
-/// memory.
-const MOST_RECORDS: usize = 2_000_000;
-
 /// The builder, with what `WATCHGLASS` asks for added to it.
 ///
 /// # Panics
 ///
-/// If the variable has a value that is not known, names a folder or twice the same file, or says what a long poll is
-/// and nobody is told.
+/// If the variable has a value that is not known, names a folder or twice the same file, says what a long poll is and
+/// nobody is told, or how long the log is and there is no view.
 #[track_caller]
 pub(crate) fn watched(mut builder: Builder) -> Builder {
     let Some(values) = env::var_os("WATCHGLASS") else {
@@ -59,6 +56,10 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         );
         builder.long_poll.get_or_insert(long);
     }
+    assert!(
+        wish.at_most.is_none() || !wish.views.is_empty(),
+        "WATCHGLASS={values} asks for no view: add one, as in WATCHGLASS={values},timeline"
+    );
     if let Some(seed) = wish.seed {
         builder.seed.get_or_insert(seed);
     }
@@ -88,12 +89,13 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
         });
     }
     if !wish.views.is_empty() {
-        let own = builder.observer.take();
-        let mut watch = Watch::begin(output, wish.views, own);
-        if !builder.virtual_time {
-            watch.long_poll = Some(builder.long_poll.unwrap_or(LONG_POLL));
-        }
-        let watch = Rc::new(watch);
+        let limits = Limits {
+            at_most: wish.at_most,
+            events: MOST_RECORDS,
+            long_poll: builder.long_poll.unwrap_or(LONG_POLL),
+        };
+        let log = Log::begin(wish.views, output, builder.virtual_time, limits);
+        let watch = Rc::new(Watch::begin(log, wish.at_most, builder.observer.take()));
         // Within the drop of another thread-local they may be gone.
         let _ = UNENDED.try_with(|unended| unended.add(&watch));
         builder.observer = Some(Box::new(watch));
@@ -136,37 +138,24 @@ impl Drop for Unended {
     /// When the thread ends, or the program exits on it: an executor that is leaked, say, has no end of its own.
     fn drop(&mut self) {
         // A handle may have outlived an executor that has ended, and keeps its watch.
-        let is_unended = |watch: &Rc<Watch>| !watch.has_shown.get();
+        let is_unended = |watch: &Rc<Watch>| !watch.has_ended.get();
         let watches = self.0.take();
         for watch in watches.iter().filter_map(Weak::upgrade).filter(is_unended) {
-            let why = match watch.has_panicked.get() {
-                true => OBSERVER_HAS_PANICKED,
-                false => "the thread ends before its executor: the views show how far it has come",
-            };
-            watch.output.say(why);
-            watch.show_unended();
+            watch.cut_off();
         }
     }
 }
 
 struct Watch {
-    recording: Recording,
-    printed: RefCell<Option<Printed>>,
-    /// The task that runs, and since when.
-    running: Cell<Option<(TaskId, Duration)>>,
-    views: Vec<View>,
-    output: Output,
-    /// When it was made, and with it the executor's clock.
-    began: Instant,
-    /// What a long poll is, on the real clock.
-    long_poll: Option<Duration>,
-    /// How many events there may be; fewer only in a test.
-    most: usize,
+    log: Arc<Mutex<Log>>,
+    /// Goes with the watch, and so tells whoever looks after the time that there is nothing to wait for.
+    _lives: Option<Sender<()>>,
     has_told_spin: Cell<bool>,
     /// A task that can never be polled again, and how that is said, until it is or the task is polled all the same.
     forgotten: Cell<Option<(TaskId, String)>>,
     has_told_forgotten: Cell<bool>,
-    has_shown: Cell<bool>,
+    /// True once its executor has.
+    has_ended: Cell<bool>,
     /// True once the program's own observer has: then nothing more is told, nor the end.
     has_panicked: Cell<bool>,
     /// The program's own observer.
@@ -174,131 +163,80 @@ struct Watch {
 }
 
 impl Watch {
-    fn begin(output: Output, views: Vec<View>, own: Option<Box<dyn Observer>>) -> Self {
-        let printed = Printed::watch().unwrap_or_else(|error| {
-            say(format_args!(
-                "what the program prints cannot be watched: {error}"
-            ));
-            None
-        });
+    fn begin(log: Log, at_most: Option<Duration>, own: Option<Box<dyn Observer>>) -> Self {
+        let log = Arc::new(Mutex::new(log));
         Watch {
-            recording: Recording::new(),
-            printed: RefCell::new(printed),
-            running: Cell::new(None),
-            began: Instant::now(),
-            long_poll: None,
-            views,
-            output,
-            most: MOST_RECORDS,
+            _lives: at_most.and_then(|at_most| look_after_the_time(at_most, &log)),
+            log,
             has_told_spin: Cell::new(false),
             forgotten: Cell::new(None),
             has_told_forgotten: Cell::new(false),
-            has_shown: Cell::new(false),
+            has_ended: Cell::new(false),
             has_panicked: Cell::new(false),
             own,
         }
     }
 
-    /// What was printed before this record, as a record of its own.
-    fn record_printed(&self, next: &Record) {
-        // It was not printed while virtual time jumped.
-        let time = match next.event {
-            Event::ClockAdvanced { from, .. } => from,
-            _ => next.time,
-        };
-        self.record_printed_by(self.who_runs(), time);
-    }
-
-    fn who_runs(&self) -> Option<TaskId> {
-        self.running.get().map(|(task, _)| task)
-    }
-
-    /// What was printed since this was last asked, as a record of its own.
-    fn record_printed_by(&self, task: Option<TaskId>, time: Duration) {
-        let text = self.printed.borrow_mut().as_mut().and_then(Printed::take);
-        if let Some(text) = text {
-            let event = Event::Printed { task, text };
-            let seq = 0; // it gets its number in `record`
-            self.record(Record { seq, time, event });
+    /// Shows the log if it ends by this.
+    fn with_log(&self, add: impl FnOnce(&mut Log)) {
+        let mut log = lock(&self.log);
+        let had_ended = log.has_ended();
+        add(&mut log);
+        let ends_now = log.has_ended() && !had_ended;
+        drop(log);
+        if ends_now {
+            show(&self.log);
         }
     }
 
-    /// Numbers the record anew, for printed lines have numbers here too.
-    fn record(&self, mut record: Record) {
-        if self.is_full() {
-            return;
+    /// Shows how far an executor has come that has no end.
+    fn cut_off(&self) {
+        self.has_ended.set(true);
+        flush(&self.log);
+        let mut log = lock(&self.log);
+        if !log.has_ended() {
+            log.say(match self.has_panicked.get() {
+                true => OBSERVER_HAS_PANICKED,
+                false => "the thread ends before its executor: the views show how far it has come",
+            });
+            log.cut(Cut::ThreadEnds);
         }
-        let events = self.recording.len();
-        record.seq = events as u64;
-        if events < self.most {
-            self.recording.observe_owned(record);
-            return;
-        }
-        record.event = Event::LogFull { events };
-        self.output.say(&record.event);
-        self.recording.observe_owned(record);
-        // Such a program may never come to its end.
-        let files = self.views.iter().filter(|view| view.file().is_some());
-        files.for_each(|view| self.output.show(view, &self.recording));
+        drop(log);
+        show(&self.log);
     }
 
-    /// True once there were more events than are kept, and the last that is kept says so.
-    fn is_full(&self) -> bool {
-        self.recording.len() > self.most
-    }
-
-    /// What is said at once, of a task. All that was before would take the time of the very program that is watched, so
-    /// it is told with what its sentence needs.
-    fn sentence(&self, task: TaskId, record: &Record) -> String {
-        let is_its = |record: &&Record| matches!(record.event, Event::Spawned { task: new, .. } if new == task);
-        let told = |before: &[Record]| {
-            let needed = before.iter().rfind(is_its).into_iter().chain(before.last());
-            let needed: Vec<Record> = needed.cloned().collect();
-            story::sentence(&needed, record)
-        };
-        self.recording.read(told)
-    }
-
-    /// Shows an executor that lives, and with it a poll from which nobody comes back.
-    fn show_unended(&self) {
-        if let Some(long) = self.long_poll {
-            let time = self.began.elapsed();
-            self.flush();
-            self.record_printed_by(self.who_runs(), time);
-            if let Some((task, since)) = self.running.get()
-                && let took = time.saturating_sub(since)
-                && took >= long
-            {
-                let event = Event::LongPoll(Box::new(unended(task, took)));
-                self.record(Record {
-                    seq: 0,
-                    time,
-                    event,
-                });
+    /// What is said at once, and not only in the views.
+    fn warn(&self, record: &Record, log: &Log) {
+        match record.event {
+            Event::PollStarted { task, .. } | Event::Dropping { task } => {
+                let forgotten = self.forgotten.take();
+                self.forgotten
+                    .set(forgotten.filter(|(forgotten, _)| *forgotten != task));
             }
-        }
-        self.show_all();
-    }
-
-    /// The last line may have no end, and then it is still in the standard library's buffer.
-    fn flush(&self) {
-        if self.printed.borrow().is_some() {
-            let _ = io::stdout().flush();
+            // A program that spins for ever has no end at which a view could say so.
+            Event::Spinning { task, .. } if !self.has_told_spin.replace(true) => {
+                log.say(log.sentence(task, record));
+            }
+            // Nor has one that waits for such a task: told when nothing is left to be done for now.
+            Event::ForgottenWaker { task } if !self.has_told_forgotten.get() => {
+                let told = || Some((task, log.sentence(task, record)));
+                self.forgotten.set(self.forgotten.take().or_else(told));
+            }
+            Event::Parked { until: None } => {
+                if let Some((_, told)) = self.forgotten.take() {
+                    self.has_told_forgotten.set(true);
+                    log.say(told);
+                }
+            }
+            _ => {}
         }
     }
 
     fn show_all(&self) {
-        self.has_shown.set(true);
-        let last = self.recording.read(|records| records.last().cloned());
-        self.flush();
-        if let Some(last) = last {
-            self.record_printed(&last);
-        }
-        // Standard output is the real one again from here on.
-        self.printed.take();
-        let is_written = |view: &View| self.is_full() && view.file().is_some();
-        let views = self.views.iter().filter(|view| !is_written(view));
-        views.for_each(|view| self.output.show(view, &self.recording));
+        self.has_ended.set(true);
+        flush(&self.log);
+        lock(&self.log).end();
+        show(&self.log);
     }
 }
 
@@ -308,35 +246,11 @@ impl Observer for Watch {
     }
 
     fn observe_owned(&self, record: Record) {
-        self.record_printed(&record);
-        match record.event {
-            Event::PollStarted { task, .. } | Event::Dropping { task } => {
-                self.running.set(Some((task, record.time)));
-                let forgotten = self.forgotten.take();
-                self.forgotten
-                    .set(forgotten.filter(|(forgotten, _)| *forgotten != task));
-            }
-            Event::PollEnded { .. } | Event::Cancelled { .. } | Event::Panicked { .. } => {
-                self.running.set(None);
-            }
-            // A program that spins for ever has no end at which a view could say so.
-            Event::Spinning { task, .. } if !self.has_told_spin.replace(true) => {
-                self.output.say(self.sentence(task, &record));
-            }
-            // Nor has one that waits for such a task: told when nothing is left to be done for now.
-            Event::ForgottenWaker { task } if !self.has_told_forgotten.get() => {
-                let told = || Some((task, self.sentence(task, &record)));
-                self.forgotten.set(self.forgotten.take().or_else(told));
-            }
-            Event::Parked { until: None } => {
-                if let Some((_, told)) = self.forgotten.take() {
-                    self.has_told_forgotten.set(true);
-                    self.output.say(told);
-                }
-            }
-            _ => {}
-        }
-        self.record(record.clone());
+        self.with_log(|log| {
+            log.follow(&record);
+            self.warn(&record, log);
+            log.add(record.clone());
+        });
         if let Some(own) = &self.own {
             let time = record.time;
             let told = catch_unwind(AssertUnwindSafe(|| own.observe_owned(record)));
@@ -345,7 +259,7 @@ impl Observer for Watch {
                 resume_unwind(panic);
             }
             // The observer's lines are not those of the task that runs.
-            self.record_printed_by(None, time);
+            self.with_log(|log| log.add_printed_by(None, time));
         }
     }
 
@@ -360,83 +274,38 @@ impl Observer for Watch {
 impl Drop for Watch {
     /// Where the program's own observer has panicked, nobody was told of the end.
     fn drop(&mut self) {
-        if !self.has_shown.get() {
+        if !self.has_ended.get() {
             say(OBSERVER_HAS_PANICKED);
             self.show_all();
         }
     }
 }
 
-/// A poll, or a drop, that has held the thread for so long and does not end.
-fn unended(task: TaskId, took: Duration) -> LongPoll {
-    LongPoll {
-        task,
-        took,
-        is_drop: false,
-        after: None,
-        until: None,
-        between: took,
-        delayed: Vec::new(),
-        more_delayed: 0,
-        timers: 0,
-        late: Duration::ZERO,
+/// A thread ends the log then, and shows it, unless the executor has ended: nothing may ever happen any more on the
+/// executor's own.
+fn look_after_the_time(at_most: Duration, log: &Arc<Mutex<Log>>) -> Option<Sender<()>> {
+    let (lives, executor) = channel();
+    let log = log.clone();
+    let waits = move || {
+        if let Err(RecvTimeoutError::Timeout) = executor.recv_timeout(at_most) {
+            lock(&log).cut(Cut::Asked);
+            show(&log);
+        }
+    };
+    let begun = thread::Builder::new()
+        .name("watchglass-for".into())
+        .spawn(waits);
+    if let Err(error) = &begun {
+        say(format_args!(
+            "the log will end with the executor, for there is no thread: {error}"
+        ));
     }
+    begun.is_ok().then_some(lives)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, process};
-
     use super::*;
-    use crate::trace::UnparkCause;
-
-    #[test]
-    fn of_too_many_events_the_first_are_kept() {
-        let file = env::temp_dir().join(format!("watchglass-full-{}.json", process::id()));
-        let mut watch = Watch::begin(
-            Output::of_next_executor(),
-            vec![View::Json(file.clone())],
-            None,
-        );
-        assert_eq!(watch.most, MOST_RECORDS);
-        watch.most = 2;
-        for seq in 0..4 {
-            let by = UnparkCause::Deadline;
-            let (time, event) = (Duration::ZERO, Event::Unparked { by });
-            watch.record(Record { seq, time, event });
-            // From the third on.
-            assert_eq!(file.exists(), seq >= 2);
-        }
-        fs::remove_file(&file).unwrap();
-        let kept = watch.recording.records();
-        let numbers = kept.iter().map(|record| record.seq);
-        assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2]);
-        let full = Event::LogFull { events: 2 };
-        assert_eq!(kept[2].event, full);
-        let [svg, html] = [watch.recording.svg(), watch.recording.html("full")];
-        let texts = [watch.recording.story(), watch.recording.timeline()];
-        let others = [watch.recording.chrome_json(), watch.recording.json()];
-        for view in [svg, html].iter().chain(&texts).chain(&others) {
-            assert!(view.contains(&full.to_string()), "{view}");
-        }
-        watch.end();
-        assert!(!file.exists(), "it is written once");
-    }
-
-    /// By the test above, in a process of its own.
-    #[test]
-    fn that_there_are_too_many_events_is_said_once() {
-        let (_, here) = module_path!().split_once("::").unwrap();
-        let test = format!("{here}::of_too_many_events_the_first_are_kept");
-        let mut again = process::Command::new(env::current_exe().unwrap());
-        let output = again.args(["--exact", &test, "--nocapture"]).output();
-        let said = String::from_utf8(output.unwrap().stderr).unwrap();
-        assert_eq!(
-            said.matches("there have been 2 events").count(),
-            1,
-            "{said}"
-        );
-    }
 
     #[test]
     fn the_limits_are_those_that_the_docs_state() {

@@ -62,6 +62,8 @@ pub(crate) struct Wish {
     pub(crate) seed: Option<u64>,
     /// How long a poll is that is told of as a long one.
     pub(crate) long_poll: Option<Duration>,
+    /// How much of a run is shown.
+    pub(crate) at_most: Option<Duration>,
 }
 
 /// A value that is not known.
@@ -105,6 +107,10 @@ impl Wish {
                     wish.long_poll = duration(long);
                     continue;
                 }
+                ("for", Some(long)) if duration(long).is_some() => {
+                    wish.at_most = duration(long);
+                    continue;
+                }
                 ("story", file) => Some(View::Story(file.map(PathBuf::from))),
                 ("timeline", file) => Some(View::Timeline(file.map(PathBuf::from))),
                 ("step", None) => Some(View::Step),
@@ -138,15 +144,16 @@ fn duration(text: &str) -> Option<Duration> {
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.value == "long" || self.value.starts_with("long:") {
+        let (kind, _) = self.value.split_once(':').unwrap_or((&self.value, ""));
+        if ["long", "for"].contains(&kind) {
             return write!(
                 f,
-                "WATCHGLASS={} does not say how long: write a whole number and its unit, as in long:20ms, long:500us \
-                 or long:1s",
+                "WATCHGLASS={} does not say how long: write a whole number and its unit, as in {kind}:20ms, \
+                 {kind}:500us or {kind}:1s",
                 self.value
             );
         }
-        if self.value == "seed" || self.value.starts_with("seed:") {
+        if kind == "seed" {
             return write!(
                 f,
                 "WATCHGLASS={} names no order: write a whole number, as in seed:7",
@@ -154,7 +161,6 @@ impl fmt::Display for Unknown {
             );
         }
         if self.needs_file {
-            let kind = self.value.trim_end_matches(':');
             let extension = if kind == "chrome" { "json" } else { kind };
             return write!(
                 f,
@@ -173,6 +179,7 @@ impl fmt::Display for Unknown {
              \x20 chrome:FILE  a trace for Perfetto and chrome://tracing\n\
              \x20 json:FILE    the events\n\
              \x20 live         each event at once, on standard error, also of a program that hangs\n\
+             \x20 for:5s       show the first five seconds, and then: also of a program that never ends\n\
              \x20 long:20ms    a poll of so many milliseconds is a long one (else 100, or 500 with virtual)\n\
              \x20 virtual      run on the virtual clock, where sleeping takes no time\n\
              \x20 closed       take it that nobody outside uses a waker: a deadlock ends in a verdict\n\
@@ -202,10 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn how_long_a_long_poll_is_may_be_said() {
-        let wish = Wish::read("story,long:20ms").unwrap();
+    fn how_long_a_long_poll_is_and_a_log_may_be_said() {
+        let wish = Wish::read("story,long:20ms,for:5s").unwrap();
         assert_eq!(wish.long_poll, Some(Duration::from_millis(20)));
-        assert_eq!(Wish::read("story").unwrap().long_poll, None);
+        assert_eq!(wish.at_most, Some(Duration::from_secs(5)));
+        let wish = Wish::read("story").unwrap();
+        assert_eq!((wish.long_poll, wish.at_most), (None, None));
         for (long, duration) in [
             ("500us", Duration::from_micros(500)),
             ("1s", Duration::from_secs(1)),
@@ -213,7 +222,17 @@ mod tests {
             let wish = Wish::read(&format!("long:{long}")).unwrap();
             assert_eq!(wish.long_poll, Some(duration));
         }
-        for wrong in ["long", "long:", "long:20", "long:xms", "long:1.5s"] {
+        for wrong in [
+            "long",
+            "long:",
+            "long:20",
+            "long:xms",
+            "long:1.5s",
+            "for",
+            "for:5",
+            "for:",
+            "for:-1s",
+        ] {
             let message = Wish::read(wrong).unwrap_err().to_string();
             let begin = format!("WATCHGLASS={wrong} does not say how long: ");
             assert!(message.starts_with(&begin), "{message}");
@@ -270,6 +289,7 @@ mod tests {
                 "chrome:FILE",
                 "json:FILE",
                 "live",
+                "for:5s",
                 "long:20ms",
                 "virtual",
                 "closed",

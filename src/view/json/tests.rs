@@ -223,6 +223,7 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
             Event::LogFull { events: 7 },
             json!({"event": "LogFull", "events": 7}),
         ),
+        (Event::LogEnded, json!({"event": "LogEnded"})),
     ];
     let record = |(seq, (event, _)): (u64, &(Event, _))| Record {
         seq,

@@ -103,7 +103,7 @@ const endsTask = new Set(["Completed", "Cancelled", "Panicked"]);
 // What the executor did last. An observer's own lines come in between, and a finding about the poll that has just ended.
 function lastHappened() {
   let at = step;
-  while (at > 0 && ["Printed", "LongPoll", "LogFull"].includes(record(at).event)) at -= 1;
+  while (at > 0 && ["Printed", "LongPoll", "LogFull", "LogEnded"].includes(record(at).event)) at -= 1;
   return record(at);
 }
 

@@ -1,0 +1,288 @@
+//! What is kept of an executor's run, until its views are shown: at its end, or when the log ends before that.
+
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::output::{Output, say};
+use super::printed::Printed;
+use super::story;
+use super::wish::View;
+use crate::task::TaskId;
+use crate::trace::{Event, LongPoll, Record, Recording};
+
+/// What happens after so many events is not in the views: a program that never comes to its end would use up all
+/// memory.
+pub(crate) const MOST_RECORDS: usize = 2_000_000;
+
+/// The executor's thread keeps it, and the one that looks after the time may end it meanwhile.
+pub(crate) struct Log {
+    records: Vec<Record>,
+    /// True if nothing more is added.
+    has_ended: bool,
+    /// Those that are not shown yet.
+    views: Vec<View>,
+    output: Output,
+    printed: Option<Printed>,
+    /// The task that runs, and since when by the operating system's clock.
+    running: Option<(TaskId, Instant)>,
+    /// When the executor's clock began; `None` if that is a virtual one.
+    began: Option<Instant>,
+    limits: Limits,
+}
+
+/// How much of a run is shown, and what of it is remarkable.
+pub(crate) struct Limits {
+    /// After so long on the executor's clock it ends.
+    pub(crate) at_most: Option<Duration>,
+    /// After so many events it ends.
+    pub(crate) events: usize,
+    /// A poll that takes this long is told of as such.
+    pub(crate) long_poll: Duration,
+}
+
+/// Why a log ends before its executor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// So it was asked for.
+    Asked,
+    /// The thread ends, or the program on it.
+    ThreadEnds,
+}
+
+impl Log {
+    pub(crate) fn begin(
+        views: Vec<View>,
+        output: Output,
+        is_virtual: bool,
+        limits: Limits,
+    ) -> Self {
+        let printed = Printed::watch().unwrap_or_else(|error| {
+            say(format_args!(
+                "what the program prints cannot be watched: {error}"
+            ));
+            None
+        });
+        Log {
+            records: Vec::new(),
+            has_ended: false,
+            views,
+            output,
+            printed,
+            running: None,
+            began: (!is_virtual).then(Instant::now),
+            limits,
+        }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    pub(crate) fn say(&self, message: impl std::fmt::Display) {
+        self.output.say(message);
+    }
+
+    /// Adds what was printed before this record, and notes who runs from here on. The record itself is for
+    /// [`add`](Log::add).
+    pub(crate) fn follow(&mut self, record: &Record) {
+        // It was not printed while virtual time jumped.
+        let time = match record.event {
+            Event::ClockAdvanced { from, .. } => from,
+            _ => record.time,
+        };
+        self.add_printed(time);
+        match record.event {
+            Event::PollStarted { task, .. } | Event::Dropping { task } => {
+                self.running = Some((task, Instant::now()));
+            }
+            Event::PollEnded { .. } | Event::Cancelled { .. } | Event::Panicked { .. } => {
+                self.running = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// What was printed since this was last asked, by the task that runs, as a record of its own.
+    fn add_printed(&mut self, time: Duration) {
+        let task = self.running.map(|(task, _)| task);
+        self.add_printed_by(task, time);
+    }
+
+    pub(crate) fn add_printed_by(&mut self, task: Option<TaskId>, time: Duration) {
+        if let Some(text) = self.printed.as_mut().and_then(Printed::take) {
+            self.add_event(time, Event::Printed { task, text });
+        }
+    }
+
+    fn add_event(&mut self, time: Duration, event: Event) {
+        let seq = 0; // it gets its number in `add`
+        self.add(Record { seq, time, event });
+    }
+
+    /// Numbers the record anew, for printed lines have numbers here too.
+    pub(crate) fn add(&mut self, mut record: Record) {
+        if self.has_ended {
+            return;
+        }
+        let events = self.records.len();
+        if let Some(at_most) = self.limits.at_most
+            && record.time > at_most
+        {
+            (record.time, record.event) = (at_most, Event::LogEnded);
+            self.has_ended = true;
+        } else if events >= self.limits.events {
+            record.event = Event::LogFull { events };
+            self.output.say(&record.event);
+            self.has_ended = true;
+        }
+        record.seq = events as u64;
+        self.records.push(record);
+    }
+
+    /// Ends it while the executor lives, with a poll from which nobody comes back.
+    pub(crate) fn cut(&mut self, why: Cut) {
+        // Whoever looks after the time comes a little later than that, and what is told now belongs to the log.
+        self.limits.at_most = None;
+        let last = self.records.last().map_or(Duration::ZERO, |last| last.time);
+        let time = self.began.map_or(last, |began| began.elapsed());
+        self.add_printed(time);
+        if let Some((task, since)) = self.running
+            && let took = since.elapsed()
+            && took >= self.limits.long_poll
+        {
+            let poll = Box::new(unended(task, took));
+            self.add_event(time, Event::LongPoll(poll));
+        }
+        if why == Cut::Asked {
+            self.add_event(time, Event::LogEnded);
+        }
+        self.has_ended = true;
+    }
+
+    /// Ends it with its executor.
+    pub(crate) fn end(&mut self) {
+        if let Some(last) = self.records.last() {
+            self.add_printed(last.time);
+        }
+        self.has_ended = true;
+    }
+
+    /// What is said at once, of a task. All that was before would take the time of the very program that is watched, so
+    /// it is told with what its sentence needs.
+    pub(crate) fn sentence(&self, task: TaskId, record: &Record) -> String {
+        let is_its = |record: &&Record| matches!(record.event, Event::Spawned { task: new, .. } if new == task);
+        let before = &self.records;
+        let needed = before.iter().rfind(is_its).into_iter().chain(before.last());
+        let needed: Vec<Record> = needed.cloned().collect();
+        story::sentence(&needed, record)
+    }
+
+    fn show(&mut self, is_now: impl Fn(&View) -> bool) {
+        let (now, later): (Vec<View>, _) = mem::take(&mut self.views).into_iter().partition(is_now);
+        self.views = later;
+        let recording = Recording::from_iter(mem::take(&mut self.records));
+        now.iter()
+            .for_each(|view| self.output.show(view, &recording));
+        self.records = recording.take();
+    }
+}
+
+pub(crate) fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Shows what is not shown yet, each view once, whichever thread comes first. If the executor goes on meanwhile, it
+/// stands still at its next event.
+pub(crate) fn show(log: &Mutex<Log>) {
+    // Files first: whoever has locked standard output may never let go of it.
+    lock(log).show(|view| view.file().is_some());
+    // Always before the log: within it, nobody locks standard output.
+    let _out = io::stdout().lock();
+    let mut log = lock(log);
+    // Standard output is the real one again from here on.
+    log.printed.take();
+    log.show(|_| true);
+}
+
+/// The last line may have no end, and then it is still in the standard library's buffer.
+pub(crate) fn flush(log: &Mutex<Log>) {
+    let is_watched = lock(log).printed.is_some();
+    if is_watched {
+        let _ = io::stdout().flush();
+    }
+}
+
+/// A poll, or a drop, that has held the thread for so long and does not end.
+fn unended(task: TaskId, took: Duration) -> LongPoll {
+    LongPoll {
+        task,
+        took,
+        is_drop: false,
+        after: None,
+        until: None,
+        between: took,
+        delayed: Vec::new(),
+        more_delayed: 0,
+        timers: 0,
+        late: Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::{env, fs, process};
+
+    use super::*;
+    use crate::trace::UnparkCause;
+
+    #[test]
+    fn of_too_many_events_the_first_are_kept() {
+        let file = env::temp_dir().join(format!("watchglass-full-{}.json", process::id()));
+        let limits = Limits {
+            at_most: None,
+            events: 2,
+            long_poll: Duration::ZERO,
+        };
+        let (views, output) = (vec![View::Json(file.clone())], Output::of_next_executor());
+        let mut log = Log::begin(views, output, true, limits);
+        for expected in [false, false, true, true] {
+            let by = UnparkCause::Deadline;
+            log.add_event(Duration::ZERO, Event::Unparked { by });
+            assert_eq!(log.has_ended(), expected);
+        }
+        let numbers = log.records.iter().map(|record| record.seq);
+        assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2]);
+        let full = Event::LogFull { events: 2 };
+        assert_eq!(log.records[2].event, full);
+        let recording = Recording::from_iter(log.records.clone());
+        let texts = [recording.story(), recording.timeline()];
+        let others = [recording.chrome_json(), recording.json()];
+        let pages = [recording.svg(), recording.html("full")];
+        for view in texts.iter().chain(&others).chain(&pages) {
+            assert!(view.contains(&full.to_string()), "{view}");
+        }
+        let log = Mutex::new(log);
+        show(&log);
+        fs::remove_file(&file).unwrap();
+        show(&log);
+        assert!(!file.exists(), "it is written once");
+    }
+
+    /// By the test above, in a process of its own.
+    #[test]
+    fn that_there_are_too_many_events_is_said_once() {
+        let (_, here) = module_path!().split_once("::").unwrap();
+        let test = format!("{here}::of_too_many_events_the_first_are_kept");
+        let mut again = Command::new(env::current_exe().unwrap());
+        let output = again.args(["--exact", &test, "--nocapture"]).output();
+        let said = String::from_utf8(output.unwrap().stderr).unwrap();
+        assert_eq!(
+            said.matches("there have been 2 events").count(),
+            1,
+            "{said}"
+        );
+    }
+}
