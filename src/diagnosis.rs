@@ -3,6 +3,7 @@
 //!
 //! What takes time here runs only while there is an observer.
 
+use std::collections::HashSet;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -111,6 +112,28 @@ impl Shared {
         }
         // The observer may have polled something that waits, too.
         self.queue.waits_at.set(waits_at);
+    }
+
+    /// Tells of the tasks whose last waker was dropped since their polls, and whom no timer and no task's end will wake.
+    /// True if there are any.
+    #[cold]
+    pub(crate) fn tell_forgotten_by_now(&self, main: TaskId, main_is_held: bool) -> bool {
+        let awaiting = self.awaited().into_iter().map(|(who, _)| who);
+        let mut expected: HashSet<TaskId> = awaiting.collect();
+        let timers = self.wheel.borrow();
+        expected.extend(timers.iter().filter_map(|(.., waiter)| waiter.task()));
+        drop(timers);
+        let forgotten = self.queue.unfinished(|id, _| {
+            let is_held = match id == main {
+                true => main_is_held,
+                false => self.waker_is_held(id),
+            };
+            (!is_held && !expected.contains(&id)).then_some(id)
+        });
+        let told = forgotten
+            .into_iter()
+            .filter(|&id| self.tracer().tell_forgotten(id));
+        told.count() > 0
     }
 
     /// If the task has held the thread for long in its last poll, which a panic has ended, or where it was dropped: to

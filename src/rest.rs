@@ -29,6 +29,12 @@ impl Shared {
         // Counted before anything is decided. Counted at the park, a closure that ended in between
         // would end nobody's wait, although time may move now or the verdict is certain.
         let jobs = self.home.blocking_calls();
+        if self.tracer().may_look_at_all()
+            && self.tell_forgotten_by_now(main.id, main.waker_is_cloned())
+        {
+            // An observer may have woken a task, or armed what is due.
+            return None;
+        }
         if self.advance_clock().is_some() {
             return None;
         }

@@ -95,9 +95,10 @@ pub(crate) fn verdict(
     }
     let tasks = stuck_tasks(shared, main, main_is_held);
     let stalled = Stalled { tasks };
-    // Of one whose last waker was dropped after its poll nobody has heard yet.
-    let forgotten = stalled.tasks.iter().filter(|task| task.is_forgotten());
-    forgotten.for_each(|task| shared.tracer().tell_forgotten(task.id));
+    // Of one whose last waker was dropped after its poll nobody may have heard yet.
+    for task in stalled.tasks.iter().filter(|task| task.is_forgotten()) {
+        shared.tracer().tell_forgotten(task.id);
+    }
     shared.tracer().emit(|| Event::Stalled {
         tasks: stalled.tasks.iter().map(|task| task.id).collect(),
         cycle: stalled.cycle().into(),

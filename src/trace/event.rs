@@ -126,11 +126,13 @@ pub enum Event {
         /// `waker_fn`, and its clones cannot be counted.
         wakers: Option<usize>,
     },
-    /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far
-    /// as can be known, it will never be polled again. If somebody held it then and has dropped it since, this is told
-    /// only before the verdict, [`Stalled`](Event::Stalled). It is not told of a task that has ever
-    /// waited where the executor does not look, and may be known there still: for a [`JoinSet`](crate::JoinSet), in a
-    /// [`join_all`](crate::join_all()), for a deadline that never comes, for another executor's task.
+    /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far as can be known, it
+    /// will never be polled again. Where somebody has dropped the waker since, or the timer is gone that would have
+    /// woken the task, this is told as soon as nothing is ready. (In a program of very many tasks that may be later, but
+    /// not after the verdict, [`Stalled`](Event::Stalled): all are looked at once there were as many events as there
+    /// are tasks.) It is not told of a task that has ever waited where the executor does not look, and may be known
+    /// there still: for a [`JoinSet`](crate::JoinSet), in a [`join_all`](crate::join_all()), for a deadline that never
+    /// comes, for another executor's task.
     ForgottenWaker {
         /// The forgotten task.
         task: TaskId,

@@ -60,6 +60,8 @@ struct Telling {
     /// it returns.
     ended: Cell<bool>,
     next_seq: Cell<u64>,
+    /// What that was when all tasks were looked at.
+    looked_at: Cell<u64>,
     /// By slot, what is known of the task there. Kept here, so that nothing is kept without an
     /// observer.
     known: RefCell<Vec<Option<Known>>>,
@@ -99,6 +101,7 @@ impl Tracer {
             on: Cell::new(true),
             ended: Cell::new(false),
             next_seq: Cell::new(0),
+            looked_at: Cell::new(0),
             known: RefCell::new(Vec::new()),
             long_poll,
             timed: Cell::new(None),
@@ -290,17 +293,31 @@ impl Tracer {
     }
 
     /// Tells that nobody has the task's waker, once a poll; and not of a task that has left its id where nobody looks.
-    pub(crate) fn tell_forgotten(&self, task: TaskId) {
+    /// True if it was told.
+    pub(crate) fn tell_forgotten(&self, task: TaskId) -> bool {
         let note = |known: &mut Known| {
             let is_new = !known.is_known_elsewhere && !known.is_forgotten;
             known.is_forgotten |= is_new;
             is_new
         };
-        if let Some(telling) = self.on()
-            && telling.with_known(task, note)
-        {
-            telling.tell(Event::ForgottenWaker { task });
+        let telling = self.on().filter(|telling| telling.with_known(task, note));
+        telling
+            .inspect(|telling| telling.tell(Event::ForgottenWaker { task }))
+            .is_some()
+    }
+
+    /// True if somebody is told, and that after as many events as there are places of tasks, since this was true last:
+    /// to look at all tasks then costs no event more than a constant.
+    pub(crate) fn may_look_at_all(&self) -> bool {
+        let Some(telling) = self.on() else {
+            return false;
+        };
+        let (seq, tasks) = (telling.next_seq.get(), telling.known.borrow().len());
+        let may_look = seq - telling.looked_at.get() >= tasks as u64;
+        if may_look {
+            telling.looked_at.set(seq);
         }
+        may_look
     }
 
     /// Of how many tasks something is kept.
@@ -420,5 +437,23 @@ mod tests {
         for (task, by) in causes {
             assert_eq!(tracer.take_cause(task), (by, 0));
         }
+    }
+
+    #[test]
+    fn all_tasks_are_looked_at_after_as_many_events_as_there_are() {
+        let observer: Box<dyn Observer> = Box::new(|_: &Record| ());
+        let tracer = Tracer::new(Rc::new(Clock::real()), Some(observer), None);
+        let last = TaskId::new(9, NonZeroU32::new(1).unwrap());
+        tracer.woken(last, Cause::Spawned, Effect::Queued);
+        assert!(!tracer.may_look_at_all(), "one event, ten places");
+        (0..9).for_each(|_| tracer.emit(|| Event::Completed { task: last }));
+        assert!(tracer.may_look_at_all());
+        (0..10).for_each(|_| {
+            assert!(!tracer.may_look_at_all());
+            tracer.emit(|| Event::Completed { task: last });
+        });
+        assert!(tracer.may_look_at_all());
+        let nobody = Tracer::new(Rc::new(Clock::real()), None, None);
+        assert!(!nobody.may_look_at_all());
     }
 }

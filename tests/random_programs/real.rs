@@ -1,14 +1,16 @@
 //! The real executor, as random programs see it.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use watchglass::task::TaskId;
 use watchglass::time::{Interval, Sleep};
-use watchglass::trace::{Event, Recording};
+use watchglass::trace::{Cause, Event, Recording};
 use watchglass::{Builder, Executor, JoinError, JoinHandle, JoinSet};
 
 use crate::program::{Boxed, Joined, NEVER, Out, Phase, Runtime, World};
@@ -231,11 +233,30 @@ fn end(executor: Executor, world: Rc<World<Real>>, recording: Recording) -> Ran 
     drop(executor);
     world.over.set(true);
     world.clear();
-    let events = recording.take().into_iter().map(|record| record.event);
+    let events = recording.events();
+    assert_eq!(forgotten_and_polled(&events), None);
     Ran {
         log: world.log.take(),
-        trace: events.map(|event| timeless(event).to_string()).collect(),
+        trace: events
+            .into_iter()
+            .map(|event| timeless(event).to_string())
+            .collect(),
     }
+}
+
+/// Of a task it was said that it can never be polled again, and it was. (That its drop has its turn is no poll.)
+fn forgotten_and_polled(events: &[Event]) -> Option<TaskId> {
+    let mut forgotten = HashSet::new();
+    events.iter().find_map(|event| match *event {
+        Event::ForgottenWaker { task } => {
+            forgotten.insert(task);
+            None
+        }
+        Event::PollStarted { task, why } if why != Cause::Aborted => {
+            forgotten.contains(&task).then_some(task)
+        }
+        _ => None,
+    })
 }
 
 /// The event without the one thing that differs from run to run: how long a poll took.
