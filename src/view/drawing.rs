@@ -105,6 +105,13 @@ impl Drawing<'_> {
             self.idle.push((self.idle_since.unwrap_or(x), x));
         }
         self.idle_since = Some(x);
+        if let Event::ForgottenWaker { task }
+        | Event::Spinning { task, .. }
+        | Event::Panicked { task, .. } = record.event
+            && let Some(lane) = self.lane(task)
+        {
+            lane.is_found = true;
+        }
         match &record.event {
             Event::Spawned { task, .. } => self.spawned(*task, x),
             Event::Woken { task, .. } if is_useless_wake(&record.event) => {
@@ -142,6 +149,7 @@ impl Drawing<'_> {
                 let Some(lane) = self.lane(long.task) else {
                     return;
                 };
+                lane.is_found = true;
                 if let Some((_, drop)) = dropping.filter(|(task, _)| *task == long.task) {
                     lane.polls.push(drop);
                 }
@@ -221,6 +229,7 @@ impl Drawing<'_> {
             timers: Vec::new(),
             useless_wakes: Vec::new(),
             end: None,
+            is_found: false,
         });
     }
 

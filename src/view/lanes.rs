@@ -8,6 +8,9 @@ use std::mem;
 use super::names::columns_of;
 use crate::trace::{Cause, Seconds, Stage};
 
+/// More lanes than this are not drawn: they would be too many to look at.
+const LANES: usize = 200;
+
 pub(crate) struct Lanes {
     pub(crate) lanes: Vec<Lane>,
     /// How many lanes were left out.
@@ -38,16 +41,18 @@ pub(crate) struct Lane {
     pub(crate) useless_wakes: Vec<(f64, String)>,
     /// Where and how the task ended, if it did.
     pub(crate) end: Option<(f64, Stage)>,
+    /// True if the findings name the task.
+    pub(crate) is_found: bool,
 }
 
 impl Lanes {
-    /// Leaves out all lanes but so many, and the arrows that lead there: the first stay, and before these those that
+    /// Leaves out all lanes but 200, and the arrows that lead there: the first stay, and before these those that
     /// something is found of.
-    pub(crate) fn cut(&mut self, most: usize) {
-        self.undrawn += self.lanes.len().saturating_sub(most);
+    pub(crate) fn cut(&mut self) {
+        self.undrawn += self.lanes.len().saturating_sub(LANES);
         let mut kept: Vec<usize> = (0..self.lanes.len()).collect();
-        kept.sort_by_key(|&at| !self.lanes[at].stands_out());
-        kept.truncate(most);
+        kept.sort_by_key(|&at| !self.lanes[at].is_found);
+        kept.truncate(LANES);
         kept.sort_unstable();
         let lanes = mem::take(&mut self.lanes).into_iter().enumerate();
         let lanes = lanes.filter(|(at, _)| kept.binary_search(at).is_ok());
@@ -66,11 +71,6 @@ impl Lanes {
 impl Lane {
     pub(crate) fn bars(&self) -> impl Iterator<Item = &Bar> {
         self.waits.iter().chain(self.timers.iter().flatten())
-    }
-
-    /// True if it held the thread for long, or panicked.
-    fn stands_out(&self) -> bool {
-        self.polls.iter().any(|poll| poll.long) || matches!(self.end, Some((_, Stage::Panicked)))
     }
 
     /// True if its future was dropped before it was done.

@@ -147,7 +147,8 @@ impl Recording {
         text
     }
 
-    /// A lane a task, as text: its polls, and what it waits for in between.
+    /// A lane a task, as text: its polls, and what it waits for in between. It has 200 lanes at most; of further tasks
+    /// it says how many there are.
     ///
     /// ```
     /// # use watchglass::{Executor, sleep, trace::Recording};
@@ -162,7 +163,7 @@ impl Recording {
     }
 
     /// The [timeline](Recording::timeline) as a picture, for light and dark pages, with the picture
-    /// in words for screen readers. It has 200 lanes at most; of further tasks it says how many there are.
+    /// in words for screen readers. It has as many lanes.
     ///
     /// ```
     /// # use watchglass::{Executor, trace::Recording};

@@ -18,8 +18,6 @@ use crate::trace::Record;
 
 /// So many findings are shown.
 const FINDINGS: usize = 6;
-/// More lanes than this are not drawn: the picture would be too long to look at.
-const LANES: usize = 200;
 /// Marks that all lie within this are drawn as one: nobody could tell them apart, and with a hundred thousand of them
 /// the picture would not open.
 const CLOSE: f64 = 0.5;
@@ -28,7 +26,7 @@ pub(crate) fn picture(records: &[Record]) -> String {
     let found = findings::all(records, &Names::of(records));
     let found = findings::listed(found, records, FINDINGS);
     let mut lanes = lanes(records);
-    lanes.cut(LANES);
+    lanes.cut();
     drawn(records, &lanes, &found, "")
 }
 

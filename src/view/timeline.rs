@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::described::more_tasks;
 use super::findings;
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting, letters};
 use super::names::{Names, columns_of, columns_of_letter, name_that_fits};
@@ -36,7 +37,8 @@ pub(crate) fn text_for(records: &[Record], terminal: Option<usize>) -> String {
     let room = terminal.map(|terminal| terminal.saturating_sub(width + 2).max(LEAST_COLUMNS));
     let columns = room.map_or(COLUMNS, |room| room.min(COLUMNS));
     // A poll has a column of its own, and half a one beside it.
-    let lanes = Lanes::of(records, 1.0 / columns as f64);
+    let mut lanes = Lanes::of(records, 1.0 / columns as f64);
+    lanes.cut();
     let mut text = String::new();
     let mut row = |name: &str, cells: &[char]| {
         let name = name_that_fits(name, NAME_COLUMNS);
@@ -71,6 +73,9 @@ pub(crate) fn text_for(records: &[Record], terminal: Option<usize>) -> String {
             marks.extend(marks_seen(&cells, timers));
             row("", &cells);
         }
+    }
+    if let Some(undrawn) = more_tasks(&lanes) {
+        row("", &undrawn.chars().collect::<Vec<_>>());
     }
     if !lanes.idle.is_empty() {
         row("idle", &idle(&lanes, columns));
