@@ -12,6 +12,8 @@ use crate::slots::SlotState;
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, LongPoll, NAMED, TimedPoll, WaitsOn};
 
+/// A task has been delayed by a long poll if it was ready for this part of it: not if it was woken at its very end.
+const DELAYED_PART: u32 = 10;
 /// After so many polls in a row that a task brought about itself, an event says so.
 const SPINNING_POLLS: u32 = 1_000;
 
@@ -162,7 +164,7 @@ impl Shared {
         } = poll;
         let took = ended - began;
         let stretch = poll.longest(is_waiting, ended);
-        let (mut delayed, timers, late) = self.delayed_for(took);
+        let (mut delayed, timers, late) = self.delayed_for(took, ended);
         delayed.retain(|&other| other != task && self.queue.state(other).is_unfinished());
         delayed.sort_unstable();
         delayed.dedup();
@@ -182,15 +184,20 @@ impl Shared {
         })
     }
 
-    /// The tasks that are ready, that were woken from outside or whose timer is due, how many timers are due, and how
-    /// long the first of them has waited in this time. A timer that was due when this very poll armed it has waited for
-    /// nobody.
-    fn delayed_for(&self, took: Duration) -> (Vec<TaskId>, usize, Duration) {
+    /// The tasks that have been ready for a noticeable part of this time, that were woken from outside or whose timer is
+    /// due, how many timers are due, and how long the first of them has waited in this time. A timer that was due when
+    /// this very poll armed it has waited for nobody.
+    fn delayed_for(&self, took: Duration, ended: Instant) -> (Vec<TaskId>, usize, Duration) {
         // At the executor's end nobody has a turn any more.
         if self.is_ending.get() {
             return Default::default();
         }
+        let was_ready_long = |task: &TaskId| {
+            let queued_at = self.tracer().queued_at(*task);
+            queued_at.is_none_or(|queued_at| ended - queued_at >= took / DELAYED_PART)
+        };
         let mut delayed = self.queue.ready_behind(0);
+        delayed.retain(was_ready_long);
         delayed.append(&mut self.inbox.wanted());
         let (mut timers, mut late_ns) = (0, 0);
         // The virtual clock has stood still: no timer came due meanwhile.
@@ -203,7 +210,9 @@ impl Shared {
                 if deadline_ns <= now_ns && !armed_when_due.contains(&timer) {
                     timers += 1;
                     late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
-                    delayed.extend(waiter.task());
+                    if now_ns - deadline_ns >= took_ns / u64::from(DELAYED_PART) {
+                        delayed.extend(waiter.task());
+                    }
                 }
             }
         }

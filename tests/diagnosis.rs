@@ -16,7 +16,7 @@ use common::{OnDrop, altered, calm, leaves_its_waker, ms, own_waker, poll_once, 
 use serde_json::Value;
 use watchglass::trace::{Cause, Event, LongPoll, Observer, Record, Recording};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
+    Builder, Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,
     spawn_blocking, spawn_named, timeout, yield_now,
 };
 
@@ -210,6 +210,35 @@ fn an_observer_may_act_when_it_is_told_of_a_lost_waker() {
         story.contains("0.000 s  second polled (poll 2): "),
         "{story}"
     );
+}
+
+#[test]
+fn who_was_woken_at_the_end_of_a_long_poll_was_not_delayed_by_it() {
+    let clocks: [fn() -> Builder; 2] = [Executor::builder, || Executor::builder().virtual_time()];
+    for builder in clocks {
+        let run = || {
+            let (executor, recording) = recorded(builder().long_poll(ms(100)));
+            let (early, woken_early) = async_channel::bounded(1);
+            let (late, woken_late) = async_channel::bounded(1);
+            executor.block_on(async {
+                let waits = spawn_named("early", async move { woken_early.recv().await.unwrap() });
+                let too = spawn_named("late", async move { woken_late.recv().await.unwrap() });
+                watchglass::yield_now().await;
+                early.try_send(()).unwrap();
+                thread::sleep(ms(200));
+                late.try_send(()).unwrap();
+                spawn_named("born after it", async {}).await.unwrap();
+                waits.await.unwrap();
+                too.await.unwrap();
+            });
+            recording
+        };
+        let recording = calm(run, |recording| long_polls(recording).len() == 1);
+        let [found] = &findings(&recording)[..] else {
+            panic!("{}", recording.story());
+        };
+        assert!(found.ends_with("; it delayed early"), "{found}");
+    }
 }
 
 #[test]
@@ -884,11 +913,17 @@ fn the_busiest_poll_may_be_one_that_panics() {
 
 #[test]
 fn of_many_who_are_delayed_some_are_named_and_the_others_counted() {
-    let builder = Executor::builder().virtual_time();
-    let (executor, recording) = recorded(builder.long_poll(Duration::ZERO));
-    executor.block_on(async {
-        (0..30).for_each(|_| drop(spawn(async {})));
-    });
+    let run = || {
+        let builder = Executor::builder().virtual_time();
+        let (executor, recording) = recorded(builder.long_poll(ms(50)));
+        executor.block_on(async {
+            (0..30).for_each(|_| drop(spawn(async {})));
+            thread::sleep(ms(50));
+        });
+        recording
+    };
+    // On a machine that stands still meanwhile those who are spawned after that were not delayed.
+    let recording = calm(run, |recording| long_polls(recording)[0].more_delayed == 10);
     let poll = &long_polls(&recording)[0];
     assert_eq!((poll.delayed.len(), poll.more_delayed), (20, 10));
     assert!(poll.to_string().ends_with(" #20 and 10 more"), "{poll}");

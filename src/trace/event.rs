@@ -313,8 +313,8 @@ pub struct LongPoll {
     /// How much of the time went by between these two. Where no two are more than half of it apart, this is all of it,
     /// from where the poll went on to its end.
     pub between: Duration,
-    /// The tasks that were ready meanwhile, that another thread woke, or whose timer came due: of many those with the
-    /// lowest slots, 20 at most.
+    /// The tasks that were ready for at least a tenth of it, that another thread woke meanwhile, or whose timer came
+    /// due: of many those with the lowest slots, 20 at most.
     pub delayed: Vec<TaskId>,
     /// How many there were besides these.
     pub more_delayed: usize,

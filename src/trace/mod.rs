@@ -77,6 +77,8 @@ struct Known {
     task: TaskId,
     /// Why it was queued, if it is.
     cause: Option<Cause>,
+    /// When, if that was in a poll that is timed.
+    queued_at: Option<Instant>,
     /// How many polls in a row it brought about itself.
     polls_by_itself: u32,
     /// True if it has ever left its id where nobody looks: see `waiter_kept_elsewhere` in `waiting.rs`.
@@ -151,9 +153,13 @@ impl Tracer {
             // An abort counts more than the wake that it comes after: the task is not polled.
             let abort = by == Cause::Aborted && effect == Effect::AlreadyQueued;
             if effect == Effect::Queued || abort {
+                let queued_at = telling.timed.get().map(|_| Instant::now());
                 telling.with_known(task, |known| {
                     known.cause = Some(by);
                     known.has_more_causes = false;
+                    if effect == Effect::Queued {
+                        known.queued_at = queued_at;
+                    }
                 });
             } else if effect == Effect::AlreadyQueued {
                 let is_another =
@@ -262,6 +268,12 @@ impl Tracer {
         is_told
     }
 
+    /// When a task was queued in the poll that goes on; `None`, if it was before.
+    pub(crate) fn queued_at(&self, task: TaskId) -> Option<Instant> {
+        let telling = self.0.as_deref()?;
+        telling.with_known(task, |known| known.queued_at)
+    }
+
     /// Why the task that is about to be polled was queued, and how many polls in a row it has then
     /// brought about itself.
     pub(crate) fn take_cause(&self, task: TaskId) -> (Cause, u32) {
@@ -350,6 +362,7 @@ impl Known {
         Known {
             task,
             cause: None,
+            queued_at: None,
             polls_by_itself: 0,
             is_known_elsewhere: false,
             is_forgotten: false,
