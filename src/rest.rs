@@ -29,7 +29,7 @@ impl Shared {
         // Counted before anything is decided. Counted at the park, a closure that ended in between
         // would end nobody's wait, although time may move now or the verdict is certain.
         let jobs = self.home.blocking_calls();
-        if self.tracer().may_look_at_all()
+        if self.tracer().begins_look(|| self.wheel.borrow().places())
             && self.tell_forgotten_by_now(main.id, main.waker_is_cloned())
         {
             // An observer may have woken a task, or armed what is due.
@@ -72,15 +72,21 @@ impl Shared {
         let next_wake = || self.wheel.borrow().next_wake();
         let next_wake_ns = next_wake();
         let deadline_ns = next_wake_ns.filter(|_| !self.clock.is_virtual());
-        let timeout = deadline_ns.map(|deadline_ns| {
-            Duration::from_nanos(deadline_ns.saturating_sub(self.clock.now_ns()))
-        });
+        let until_deadline = || {
+            let left = |ns: u64| Duration::from_nanos(ns.saturating_sub(self.clock.now_ns()));
+            deadline_ns.map(left)
+        };
+        let mut timeout = until_deadline();
         if timeout == Some(Duration::ZERO) {
             return;
         }
         self.tracer().emit(move || Event::Parked {
             until: deadline_ns.map(Duration::from_nanos),
         });
+        if self.tracer().has_observer() {
+            // That took some time, perhaps.
+            timeout = until_deadline();
+        }
         // The panic is for who called this executor, and is not to wait for whatever would end the park.
         if self.tracer().has_panic() {
             return;

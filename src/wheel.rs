@@ -262,6 +262,11 @@ impl<T> Wheel<T> {
         self.len() == 0
     }
 
+    /// How many places [`iter`](Wheel::iter) goes through: as many as there ever were entries at once.
+    pub(crate) fn places(&self) -> usize {
+        self.slab.entries.len()
+    }
+
     /// The time that has gone by for the wheel: that of the last slot that it opened.
     #[cfg(test)]
     pub(crate) fn elapsed(&self) -> u64 {

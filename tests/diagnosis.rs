@@ -7,7 +7,7 @@ use std::future::{pending, poll_fn};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -167,6 +167,74 @@ fn who_has_lost_its_waker_to_another_is_named_while_the_program_runs_in_an_open_
     assert_eq!(told[0], &lost, "{told:?}");
     let again = told[1..].iter().any(|event| **event == lost);
     assert!(told.len() > 1 && !again, "it is told once: {told:?}");
+}
+
+/// Nobody comes back after the park: then it must have been told.
+#[test]
+fn who_loses_its_waker_last_of_all_is_named_before_the_program_falls_silent() {
+    for tasks in [0, 10, 140] {
+        let (executor, recording) = recorded(Executor::builder());
+        let place: Rc<RefCell<Option<Waker>>> = Rc::default();
+        let (sender, receiver) = async_channel::bounded(1);
+        let (ends, ended) = async_channel::bounded::<()>(1);
+        for _ in 0..tasks {
+            let ended = ended.clone();
+            drop(executor.spawn(async move { ended.recv().await.unwrap_err() }));
+        }
+        let left = place.clone();
+        let waits = executor.spawn(poll_fn(move |cx| {
+            *left.borrow_mut() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        }));
+        drop(executor.spawn(async move {
+            receiver.recv().await.unwrap();
+            place.take();
+            pending::<()>().await;
+        }));
+        let told = recording.clone();
+        let sends = thread::spawn(move || {
+            thread::sleep(ms(20));
+            sender.send_blocking(()).unwrap();
+            thread::sleep(ms(100));
+            drop(ends);
+        });
+        executor.block_on(ended.recv()).unwrap_err();
+        sends.join().unwrap();
+        // Before the second park, and so before the end wakes all.
+        let mut parks = 0;
+        let is_told = told.events().iter().any(|event| {
+            parks += usize::from(matches!(event, Event::Parked { .. }));
+            parks == 1 && *event == Event::ForgottenWaker { task: waits.id() }
+        });
+        assert!(is_told, "{tasks}: {}", told.story());
+    }
+}
+
+/// Such a poll is not told: so nobody knows that the task waits for a set by then.
+#[test]
+fn who_was_polled_by_an_observer_is_not_said_to_have_lost_its_waker() {
+    let runs: Rc<RefCell<Weak<Executor>>> = Rc::default();
+    let recording = Recording::new();
+    let (record, steps) = (recording.clone(), runs.clone());
+    let observer = move |told: &Record| {
+        record.observe(told);
+        if let Event::Woken { by, .. } = told.event
+            && by == Cause::Spawned
+            && let Some(executor) = steps.borrow().upgrade()
+        {
+            // Within `block_on` it may not.
+            let _ = catch_unwind(AssertUnwindSafe(|| executor.step()));
+        }
+    };
+    let builder = Executor::builder().virtual_time();
+    let executor = Rc::new(builder.observer(observer).build());
+    runs.replace(Rc::downgrade(&executor));
+    let mut set = JoinSet::from_iter([executor.spawn(sleep(ms(50)))]);
+    let awaits = executor.spawn(async move { set.join_next().await.unwrap().unwrap() });
+    executor.block_on(awaits).unwrap();
+    let events = recording.events();
+    let is_told = |event: &Event| matches!(event, Event::ForgottenWaker { .. });
+    assert!(!events.iter().any(is_told), "{events:#?}");
 }
 
 /// It is told in virtual time, which must not jump past what the observer does then.

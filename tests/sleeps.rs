@@ -12,7 +12,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Log, altered, ms, no_hang, poll_once, recorded, secs, sentences, virtual_executor};
+use common::{
+    Log, altered, calm, ms, no_hang, poll_once, recorded, secs, sentences, virtual_executor,
+};
 use waker_fn::waker_fn;
 use watchglass::time::Elapsed;
 use watchglass::trace::{Event, Record, Recording, State, TimerKind, WaitsOn};
@@ -603,4 +605,21 @@ fn a_sleep_that_is_given_up_by_a_reset_is_not_told_as_dropped() {
             .contains("is cancelled: its sleep is given up")
     );
     drop(kept);
+}
+
+#[test]
+fn an_observer_that_takes_its_time_when_the_thread_parks_makes_no_sleep_later() {
+    let run = || {
+        let slow = |told: &Record| {
+            if let Event::Parked { .. } = told.event {
+                thread::sleep(ms(200));
+            }
+        };
+        let executor = Executor::builder().observer(slow).build();
+        let begin = Instant::now();
+        executor.block_on(sleep(ms(300)));
+        begin.elapsed()
+    };
+    let took = calm(run, |took| *took < ms(450));
+    assert!(took >= ms(300), "{took:?}");
 }

@@ -128,11 +128,12 @@ pub enum Event {
     },
     /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far as can be known, it
     /// will never be polled again. Where somebody has dropped the waker since, or the timer is gone that would have
-    /// woken the task, this is told as soon as nothing is ready. (In a program of very many tasks that may be later, but
-    /// not after the verdict, [`Stalled`](Event::Stalled): all are looked at once there were as many events as there
-    /// are tasks.) It is not told of a task that has ever waited where the executor does not look, and may be known
-    /// there still: for a [`JoinSet`](crate::JoinSet), in a [`join_all`](crate::join_all()), for a deadline that never
-    /// comes, for another executor's task.
+    /// woken the task, `block_on` tells this when nothing is ready. (More than a hundred tasks and timers are not looked
+    /// at each time, but after a sixteenth as many events, and before the verdict, [`Stalled`](Event::Stalled): of a
+    /// loss just before everything falls silent nothing may be told there.) It is not told of a task that has ever
+    /// waited where the executor does not look, and may be known there still: for a [`JoinSet`](crate::JoinSet), in a
+    /// [`join_all`](crate::join_all()), for a deadline that never comes, for another executor's task; or that was
+    /// polled in an observer, which is not told of that.
     ForgottenWaker {
         /// The forgotten task.
         task: TaskId,

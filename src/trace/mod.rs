@@ -46,6 +46,11 @@ use crate::clock::Clock;
 use crate::guard::{contain, drop_contained};
 use crate::task::TaskId;
 
+/// So many tasks and timers are looked at, one by one, whenever nothing is ready.
+const LOOKED_AT_ALWAYS: u64 = 100;
+/// And so many more for each event since then: that takes about as long as to tell it.
+const LOOKED_AT_AN_EVENT: u64 = 16;
+
 /// The one place that events go through: nothing at all, if there is no observer.
 pub(crate) struct Tracer(Option<Box<Telling>>);
 
@@ -318,18 +323,20 @@ impl Tracer {
             .is_some()
     }
 
-    /// True if somebody is told, and that after as many events as there are places of tasks, since this was true last:
-    /// to look at all tasks then costs no event more than a constant.
-    pub(crate) fn may_look_at_all(&self) -> bool {
+    /// True if somebody is told, and all tasks and timers may be looked at now: if they are few, or after a sixteenth as
+    /// many events since this was true last, so that it costs no event more than a constant.
+    pub(crate) fn begins_look(&self, timers: impl FnOnce() -> usize) -> bool {
         let Some(telling) = self.on() else {
             return false;
         };
-        let (seq, tasks) = (telling.next_seq.get(), telling.known.borrow().len());
-        let may_look = seq - telling.looked_at.get() >= tasks as u64;
-        if may_look {
+        let seq = telling.next_seq.get();
+        let events = seq - telling.looked_at.get();
+        let places = telling.known.borrow().len() + timers();
+        let begins = events * LOOKED_AT_AN_EVENT + LOOKED_AT_ALWAYS >= places as u64;
+        if begins {
             telling.looked_at.set(seq);
         }
-        may_look
+        begins
     }
 
     /// Of how many tasks something is kept.
@@ -453,20 +460,18 @@ mod tests {
     }
 
     #[test]
-    fn all_tasks_are_looked_at_after_as_many_events_as_there_are() {
+    fn many_tasks_are_looked_at_after_a_sixteenth_as_many_events() {
         let observer: Box<dyn Observer> = Box::new(|_: &Record| ());
         let tracer = Tracer::new(Rc::new(Clock::real()), Some(observer), None);
-        let last = TaskId::new(9, NonZeroU32::new(1).unwrap());
+        let last = TaskId::new(99, NonZeroU32::new(1).unwrap());
         tracer.woken(last, Cause::Spawned, Effect::Queued);
-        assert!(!tracer.may_look_at_all(), "one event, ten places");
-        (0..9).for_each(|_| tracer.emit(|| Event::Completed { task: last }));
-        assert!(tracer.may_look_at_all());
-        (0..10).for_each(|_| {
-            assert!(!tracer.may_look_at_all());
-            tracer.emit(|| Event::Completed { task: last });
-        });
-        assert!(tracer.may_look_at_all());
+        assert!(tracer.begins_look(|| 0) && tracer.begins_look(|| 0));
+        let tell = || tracer.emit(|| Event::Completed { task: last });
+        (0..9).for_each(|_| tell());
+        assert!(!tracer.begins_look(|| 160), "nine events, 260 places");
+        tell();
+        assert!(tracer.begins_look(|| 160) && !tracer.begins_look(|| 160));
         let nobody = Tracer::new(Rc::new(Clock::real()), None, None);
-        assert!(!nobody.may_look_at_all());
+        assert!(!nobody.begins_look(|| 0));
     }
 }
