@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use crate::context::Shared;
 use crate::slots::SlotState;
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, LongPoll, NAMED, TimedPoll, WaitsOn};
+use crate::trace::{Cause, Event, LongPoll, TimedPoll, WaitsOn, first_named};
 
 /// A task has been delayed by a long poll if it was ready for this part of it: not if it was woken at its very end.
-const DELAYED_PART: u32 = 10;
+pub(crate) const DELAYED_PART: u32 = 10;
+
 /// After so many polls in a row that a task brought about itself, an event says so.
 const SPINNING_POLLS: u32 = 1_000;
 
@@ -166,13 +167,11 @@ impl Shared {
         let stretch = poll.longest(is_waiting, ended);
         let (mut delayed, timers, late) = self.delayed_for(took, ended);
         delayed.retain(|&other| other != task && self.queue.state(other).is_unfinished());
-        delayed.sort_unstable();
-        delayed.dedup();
-        let more_delayed = delayed.len().saturating_sub(NAMED);
-        delayed.truncate(NAMED);
+        let (delayed, more_delayed) = first_named(delayed);
         Box::new(LongPoll {
             task,
             took,
+            goes_on: false,
             is_drop,
             after: stretch.after,
             until: stretch.until,

@@ -224,7 +224,8 @@ fn a_task_that_never_had_its_turn_is_found() {
     assert_eq!(found[0]["cat"], "found");
     let says = found[0]["name"].as_str().unwrap();
     assert!(
-        says.starts_with("saves is dropped and was never polled"),
+        says.starts_with("saves, spawned at ")
+            && says.contains(", is dropped and was never polled"),
         "{says}"
     );
 }

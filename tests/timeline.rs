@@ -324,6 +324,27 @@ fn who_has_lost_its_sleep_to_another_is_not_drawn_asleep() {
 }
 
 #[test]
+fn who_sleeps_and_may_be_woken_by_somebody_else_is_drawn_so() {
+    let (sender, receiver) = async_channel::bounded::<()>(1);
+    let (timeline, _) = drawn(Executor::builder().virtual_time(), async move {
+        let hears = async move { receiver.recv().await.unwrap() };
+        let either = spawn_named("either", race(sleep(secs(4)), Box::pin(hears)));
+        let sleeps = spawn_named("sleeps", sleep(secs(4)));
+        sleep(secs(2)).await;
+        sender.send(()).await.unwrap();
+        either.await.unwrap();
+        sleeps.await.unwrap();
+    });
+    let [either, sleeps] = ["either", "sleeps"].map(|name| rows(&timeline, name));
+    assert!(
+        either[0].contains("until 4.000 s or foreign ="),
+        "{timeline}"
+    );
+    assert!(sleeps[0].contains("= sleep until 4.000 s ="), "{timeline}");
+    assert!(timeline.contains("== it sleeps"), "{timeline}");
+}
+
+#[test]
 fn a_closure_that_was_given_up_is_not_drawn_as_one_that_ran() {
     let builder = Executor::builder().virtual_time();
     let (_, picture) = drawn(builder.blocking_threads(1), async {
@@ -340,7 +361,7 @@ fn a_closure_that_was_given_up_is_not_drawn_as_one_that_ran() {
     let titles: Vec<&str> = titles.map(|rest| rest.split('<').next().unwrap()).collect();
     let count = |title| titles.iter().filter(|found| **found == title).count();
     assert_eq!(
-        count("a closure that was given up: it may run on"),
+        count("a closure on a thread, in the end given up"),
         1,
         "{titles:?}"
     );
@@ -799,6 +820,19 @@ fn a_picture_of_very_many_tasks_has_the_first_and_says_how_many_more_there_are()
     let (width, height) = size.split_once(' ').unwrap();
     let size = format!("width=\"{width}\" height=\"{height}\" viewBox");
     assert!(picture.contains(&size), "{size}");
+}
+
+#[test]
+fn of_the_tasks_that_have_no_lane_those_without_an_end_are_counted() {
+    let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
+        (0..300).for_each(|_| drop(spawn(sleep(secs(9)))));
+        yield_now().await;
+    });
+    let rest = "and 101 more tasks, 101 of them unfinished";
+    assert!(
+        timeline.contains(rest) && picture.contains(rest),
+        "{timeline}"
+    );
 }
 
 #[test]

@@ -620,7 +620,7 @@ fn before_an_exit_what_is_printed_arrives_and_then_the_views() {
         .expect(after);
     assert!(!busiest.contains(" us, at "), "{busiest}");
     assert!(
-        found.contains(" a_program_that_exits held the thread "),
+        found.contains(" a_program_that_exits has held the thread "),
         "{after}"
     );
     let said =
@@ -835,7 +835,8 @@ fn a_program_s_own_observer_is_told_as_ever_and_may_panic() {
     let output = run_here("a_program_with_observers_of_its_own", &watchglass);
     assert!(output.status.success(), "{}", complained(&output));
     assert!(printed(&output).contains("it was told of the end\nand of the executor's end\n"));
-    let said = "watchglass: an observer has panicked: what happened after that is not shown\n";
+    let said =
+        "watchglass: executor 2  an observer has panicked: what happened after that is not shown\n";
     assert!(
         complained(&output).contains(said),
         "{}",
@@ -1847,7 +1848,7 @@ fn of_a_program_that_never_ends_the_first_part_is_shown() {
         ),
         (
             "a_program_that_blocks_for_ever",
-            "a_program_that_blocks_for_ever held the thread ",
+            "a_program_that_blocks_for_ever has held the thread ",
         ),
         ("a_program_that_waits_for_ever", "the thread parks until"),
     ] {
@@ -1860,16 +1861,28 @@ fn of_a_program_that_never_ends_the_first_part_is_shown() {
     }
 }
 
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_ticks_now_and_then() {
+    watchglass::block_on(async {
+        for tick in 1.. {
+            watchglass::sleep(Duration::from_secs(1000)).await;
+            println!("tick {tick}");
+        }
+    });
+}
+
 #[test]
 fn on_the_virtual_clock_the_first_part_is_the_same_each_time() {
-    let program = "a_program_that_ticks_for_ever";
-    let (story, _) = run_until(program, "virtual,for:60ms,story", LOG_ENDS);
+    let program = "a_program_that_ticks_now_and_then";
+    let (story, _) = run_until(program, "virtual,for:3000s,story", LOG_ENDS);
     let last: Vec<_> = story.lines().rev().take(2).collect();
-    assert_eq!(last[0], format!("0.060 s  {LOG_ENDS}"));
-    let parks = "0.060 s  a_program_that_ticks_for_ever returns Pending: the thread is free";
+    assert_eq!(last[0], format!("3000.000 s  {LOG_ENDS}"));
+    let parks = "3000.000 s  a_program_that_ticks_now_and_then returns Pending: the thread is free";
     assert_eq!(last[1], parks);
     assert!(
-        story.contains("0.060 s  a_program_that_ticks_for_ever prints \"tick 4\""),
+        story.contains("3000.000 s  a_program_that_ticks_now_and_then prints \"tick 3\""),
         "{story}"
     );
     // There virtual time stands still, and so that of the operating system counts.
@@ -1877,6 +1890,110 @@ fn on_the_virtual_clock_the_first_part_is_the_same_each_time() {
     let (story, _) = run_until(program, "virtual,for:300ms,story", LOG_ENDS);
     let last = story.lines().last().unwrap();
     assert_eq!(last, format!("0.000 s  {LOG_ENDS}"));
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_in_which_a_poll_never_ends() {
+    let naps = |ms| watchglass::sleep(Duration::from_millis(ms));
+    watchglass::block_on(async {
+        let _later = watchglass::spawn_named("later", naps(1000));
+        let blocks = watchglass::spawn_named("blocks", async move {
+            naps(20).await;
+            loop {
+                thread::park();
+            }
+        });
+        let _ready = watchglass::spawn_named("ready", async move { naps(20).await });
+        blocks.await.unwrap();
+    });
+}
+
+#[test]
+fn of_a_poll_that_never_ends_it_is_told_since_where_and_whom_it_delays() {
+    let program = "a_program_in_which_a_poll_never_ends";
+    let (timeline, _) = run_until(program, "for:1500ms,timeline", LOG_ENDS);
+    let is_found = |line: &&str| line.contains("  blocks has held the thread ");
+    let found = timeline.lines().find(is_found).expect(&timeline);
+    assert!(
+        found.contains(" and still does, from the await at tests/watchglass_variable.rs:")
+            && found.contains(" on; it delays later and ready; "),
+        "{found}"
+    );
+    let later = timeline.lines().find(|line| line.starts_with("later "));
+    assert!(later.unwrap().contains("++ since 1.00"), "{timeline}");
+}
+
+/// Not a test: the program that the test below runs. A thread holds standard output, and waits for a task meanwhile.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_of_which_a_thread_holds_standard_output() {
+    // Made first: that takes standard output for a moment.
+    let executor = Executor::new();
+    let (ask, asked) = unbounded();
+    let (reply, replied) = unbounded();
+    let asks = thread::spawn(move || {
+        let mut out = std::io::stdout().lock();
+        ask.send_blocking(()).unwrap();
+        writeln!(out, "the answer is {}", replied.recv_blocking().unwrap()).unwrap();
+    });
+    executor.block_on(async {
+        asked.recv().await.unwrap();
+        for _ in 0..20 {
+            watchglass::sleep(Duration::from_millis(10)).await;
+        }
+        reply.send(42).await.unwrap();
+    });
+    asks.join().unwrap();
+}
+
+#[test]
+fn the_executor_goes_on_where_a_view_waits_for_standard_output() {
+    let program = "a_program_of_which_a_thread_holds_standard_output";
+    for watchglass in ["for:50ms,story", "virtual,for:50ms,story"] {
+        let (printed, _) = run_until(program, watchglass, LOG_ENDS);
+        let (_, story) = printed.split_once("the answer is 42\n").expect(&printed);
+        assert!(story.contains(LOG_ENDS), "{story}");
+    }
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_whose_observer_panics_before_a_long_sleep() {
+    let panics = |record: &Record| assert!(!matches!(record.event, Event::PollStarted { .. }));
+    let executor = Executor::builder().observer(panics).build();
+    let run = std::panic::AssertUnwindSafe(|| executor.block_on(async {}));
+    std::panic::catch_unwind(run).unwrap_err();
+    thread::sleep(Duration::from_millis(300));
+}
+
+#[test]
+fn nobody_is_said_to_hold_the_thread_once_an_observer_has_panicked() {
+    let program = "a_program_whose_observer_panics_before_a_long_sleep";
+    let output = run_here(program, "for:200ms,story");
+    let story = printed(&output);
+    assert!(
+        story.contains(LOG_ENDS) && !story.contains("held the thread"),
+        "{story}"
+    );
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_with_an_executor_that_does_nothing() {
+    drop(Executor::new());
+}
+
+#[test]
+fn of_an_executor_that_did_nothing_there_is_nothing_to_show() {
+    let program = "a_program_with_an_executor_that_does_nothing";
+    let output = run_here(program, "story,timeline");
+    let said = "watchglass: nothing has happened on it: there is nothing to show\n";
+    assert_eq!(complained(&output), said);
+    assert!(!printed(&output).contains("0 tasks"));
 }
 
 /// Not a test: the program that the test below runs. It holds standard output locked all the time.

@@ -301,6 +301,9 @@ pub struct LongPoll {
     pub task: TaskId,
     /// How long, by the operating system's clock, with what the observer took meanwhile: a slow one makes polls long.
     pub took: Duration,
+    /// True if it has not come to its end where the log has: then `took` is how long it has gone on until there. So it
+    /// is with `WATCHGLASS=for:5s`, or where the program exits in a poll.
+    pub goes_on: bool,
     /// True if the future was not polled but dropped. Then no `.await` is named.
     pub is_drop: bool,
     /// After this `.await` most of the time went by: the one of watchglass's at which the poll went on, or else one at

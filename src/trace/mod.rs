@@ -40,7 +40,7 @@ pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 pub(crate) use timed_poll::TimedPoll;
 #[cfg(feature = "view")]
 pub(crate) use words::Seconds;
-pub(crate) use words::{At, NAMED, OneLine, circle, in_program, named};
+pub(crate) use words::{At, NAMED, OneLine, circle, first_named, in_program, named};
 
 use crate::clock::Clock;
 use crate::guard::{contain, drop_contained};

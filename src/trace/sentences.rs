@@ -262,7 +262,14 @@ impl LongPoll {
 
 impl fmt::Display for LongPoll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} held the thread for {:?}", self.task, self.took)?;
+        match self.goes_on {
+            true => write!(
+                f,
+                "{} has held the thread for {:?} and still does",
+                self.task, self.took
+            )?,
+            false => write!(f, "{} held the thread for {:?}", self.task, self.took)?,
+        }
         if let Some(places) = self.places("", |time| format!("{time:?}")) {
             write!(f, ", {places}")?;
         }

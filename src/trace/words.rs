@@ -78,6 +78,15 @@ pub(crate) fn named<T>(all: &[T]) -> (&[T], usize) {
     (named, others.len())
 }
 
+/// Of these tasks those that are named, by their slots, each once, and how many there are besides.
+pub(crate) fn first_named(mut tasks: Vec<TaskId>) -> (Vec<TaskId>, usize) {
+    tasks.sort_unstable();
+    tasks.dedup();
+    let others = tasks.len().saturating_sub(NAMED);
+    tasks.truncate(NAMED);
+    (tasks, others)
+}
+
 /// Tasks that wait for each other: `#1 → #2 → #1`.
 pub(crate) fn circle(tasks: &[TaskId], name: impl Fn(TaskId) -> String) -> String {
     let (named, others) = named(tasks);

@@ -43,5 +43,10 @@ pub(crate) fn described(lanes: &Lanes, found: &[Finding]) -> String {
 
 /// The tasks that have no lane, in words.
 pub(crate) fn more_tasks(lanes: &Lanes) -> Option<String> {
-    (lanes.undrawn > 0).then(|| format!("and {}", count(lanes.undrawn, "more task")))
+    let more = format!("and {}", count(lanes.undrawn, "more task"));
+    match (lanes.undrawn, lanes.undrawn_unfinished) {
+        (0, _) => None,
+        (_, 0) => Some(more),
+        (_, unfinished) => Some(format!("{more}, {unfinished} of them unfinished")),
+    }
 }

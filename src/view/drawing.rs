@@ -5,8 +5,8 @@ use std::mem;
 use std::time::Duration;
 
 use super::axis::Axis;
-use super::findings::is_useless_wake;
-use super::lanes::{Arrow, Bar, Lane, Lanes, Poll, Waiting};
+use super::findings::{is_finding, is_useless_wake};
+use super::lanes::{Arrow, Bar, Lane, Lanes, OR_OUTSIDE, Poll, Waiting};
 use super::names::{Names, Span};
 use super::narrator::Narrator;
 use super::timer_rows::TimerRows;
@@ -50,6 +50,7 @@ impl Lanes {
         Lanes {
             lanes: drawing.lanes,
             undrawn: 0,
+            undrawn_unfinished: 0,
             arrows: drawing.arrows,
             idle: drawing.idle,
             verdicts: drawing.verdicts,
@@ -97,6 +98,10 @@ impl Drawing<'_> {
             Event::TimerCancelled { timer } => self.overdue_while_armed(timer, record.time, x),
             _ => None,
         };
+        let found = match is_finding(&record.event, &self.narrator) {
+            true => found_of(&record.event),
+            false => Vec::new(),
+        };
         let told = self.narrator.tell(record);
         if let Some(task) = former {
             self.waits_for_something_else(task, x);
@@ -105,12 +110,10 @@ impl Drawing<'_> {
             self.idle.push((self.idle_since.unwrap_or(x), x));
         }
         self.idle_since = Some(x);
-        if let Event::ForgottenWaker { task }
-        | Event::Spinning { task, .. }
-        | Event::Panicked { task, .. } = record.event
-            && let Some(lane) = self.lane(task)
-        {
-            lane.is_found = true;
+        for task in found {
+            if let Some(lane) = self.lane(task) {
+                lane.is_found = true;
+            }
         }
         match &record.event {
             Event::Spawned { task, .. } => self.spawned(*task, x),
@@ -149,7 +152,6 @@ impl Drawing<'_> {
                 let Some(lane) = self.lane(long.task) else {
                     return;
                 };
-                lane.is_found = true;
                 if let Some((_, drop)) = dropping.filter(|(task, _)| *task == long.task) {
                     lane.polls.push(drop);
                 }
@@ -447,7 +449,7 @@ impl Drawing<'_> {
                 .rfind(|bar| bar.kind == Waiting::Closure)
         {
             closure.kind = Waiting::Other;
-            "a closure that was given up: it may run on".clone_into(&mut closure.label);
+            "a closure on a thread, in the end given up".clone_into(&mut closure.label);
         }
         // A panic ends its poll, but not one that was over when its executor dropped it. What an abort drops holds the
         // thread until it is gone.
@@ -495,8 +497,19 @@ impl Drawing<'_> {
         {
             parked.1 = 1.0;
         }
+        let now = self.narrator.state().time();
         let open: Vec<TaskId> = self.open.keys().copied().collect();
-        open.into_iter().for_each(|task| self.closes(task, 1.0));
+        for task in open {
+            self.turns_overdue_by_its_timer(task, now, 1.0);
+            self.closes(task, 1.0);
+        }
+        let armed = self.narrator.state().timers();
+        let mut armed: Vec<_> = armed.map(|timer| (timer.deadline, timer.id)).collect();
+        armed.sort_unstable();
+        for (_, timer) in armed {
+            let overdue = self.overdue_while_armed(timer, now, 1.0);
+            self.timers.disarm(timer, 1.0, overdue);
+        }
         let timers = mem::take(&mut self.timers).close();
         for (lane, rows) in self.lanes.iter_mut().zip(timers) {
             // A single timer at a time is what the lane itself shows, if it waits for nothing else beside it.
@@ -508,6 +521,19 @@ impl Drawing<'_> {
             };
             lane.timers = if is_shown_by_lane { Vec::new() } else { rows };
         }
+    }
+}
+
+/// Whom a finding is of.
+fn found_of(event: &Event) -> Vec<TaskId> {
+    match event {
+        Event::ForgottenWaker { task }
+        | Event::Spinning { task, .. }
+        | Event::Panicked { task, .. }
+        | Event::Dropping { task } => vec![*task],
+        Event::LongPoll(long) => vec![long.task],
+        Event::Stalled { cycle, .. } => cycle.to_vec(),
+        _ => Vec::new(),
     }
 }
 
@@ -559,6 +585,9 @@ fn waits(narrator: &Narrator<'_>, task: TaskId) -> (Waiting, String) {
     // In a bar there is little room.
     let text = text.replace("its timer for the tick", "tick");
     let text = text.replace("its timer for", "sleep until");
-    let text = text.replace("its time limit", "time limit");
+    let mut text = text.replace("its time limit", "time limit");
+    if kind == Waiting::Timer && task.wakers.is_some_and(|wakers| wakers > 0) {
+        text += OR_OUTSIDE;
+    }
     (kind, text)
 }

@@ -156,7 +156,7 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
         Event::LongPoll(poll) => (
             "LongPoll",
             json!({
-                "task": id(poll.task), "took_ns": ns(poll.took), "is_drop": poll.is_drop,
+                "task": id(poll.task), "took_ns": ns(poll.took), "goes_on": poll.goes_on, "is_drop": poll.is_drop,
                 "after": poll.after.map(at_text), "until": poll.until.map(at_text), "between_ns": ns(poll.between),
                 "delayed": ids(&poll.delayed), "more_delayed": poll.more_delayed, "timers": poll.timers, "late_ns": ns(poll.late),
             }),

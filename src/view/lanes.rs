@@ -15,6 +15,8 @@ pub(crate) struct Lanes {
     pub(crate) lanes: Vec<Lane>,
     /// How many lanes were left out.
     pub(crate) undrawn: usize,
+    /// And how many of these are of tasks that did not come to their end.
+    pub(crate) undrawn_unfinished: usize,
     pub(crate) arrows: Vec<Arrow>,
     /// Where the thread is parked, or virtual time jumps.
     pub(crate) idle: Vec<(f64, f64)>,
@@ -54,9 +56,13 @@ impl Lanes {
         kept.sort_by_key(|&at| !self.lanes[at].is_found);
         kept.truncate(LANES);
         kept.sort_unstable();
-        let lanes = mem::take(&mut self.lanes).into_iter().enumerate();
-        let lanes = lanes.filter(|(at, _)| kept.binary_search(at).is_ok());
-        self.lanes = lanes.map(|(_, lane)| lane).collect();
+        let is_kept = |at: usize| kept.binary_search(&at).is_ok();
+        for (at, lane) in mem::take(&mut self.lanes).into_iter().enumerate() {
+            match is_kept(at) {
+                true => self.lanes.push(lane),
+                false => self.undrawn_unfinished += usize::from(lane.is_unfinished()),
+            }
+        }
         self.arrows.retain_mut(|arrow| {
             let [from, until] =
                 [arrow.from_lane, arrow.until_lane].map(|at| kept.binary_search(&at));
@@ -71,6 +77,10 @@ impl Lanes {
 impl Lane {
     pub(crate) fn bars(&self) -> impl Iterator<Item = &Bar> {
         self.waits.iter().chain(self.timers.iter().flatten())
+    }
+
+    fn is_unfinished(&self) -> bool {
+        !matches!(self.end, Some((_, Stage::Done)))
     }
 
     /// True if its future was dropped before it was done.
@@ -141,6 +151,8 @@ impl Poll {
 
 /// How the label begins of a wait for a lock, a channel or another crate's combinator.
 const OUTSIDE: &str = "a future that is not watchglass's";
+/// How it ends of a sleep during which somebody else may wake the task, too.
+pub(crate) const OR_OUTSIDE: &str = " or foreign";
 
 /// Something that goes on while the task is not polled.
 pub(crate) struct Bar {
@@ -153,7 +165,7 @@ pub(crate) struct Bar {
 impl Bar {
     /// True for what the executor knows nothing of.
     pub(crate) fn is_outside(&self) -> bool {
-        self.label.starts_with(OUTSIDE)
+        self.label.starts_with(OUTSIDE) || self.label.ends_with(OR_OUTSIDE)
     }
 
     /// Its label, or a shorter one, that has no more letters than this: of a sleep the time is what matters.

@@ -1,5 +1,6 @@
 //! What is kept of an executor's run, until its views are shown: at its end, or when the log ends before that.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,9 +9,10 @@ use std::time::{Duration, Instant};
 use super::output::{Output, say};
 use super::printed::Printed;
 use super::story;
+use super::unended::unended_poll;
 use super::wish::View;
 use crate::task::TaskId;
-use crate::trace::{Event, LongPoll, Record, Recording};
+use crate::trace::{Event, Record, Recording};
 
 /// What happens after so many events is not in the views: a program that never comes to its end would use up all
 /// memory.
@@ -19,8 +21,8 @@ pub(crate) const MOST_RECORDS: usize = 2_000_000;
 /// The executor's thread keeps it, and the one that looks after the time may end it meanwhile.
 pub(crate) struct Log {
     records: Vec<Record>,
-    /// True if nothing more is added.
-    has_ended: bool,
+    /// True once nothing more is added.
+    is_closed: bool,
     /// Those that are not shown yet.
     views: Vec<View>,
     output: Output,
@@ -66,7 +68,7 @@ impl Log {
         });
         Log {
             records: Vec::new(),
-            has_ended: false,
+            is_closed: false,
             views,
             output,
             printed,
@@ -76,11 +78,11 @@ impl Log {
         }
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
-        self.has_ended
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
-    pub(crate) fn say(&self, message: impl std::fmt::Display) {
+    pub(crate) fn say(&self, message: impl fmt::Display) {
         self.output.say(message);
     }
 
@@ -92,7 +94,7 @@ impl Log {
             Event::ClockAdvanced { from, .. } => from,
             _ => record.time,
         };
-        self.add_printed(time);
+        self.add_printed(self.within_limit(time));
         match record.event {
             Event::PollStarted { task, .. } | Event::Dropping { task } => {
                 self.running = Some((task, Instant::now()));
@@ -116,57 +118,77 @@ impl Log {
         }
     }
 
+    /// Nobody tells any more what the program does.
+    pub(crate) fn follow_no_more(&mut self) {
+        self.running = None;
+    }
+
+    pub(crate) fn add(&mut self, record: Record) {
+        let events = self.records.len();
+        if self.is_closed {
+        } else if self.within_limit(record.time) < record.time {
+            self.close(Event::LogEnded, self.within_limit(record.time));
+        } else if events >= self.limits.events {
+            let full = Event::LogFull { events };
+            self.output.say(&full);
+            self.close(full, record.time);
+        } else {
+            self.push(record.time, record.event);
+        }
+    }
+
     fn add_event(&mut self, time: Duration, event: Event) {
-        let seq = 0; // it gets its number in `add`
+        let seq = 0; // it gets its number in `push`
         self.add(Record { seq, time, event });
     }
 
     /// Numbers the record anew, for printed lines have numbers here too.
-    pub(crate) fn add(&mut self, mut record: Record) {
-        if self.has_ended {
+    fn push(&mut self, time: Duration, event: Event) {
+        let seq = self.records.len() as u64;
+        self.records.push(Record { seq, time, event });
+    }
+
+    fn close(&mut self, last: Event, time: Duration) {
+        self.push(time, last);
+        self.is_closed = true;
+    }
+
+    fn within_limit(&self, time: Duration) -> Duration {
+        self.limits
+            .at_most
+            .map_or(time, |at_most| time.min(at_most))
+    }
+
+    /// Closes it while the executor lives, with a poll from which nobody comes back.
+    pub(crate) fn cut(&mut self, why: Cut) {
+        if self.is_closed {
             return;
         }
-        let events = self.records.len();
-        if let Some(at_most) = self.limits.at_most
-            && record.time > at_most
-        {
-            (record.time, record.event) = (at_most, Event::LogEnded);
-            self.has_ended = true;
-        } else if events >= self.limits.events {
-            record.event = Event::LogFull { events };
-            self.output.say(&record.event);
-            self.has_ended = true;
-        }
-        record.seq = events as u64;
-        self.records.push(record);
-    }
-
-    /// Ends it while the executor lives, with a poll from which nobody comes back.
-    pub(crate) fn cut(&mut self, why: Cut) {
-        // Whoever looks after the time comes a little later than that, and what is told now belongs to the log.
-        self.limits.at_most = None;
         let last = self.records.last().map_or(Duration::ZERO, |last| last.time);
-        let time = self.began.map_or(last, |began| began.elapsed());
+        let now = self.began.map_or(last, |began| began.elapsed());
+        let time = self.within_limit(now);
+        // Before anything is passed on, which may take as long as it likes.
+        let until_then = |since: Instant| since.elapsed().saturating_sub(now - time);
+        let running = self.running.map(|(task, since)| (task, until_then(since)));
         self.add_printed(time);
-        if let Some((task, since)) = self.running
-            && let took = since.elapsed()
+        if let Some((task, took)) = running
             && took >= self.limits.long_poll
         {
-            let poll = Box::new(unended(task, took));
+            let poll = Box::new(unended_poll(&self.records, task, took, time));
             self.add_event(time, Event::LongPoll(poll));
         }
-        if why == Cut::Asked {
-            self.add_event(time, Event::LogEnded);
+        match why {
+            Cut::Asked if !self.is_closed => self.close(Event::LogEnded, time),
+            _ => self.is_closed = true,
         }
-        self.has_ended = true;
     }
 
-    /// Ends it with its executor.
+    /// Closes it with its executor.
     pub(crate) fn end(&mut self) {
         if let Some(last) = self.records.last() {
             self.add_printed(last.time);
         }
-        self.has_ended = true;
+        self.is_closed = true;
     }
 
     /// What is said at once, of a task. All that was before would take the time of the very program that is watched, so
@@ -182,10 +204,17 @@ impl Log {
     fn show(&mut self, is_now: impl Fn(&View) -> bool) {
         let (now, later): (Vec<View>, _) = mem::take(&mut self.views).into_iter().partition(is_now);
         self.views = later;
+        if self.records.is_empty() && !now.is_empty() {
+            self.say("nothing has happened on it: there is nothing to show");
+            self.views.clear();
+            return;
+        }
         let recording = Recording::from_iter(mem::take(&mut self.records));
         now.iter()
             .for_each(|view| self.output.show(view, &recording));
-        self.records = recording.take();
+        if !self.views.is_empty() {
+            self.records = recording.take();
+        }
     }
 }
 
@@ -214,22 +243,6 @@ pub(crate) fn flush(log: &Mutex<Log>) {
     }
 }
 
-/// A poll, or a drop, that has held the thread for so long and does not end.
-fn unended(task: TaskId, took: Duration) -> LongPoll {
-    LongPoll {
-        task,
-        took,
-        is_drop: false,
-        after: None,
-        until: None,
-        between: took,
-        delayed: Vec::new(),
-        more_delayed: 0,
-        timers: 0,
-        late: Duration::ZERO,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -251,7 +264,7 @@ mod tests {
         for expected in [false, false, true, true] {
             let by = UnparkCause::Deadline;
             log.add_event(Duration::ZERO, Event::Unparked { by });
-            assert_eq!(log.has_ended(), expected);
+            assert_eq!(log.is_closed(), expected);
         }
         let numbers = log.records.iter().map(|record| record.seq);
         assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2]);

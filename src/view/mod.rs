@@ -40,9 +40,9 @@
 //! says, and the views come.
 //!
 //! **When the log ends before the program**, as `for:5s` asks, they come from a thread of their own, also while a poll
-//! blocks the executor's. First the files are written, and then it is standard output's turn, once the program does not
-//! hold its lock. Meanwhile the executor stands still at its next event; then the program goes on, and is watched no
-//! more, but for `live`.
+//! blocks the executor's: that poll is told as a long one, which goes on. First the files are written, and then it is
+//! standard output's turn, once the program does not hold its lock. Very many events take some seconds. Meanwhile the
+//! executor stands still at its next event; then the program goes on, and is watched no more, but for `live`.
 //!
 //! **Where they go.** `story:FILE` and `timeline:FILE` write to a file instead of standard output. An executor after
 //! the first writes to files of its own: `run-2.html`, and so on. What is written to standard output, where there has
@@ -113,6 +113,7 @@ mod printed;
 mod printed;
 mod wish;
 mod output;
+mod unended;
 mod log;
 mod watch;
 mod snapshot;

@@ -208,8 +208,9 @@ impl<'a> Narrator<'a> {
             ),
             Event::Completed { task } => format!("{} is done", self.name(*task)),
             Event::Dropping { task } if was_new => format!(
-                "{} is dropped and was never polled: its executor is dropped before its first turn",
-                self.name(*task)
+                "{}, {}, is dropped and was never polled: its executor is dropped before its first turn",
+                self.name(*task),
+                self.began(*task)
             ),
             Event::Dropping { task } => match self.state.task(*task).map(|task| task.kind) {
                 Some(TaskKind::Main) => {
@@ -233,14 +234,17 @@ impl<'a> Narrator<'a> {
                 };
                 format!("{} is cancelled: {what}", self.name(*task))
             }
-            Event::Panicked { task, message } => match message {
-                Some(message) => {
-                    format!("{} panicked: {}", self.name(*task), OneLine(message))
-                }
-                None => format!("{} panicked", self.name(*task)),
-            },
+            Event::Panicked { task, message } => {
+                let (name, began) = (self.name(*task), self.began(*task));
+                let message = message.as_deref();
+                let message = message.map_or(String::new(), |text| format!(": {}", OneLine(text)));
+                format!("{name}, {began}, panicked{message}")
+            }
             Event::BlockingStarted { task } => {
-                format!("{} waits for a thread of the pool", self.name(*task))
+                format!(
+                    "{} runs as soon as the pool has a thread for it",
+                    self.name(*task)
+                )
             }
             Event::BlockingDone {
                 task,

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::env;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path;
 use std::rc::{Rc, Weak};
@@ -177,15 +178,21 @@ impl Watch {
         }
     }
 
-    /// Shows the log if it ends by this.
+    /// Has the log shown if this closes it: on a thread of its own, for another may hold standard output and wait for
+    /// the executor.
     fn with_log(&self, add: impl FnOnce(&mut Log)) {
         let mut log = lock(&self.log);
-        let had_ended = log.has_ended();
+        let was_closed = log.is_closed();
         add(&mut log);
-        let ends_now = log.has_ended() && !had_ended;
+        let closes = log.is_closed() && !was_closed;
         drop(log);
-        if ends_now {
-            show(&self.log);
+        if closes {
+            let log = self.log.clone();
+            if let Err(error) = on_a_thread(move || show(&log)) {
+                say(format_args!(
+                    "the views come at the end, for there is no thread: {error}"
+                ));
+            }
         }
     }
 
@@ -194,7 +201,7 @@ impl Watch {
         self.has_ended.set(true);
         flush(&self.log);
         let mut log = lock(&self.log);
-        if !log.has_ended() {
+        if !log.is_closed() {
             log.say(match self.has_panicked.get() {
                 true => OBSERVER_HAS_PANICKED,
                 false => "the thread ends before its executor: the views show how far it has come",
@@ -248,14 +255,17 @@ impl Observer for Watch {
     fn observe_owned(&self, record: Record) {
         self.with_log(|log| {
             log.follow(&record);
-            self.warn(&record, log);
-            log.add(record.clone());
+            if !log.is_closed() {
+                self.warn(&record, log);
+                log.add(record.clone());
+            }
         });
         if let Some(own) = &self.own {
             let time = record.time;
             let told = catch_unwind(AssertUnwindSafe(|| own.observe_owned(record)));
             if let Err(panic) = told {
                 self.has_panicked.set(true);
+                lock(&self.log).follow_no_more();
                 resume_unwind(panic);
             }
             // The observer's lines are not those of the task that runs.
@@ -275,7 +285,11 @@ impl Drop for Watch {
     /// Where the program's own observer has panicked, nobody was told of the end.
     fn drop(&mut self) {
         if !self.has_ended.get() {
-            say(OBSERVER_HAS_PANICKED);
+            let log = lock(&self.log);
+            if !log.is_closed() {
+                log.say(OBSERVER_HAS_PANICKED);
+            }
+            drop(log);
             self.show_all();
         }
     }
@@ -292,15 +306,20 @@ fn look_after_the_time(at_most: Duration, log: &Arc<Mutex<Log>>) -> Option<Sende
             show(&log);
         }
     };
-    let begun = thread::Builder::new()
-        .name("watchglass-for".into())
-        .spawn(waits);
-    if let Err(error) = &begun {
-        say(format_args!(
-            "the log will end with the executor, for there is no thread: {error}"
-        ));
+    match on_a_thread(waits) {
+        Ok(()) => Some(lives),
+        Err(error) => {
+            say(format_args!(
+                "the log will end at an event, for there is no thread: {error}"
+            ));
+            None
+        }
     }
-    begun.is_ok().then_some(lives)
+}
+
+fn on_a_thread(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let named = thread::Builder::new().name("watchglass-shows".into());
+    named.spawn(run).map(drop)
 }
 
 #[cfg(test)]

@@ -193,6 +193,7 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
             Event::LongPoll(Box::new(LongPoll {
                 task: t1,
                 took: time(8),
+                goes_on: true,
                 is_drop: true,
                 after: Some(after),
                 until: Some(until),
@@ -203,7 +204,7 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
                 late: time(10),
             })),
             json!({
-                "event": "LongPoll", "task": "#1", "took_ns": 8, "is_drop": true, "after": after.to_string(),
+                "event": "LongPoll", "task": "#1", "took_ns": 8, "goes_on": true, "is_drop": true, "after": after.to_string(),
                 "until": until.to_string(), "between_ns": 7, "delayed": ["#2", "#3"], "more_delayed": 4, "timers": 9,
                 "late_ns": 10,
             }),

@@ -46,7 +46,11 @@ impl Narrator<'_> {
 
     fn long_poll(&self, poll: &LongPoll) -> String {
         let name = self.name(poll.task);
-        let mut text = format!("{name} held the thread {}", Span(poll.took));
+        let took = Span(poll.took);
+        let mut text = match poll.goes_on {
+            true => format!("{name} has held the thread {took} and still does"),
+            false => format!("{name} held the thread {took}"),
+        };
         let places = poll.places("the await at ", |time| Span(time).to_string());
         text += &match places {
             Some(places) => format!(", {places}"),
@@ -54,7 +58,8 @@ impl Narrator<'_> {
         };
         if !poll.delayed.is_empty() {
             let delayed = self.names.tasks(&poll.delayed, poll.more_delayed);
-            text += &format!("; it delayed {delayed}");
+            let delays = if poll.goes_on { "delays" } else { "delayed" };
+            text += &format!("; it {delays} {delayed}");
         }
         let late = Span(poll.late);
         match poll.timers {
@@ -89,7 +94,7 @@ impl Narrator<'_> {
     }
 
     /// Where a task's life began, in words that fit after "was".
-    fn began(&self, task: TaskId) -> String {
+    pub(super) fn began(&self, task: TaskId) -> String {
         match self.state.task(task) {
             Some(task) if task.kind == TaskKind::Main => {
                 format!("given to block_on at {}", task.spawned_at)

@@ -36,6 +36,7 @@ fn every_event_is_told_with_names_and_reasons() {
         Event::LongPoll(Box::new(LongPoll {
             task: main,
             took: ms(8),
+            goes_on: false,
             is_drop: false,
             after: place,
             until: place,
@@ -67,7 +68,7 @@ fn every_event_is_told_with_names_and_reasons() {
             spawned(copies, "copies", TaskKind::Blocking),
             format!("main hands closure of copies to the thread pool at {at}"),
         ),
-        (Event::BlockingStarted { task: copies }, "closure of copies waits for a thread of the pool".into()),
+        (Event::BlockingStarted { task: copies }, "closure of copies runs as soon as the pool has a thread for it".into()),
         (waits(Some(copies), WaitsOn::Blocking), "closure of copies will be polled when it has run".into()),
         (
             armed(timer, Some(main), TimerKind::Sleep, slot),
@@ -232,10 +233,15 @@ fn every_event_is_told_with_names_and_reasons() {
         ),
         (
             Event::Dropping { task: late },
-            "late is dropped and was never polled: its executor is dropped before its first turn".into(),
+            format!(
+                "late, spawned at {at}, is dropped and was never polled: its executor is dropped before its first turn"
+            ),
         ),
-        (Event::Panicked { task: late, message: Some("a\nb".into()) }, "late panicked: a\\nb".into()),
-        (Event::Panicked { task: late, message: None }, "late panicked".into()),
+        (
+            Event::Panicked { task: late, message: Some("a\nb".into()) },
+            format!("late, spawned at {at}, panicked: a\\nb"),
+        ),
+        (Event::Panicked { task: late, message: None }, format!("late, spawned at {at}, panicked")),
         (
             Event::Woken { task: idle, by: Cause::Aborted, effect: Effect::AlreadyQueued },
             "idle will be dropped when its turn comes: it was aborted".into(),
