@@ -20,7 +20,7 @@ use crate::trace::WaitsOn;
 /// with a [shuffled](crate::Builder::seed) order, its place among those that are polled in its next turn is
 /// as random as theirs.)
 ///
-/// A loop that computes for long without awaiting anything keeps the thread from everyone else; a
+/// A loop that computes for long, or whose awaits are always ready, keeps the thread from everyone else; a
 /// `yield_now().await` in it does not. Once it is ready it stays so.
 ///
 /// ```

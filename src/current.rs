@@ -92,8 +92,8 @@ impl Shared {
 
 /// While it lives, an executor runs on this thread.
 pub(crate) struct Entered {
-    /// Who runs when this one does not any more: somebody only if an executor is dropped in another. The drop
-    /// below empties it, so that nothing is left to drop after that, and the whole is inlined.
+    /// The executor that ran before: one only if this one is dropped inside of it, or if this call is about to be
+    /// refused. The drop below empties it, so that nothing is left to drop after that, and the whole is inlined.
     previous: ManuallyDrop<Option<Rc<Shared>>>,
 }
 

@@ -153,7 +153,7 @@ pub struct Executor {
 pub enum Step {
     /// One task was polled, or dropped if it had been aborted.
     Polled(TaskId),
-    /// This many timers fired, at most 64: others that are due come after the tasks that these have woken.
+    /// This many timers fired, at most 64: others that are due fire after 64 polls at most, perhaps of other tasks.
     TimersFired(usize),
     /// Virtual time moved on by this much, to the next deadline, or to an earlier one that was cancelled.
     ClockAdvanced(Duration),

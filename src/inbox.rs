@@ -27,8 +27,8 @@
 //!
 //! This file is all that the argument is about, and it knows nothing else of the executor. So
 //! `tests/interleavings/` can run it, as it is, through every order in which its threads' steps can
-//! happen, with three preemptions at most, and checks that each step and each fence is needed. Four orderings it
-//! finds nothing against, and they are kept by argument alone: those of `parked`, the `Acquire` with which `sent`
+//! happen, with three preemptions at most, and checks that each step and each fence is needed. Four orderings could
+//! be weaker and it would not notice; they rest on argument alone: the two of `parked`, the `Acquire` with which `sent`
 //! is raised, and the `Release` with which `blocking_calls` is counted down.
 
 use std::cell::RefCell;
@@ -56,7 +56,7 @@ pub(crate) struct Home {
     observed_on: Option<ThreadId>,
 }
 
-/// The executor's end of the inbox. It never fills up, so a wake never blocks.
+/// The executor's end of the inbox. It never fills up, so a wake never waits for room.
 pub(crate) struct Inbox {
     letters: Receiver<Arc<TaskWaker>>,
     /// The first of them, which somebody has looked at before their time.

@@ -141,8 +141,8 @@ pub struct JoinHandle<T> {
     /// The task's executor. `None` once the handle has given its output.
     shared: Option<Rc<Shared>>,
     id: TaskId,
-    /// `fn(T) -> T`, and not `fn() -> T`, so that no handle becomes one of another type. A function that takes any
-    /// `&u8` does as one that takes a `&'static u8`, but their types are two, and the output is found by its type.
+    /// `fn(T) -> T`, and not `fn() -> T`: or a handle of a function that takes any `&u8` would do as one of a function
+    /// that takes a `&'static u8`. But these are two types, and the output is found by its type.
     ///
     /// ```compile_fail,E0308
     /// use watchglass::JoinHandle;

@@ -163,7 +163,8 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Panics
     ///
-    /// If the handle has given its output already, or if the set has tasks of another executor.
+    /// If the handle has given its output already, or if the set has tasks of another executor: then the handle is
+    /// dropped, and its task runs on by itself.
     ///
     /// ```
     /// use watchglass::{JoinSet, block_on, spawn, spawn_blocking};
@@ -201,9 +202,9 @@ impl<T: 'static> JoinSet<T> {
     /// Waits for the next task to end and gives its outcome; `None` if the set is empty. Outcomes
     /// come in the order in which the tasks ended.
     ///
-    /// If the future is dropped before it is done, no outcome is lost, but nobody is woken on its behalf any more. So
-    /// do not make a new one at each `poll` of your own future: use [`poll_join_next`](JoinSet::poll_join_next). Polled
-    /// again after it was ready, it waits for the next task.
+    /// If the future is dropped before it is done, no outcome is lost, but nobody is woken on its behalf any more (with
+    /// tokio's set somebody is). So do not make a new one at each `poll` of your own future: use
+    /// [`poll_join_next`](JoinSet::poll_join_next). Polled again after it was ready, it waits for the next task.
     ///
     /// # Panics
     ///

@@ -68,8 +68,8 @@
 //!
 //! # The reading order
 //!
-//! Each file imports only what is above it, apart from a module's own parts and from the two features, which
-//! [builder.rs] asks whether anybody wants to watch, and to be woken on time. (The methods of a type may stand in
+//! Each file imports only what is above it, apart from a module's own parts and from what the two features bring
+//! (`view`, `slack`), which [builder.rs] calls. (The methods of a type may stand in
 //! several files, some of them below.)
 //!
 //! | file | what it is |

@@ -135,7 +135,7 @@ impl<'a> MainTask<'a> {
         self.waker = target.map(MainWaker::new);
     }
 
-    /// Drops a future whose poll has panicked, as the last part of that poll; or else an observer has.
+    /// Drops a future whose poll has panicked, or in whose poll an observer has, as the last part of that poll.
     pub(crate) fn drop_panicked<F>(&self, future: Pin<&mut Option<F>>) -> thread::Result<()> {
         self.drop_future(future, || ())
     }
@@ -172,7 +172,7 @@ impl<'a> MainTask<'a> {
         self.fails(|task| Event::Cancelled { task });
     }
 
-    /// The future has panicked, or else an observer has.
+    /// The future has panicked, or an observer.
     pub(crate) fn panicked(&mut self, payload: &(dyn Any + Send)) {
         self.fails(|task| Event::Panicked {
             task,

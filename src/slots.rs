@@ -12,9 +12,9 @@
 //!      └────────────── the handle takes the output, or there is no handle ────────────────────┘
 //! ```
 //!
-//! What runs is in a state of the others: see [`SlotState`]. A closure's task begins as waiting, and so does every task
-//! while somebody observes, who is told of the wake that queues it. Without a handle a task goes from running to
-//! vacant. When the executor is dropped, tasks go from queued or waiting to finished, and are not run.
+//! A task that runs is waiting or queued in its slot: see [`SlotState`]. A closure's task begins as waiting, and so does
+//! every task while somebody observes, who is told of the wake that queues it. Without a handle a task goes from running
+//! to vacant. When the executor is dropped, tasks go from queued or waiting to finished, and are not run.
 
 use std::any::Any;
 use std::mem;
@@ -42,7 +42,7 @@ impl SlotState {
     }
 }
 
-/// One task, on one cache line: a poll finds all that it needs with a single miss.
+/// One task, on one cache line: what the executor itself needs of it for a poll is one miss.
 #[repr(align(64))]
 pub(crate) struct Slot {
     /// The future, or the outcome once it is finished. `None` while it is polled, and always for
@@ -111,7 +111,7 @@ pub(crate) enum NextPoll {
     Dropped,
 }
 
-/// All slots, one after the other. Growing copies each slot once on average, 64 bytes, which costs less
+/// All slots, one after the other. Growing copies each slot once or twice, 64 bytes, which costs less
 /// than a second look-up at every poll would: slots are found by their index alone.
 pub(crate) struct Slots {
     slots: Vec<Slot>,

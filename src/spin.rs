@@ -37,7 +37,7 @@ const MAX_NEEDED: u32 = 256;
 pub(crate) struct Spin {
     /// False if the user wants every wait to be a park.
     pub(crate) is_allowed: bool,
-    /// How many more parks were short, ended soon by another thread, than not, since the last spin in vain.
+    /// Counts up at a park that another thread soon ends, and down to 0 at any other; 0 after a spin in vain.
     short_parks: Cell<u32>,
     /// How many it takes to spin.
     needed: Cell<u32>,

@@ -56,9 +56,8 @@ pub struct StuckTask {
     pub waits_at: Option<&'static Location<'static>>,
     /// The tasks whose end it awaits, in the order of their slots: those whose handle it awaits itself, and not in a
     /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). Of several, `waits_at` says where it awaits
-    /// the one that it polled last. A handle that it gave up awaiting and still has looks the same (but for `waits_at`,
-    /// which says no place then, or that of something else of watchglass's that it waits for by now): who has polled a
-    /// handle last is woken by it until the handle is dropped.
+    /// the one that it polled last. A handle that it has polled and kept, and awaits no more, is listed too, for
+    /// it would still wake the task; `waits_at` then says no place, or that of what it waits for by now.
     pub waits_for: Vec<TaskId>,
     /// True if it awaits the handle of a task of another executor, or a [`JoinSet`](crate::JoinSet) of such tasks; also
     /// in a [`join_all`](crate::join_all()), but not in one that was polled in that other executor before (of which no
@@ -134,7 +133,7 @@ fn stuck_tasks(shared: &Shared, main: &MainTask<'_>, main_is_held: bool) -> Box<
             },
         })
     });
-    // Where not all are named, it is.
+    // The main task first: it is named also where not all are.
     tasks.sort_by_key(|task| !task.is_main);
     tasks.into()
 }

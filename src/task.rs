@@ -152,8 +152,7 @@ pub(crate) fn unboxed<T: 'static>(mut task: BoxedTask) -> Poll<Result<T, JoinErr
     }
 }
 
-/// The largest box that is left for the next task, so that an executor does not keep much of the time when
-/// it had the most tasks.
+/// The largest box that is left for the next task, so that an executor keeps little of the memory of its busiest time.
 pub(crate) const MAX_LEFT_BYTES: usize = 128;
 
 /// Makes a future the task in this place: in the box that the last one has left there, if it was of the

@@ -416,7 +416,7 @@ impl Timer {
     /// Takes it out of the wheel, and keeps whom to wake.
     fn never(self) -> SleepState {
         let waiter = self.shared.cancel_timer(self.id);
-        // Where that is kept now, nobody looks who asks whether anybody will wake the task.
+        // Where that is kept now, `is_registered` does not look.
         if let Some(task) = waiter.as_ref().and_then(Waiter::task) {
             self.shared.tracer().note_known_elsewhere(task, true);
         }

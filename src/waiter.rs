@@ -21,7 +21,7 @@ pub(crate) use woken_children::{Parent, Woken, WokenChildren};
 /// Somebody who waits inside the executor, for a timer or for a task's end.
 ///
 /// A task that waits under its own waker is remembered by its id, and a future of a `join_all` by its
-/// join and its index: no waker is cloned, so nobody outside seems to have one who has none. A future may
+/// join and its index: no waker is cloned, so the clones are those that somebody outside has. A future may
 /// also be polled with another waker (that of somebody else's combinator, of another executor).
 pub(crate) enum Waiter {
     Task(TaskId),

@@ -55,7 +55,8 @@ impl Shared {
         Some((woken, child.index.get()))
     }
 
-    /// [`waiter`](Shared::waiter), for somebody who keeps it where nobody looks: neither a timer nor a task.
+    /// [`waiter`](Shared::waiter), for whoever keeps it where [`is_registered`](Shared::is_registered) does not look:
+    /// neither in a timer nor in a slot.
     pub(crate) fn waiter_kept_elsewhere(&self, waker: &Waker) -> Waiter {
         self.registered_unseen.set(true);
         self.waiter(waker)

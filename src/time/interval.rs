@@ -12,7 +12,8 @@ use crate::trace::TimerKind;
 /// ready at its first poll, and so lets others have a turn.
 ///
 /// A tick that nobody awaited in time comes late, but at most one does: ticks that were missed
-/// altogether are left out, and the later ones keep to the rhythm of the first.
+/// altogether are left out, and the later ones keep to the rhythm of the first. (tokio's default makes up for them at
+/// once.)
 ///
 /// # Panics
 ///
@@ -81,19 +82,6 @@ pub fn interval_at(first: Instant, period: Duration) -> Interval {
 /// # Dropping
 ///
 /// Dropping it takes its timer out of the wheel.
-///
-/// ```
-/// use std::time::Duration;
-/// use watchglass::{Executor, interval, now};
-///
-/// Executor::builder().virtual_time().build().block_on(async {
-///     let start = now();
-///     let mut ticks = interval(Duration::from_secs(10));
-///     for expected in [0, 10, 20] {
-///         assert_eq!((ticks.tick().await - start).as_secs(), expected);
-///     }
-/// });
-/// ```
 #[must_use = "an interval ticks only when you await its `tick()`"]
 #[derive(Debug)]
 pub struct Interval {

@@ -70,8 +70,8 @@ impl TimedPoll {
         }
     }
 
-    /// It comes after the place at which the poll has gone on, unless that branch has come to another. And then after
-    /// the last place, unless it still waits there: then what runs is another branch of a `join`, say.
+    /// A stretch ends. It began after `goes_on_at`, if that is known; or else after the last place, unless the poll
+    /// still waits there: then another branch of a `join`, say, has run.
     fn ends_stretch(
         &mut self,
         until: Option<At>,

@@ -19,7 +19,7 @@ use super::{ChildWaker, ForeignWaker, Waiter};
 /// Which futures of a `join_all` were woken, and whom to wake for them.
 pub(crate) struct WokenChildren {
     /// For each future, true while it is in the list, so that it is there once, and when it is done. A wake looks at it
-    /// and changes it with the lock; the join does without where nobody else can wake the future, or for nothing.
+    /// and changes it with the lock; the join does without where nobody else can wake the future, or where a wake no longer matters.
     is_listed: Box<[AtomicBool]>,
     locked: Mutex<Locked>,
     /// Of how many futures that are not done the waker is kept outside, and not by the join.
@@ -79,7 +79,7 @@ impl WokenChildren {
     pub(crate) fn note(&self, index: usize, returned: Option<Arc<ChildWaker>>) -> Parent {
         let mut locked = self.lock();
         if self.is_listed[index].load(Ordering::Relaxed) {
-            // A waker is dropped after `locked`, which its drop may ask for: so it is with what a function is given.
+            // `returned` is dropped after `locked`, being an argument: its drop may take this lock.
             return Parent::default();
         }
         self.is_listed[index].store(true, Ordering::Relaxed);
@@ -118,10 +118,9 @@ impl WokenChildren {
         drop(locked);
     }
 
-    /// A future that is done is woken no more. Somebody may have its waker, who does not count as one to whom it is
-    /// lent: so there may be a parent without `outside`, whom he must not take away. It needs no lock. Of a wake that
-    /// comes just before, the index is in the list when the join asks in [`wait`](WokenChildren::wait), and is passed
-    /// over when that is polled.
+    /// A future that is done is woken no more. Its waker may still be held, and does not count as lent: so the parent
+    /// may have no `outside`, and a late wake would take it away and wake nobody. It needs no lock: of a wake just
+    /// before this, the index is in the list when the join asks in [`wait`](WokenChildren::wait), and is passed over.
     pub(crate) fn end(&self, index: usize) {
         self.is_listed[index].store(true, Ordering::Relaxed);
     }
