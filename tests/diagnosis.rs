@@ -310,6 +310,26 @@ fn who_was_woken_at_the_end_of_a_long_poll_was_not_delayed_by_it() {
 }
 
 #[test]
+fn whose_timer_came_due_at_the_end_of_a_long_poll_was_not_delayed_by_it() {
+    let run = || {
+        let (executor, recording) = recorded(Executor::builder().long_poll(ms(100)));
+        executor.block_on(async {
+            let naps = spawn(sleep(ms(195)));
+            yield_now().await;
+            thread::sleep(ms(200));
+            naps.await.unwrap();
+        });
+        recording
+    };
+    let is_late_a_little = |recording: &Recording| {
+        let polls = long_polls(recording);
+        matches!(&polls[..], [poll] if poll.timers == 1 && poll.late < poll.took / 10)
+    };
+    let recording = calm(run, is_late_a_little);
+    assert_eq!(long_polls(&recording)[0].delayed, []);
+}
+
+#[test]
 fn a_hundred_milliseconds_are_long_unless_told_otherwise() {
     let (executor, recording) = recorded(Executor::builder());
     executor.block_on(async { thread::sleep(ms(101)) });
