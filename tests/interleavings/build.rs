@@ -154,7 +154,7 @@ const JOIN_FAULTS: [Fault; 10] = [
         "flag_raised_without_the_lock",
         "let mut locked = self.lock();
         if self.is_listed[index].load(Ordering::Relaxed) {
-            // A waker is dropped after `locked`, which its drop may ask for: so it is with what a function is given.
+            // `returned` is dropped after `locked`, being an argument: its drop may take this lock.
             return Parent::default();
         }
         self.is_listed[index].store(true, Ordering::Relaxed);",
