@@ -124,9 +124,11 @@ impl Log {
     }
 
     pub(crate) fn add(&mut self, record: Record) {
-        let events = self.records.len();
         if self.is_closed {
-        } else if self.within_limit(record.time) < record.time {
+            return;
+        }
+        let events = self.records.len();
+        if self.within_limit(record.time) < record.time {
             self.close(Event::LogEnded, self.within_limit(record.time));
         } else if events >= self.limits.events {
             let full = Event::LogFull { events };
