@@ -33,7 +33,9 @@ pub(crate) fn unended_poll(
     };
     let mut after = why.and_then(|why| went_on_at(&state, before, task, why));
     let waited = waits(&state, task).to_vec();
-    let (mut last, mut last_came) = (None, now.saturating_sub(took));
+    let (mut last, mut since_last) = (None, took);
+    // On the virtual clock no time goes by in a poll.
+    let has_moved = poll.first().is_some_and(|begun| begun.time < now);
     for record in poll {
         state.fold(record);
         if let Event::Waits { on, at, .. } = record.event {
@@ -41,7 +43,10 @@ pub(crate) fn unended_poll(
             if !waited.contains(&wait) {
                 after = None;
             }
-            (last, last_came) = (Some(wait), record.time);
+            last = Some(wait);
+            if has_moved {
+                since_last = now.saturating_sub(record.time);
+            }
         }
     }
     // If it waits there still, what runs is another branch of a `join`, say.
@@ -62,7 +67,7 @@ pub(crate) fn unended_poll(
         is_drop: why.is_none(),
         after,
         until: None,
-        between: now.saturating_sub(last_came).min(took),
+        between: since_last.min(took),
         delayed,
         more_delayed,
         timers,
@@ -275,6 +280,7 @@ mod tests {
         for (future, which) in futures.into_iter().zip(0..) {
             let [told, mut seen] = both(future);
             assert!(seen.goes_on && !told.goes_on);
+            assert_eq!(seen.between, seen.took, "virtual time stands still");
             assert_eq!(
                 seen.delayed.len(),
                 told.delayed.len(),
