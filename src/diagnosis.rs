@@ -1,9 +1,8 @@
-//! What the trace says of a poll besides that it happened: who can never run again, who held the
-//! thread, and who only turns in a circle.
+//! What the trace says of a poll besides that it happened: who has forgotten its waker, who held the thread, and who
+//! only wakes itself.
 //!
 //! What takes time here runs only while there is an observer.
 
-use std::collections::HashSet;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -24,8 +23,7 @@ impl Shared {
     pub(crate) fn tell_poll_started(&self, task: TaskId) {
         self.forget_registered();
         let (why, polls) = self.tracer().take_cause(task);
-        let is_timed = !self.clock.is_virtual() || self.tracer().long_poll().is_some();
-        let started = is_timed.then(Instant::now);
+        let started = self.tracer().long_poll().map(|_| Instant::now());
         // To read the clock is the larger part of telling, so one reading serves for both.
         let now = self.clock.elapsed_at(started);
         let event = || Event::PollStarted { task, why };
@@ -115,28 +113,6 @@ impl Shared {
         }
         // The observer may have polled something that waits, too.
         self.queue.waits_at.set(waits_at);
-    }
-
-    /// Tells of the tasks whose last waker was dropped since their polls, and whom no timer and no task's end will wake.
-    /// True if there are any.
-    #[cold]
-    pub(crate) fn tell_forgotten_by_now(&self, main: TaskId, main_is_held: bool) -> bool {
-        let awaiting = self.awaited().into_iter().map(|(who, _)| who);
-        let mut expected: HashSet<TaskId> = awaiting.collect();
-        let timers = self.wheel.borrow();
-        expected.extend(timers.iter().filter_map(|(.., waiter)| waiter.task()));
-        drop(timers);
-        let forgotten = self.queue.unfinished(|id, _| {
-            let is_held = match id == main {
-                true => main_is_held,
-                false => self.waker_is_held(id),
-            };
-            (!is_held && !expected.contains(&id)).then_some(id)
-        });
-        let told = forgotten
-            .into_iter()
-            .filter(|&id| self.tracer().tell_forgotten(id));
-        told.count() > 0
     }
 
     /// If the task has held the thread for long in its last poll, which a panic has ended, or where it was dropped: to

@@ -104,6 +104,7 @@
 //! | [waiting.rs] | a future waits: whom to wake for it, and the wake |
 //! | [elsewhere.rs] | a task awaits one of another executor |
 //! | [timers.rs] | what becomes of a timer: armed, moved, cancelled, fired |
+//! | [lost.rs] | tasks that nobody will ever wake, told to the observer |
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [poll.rs] | one poll: with which waker, and what comes after it |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
@@ -170,6 +171,7 @@
 //! [waiting.rs]: ../src/watchglass/waiting.rs.html
 //! [elsewhere.rs]: ../src/watchglass/elsewhere.rs.html
 //! [timers.rs]: ../src/watchglass/timers.rs.html
+//! [lost.rs]: ../src/watchglass/lost.rs.html
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [poll.rs]: ../src/watchglass/poll.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
@@ -209,6 +211,7 @@ mod waker;
 mod waiting;
 mod elsewhere;
 mod timers;
+mod lost;
 mod diagnosis;
 mod poll;
 mod main_task;

@@ -30,7 +30,7 @@ impl Shared {
         // would end nobody's wait, although time may move now or the verdict is certain.
         let jobs = self.home.blocking_calls();
         if self.tracer().begins_look(|| self.wheel.borrow().places())
-            && self.tell_forgotten_by_now(main.id, main.waker_is_cloned())
+            && self.tell_lost(main.id, main.waker_is_cloned())
         {
             // An observer may have woken a task, or armed what is due.
             return None;

@@ -1,6 +1,6 @@
 //! The verdict that nothing can ever happen again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::panic::Location;
@@ -8,9 +8,10 @@ use std::sync::Weak;
 
 use crate::context::Shared;
 use crate::inbox::TaskWaker;
+use crate::lost::circles;
 use crate::main_task::MainTask;
 use crate::task::TaskId;
-use crate::trace::{At, Event, OneLine, circle, in_program, named};
+use crate::trace::{At, Event, OneLine, in_circle, in_program, named};
 
 /// The executor has nothing to do and nothing can ever give it something: no task is ready, no
 /// timer is armed, no closure is out on a thread, and nobody outside holds a waker (or the executor
@@ -98,9 +99,11 @@ pub(crate) fn verdict(
     for task in stalled.tasks.iter().filter(|task| task.is_forgotten()) {
         shared.tracer().tell_forgotten(task.id);
     }
+    for circle in stalled.circles() {
+        shared.tracer().tell_deadlock(&circle);
+    }
     shared.tracer().emit(|| Event::Stalled {
         tasks: stalled.tasks.iter().map(|task| task.id).collect(),
-        cycle: stalled.cycle().into(),
         held: stalled.held().map(|task| task.id).collect(),
     });
     Some(stalled)
@@ -173,29 +176,13 @@ impl Stalled {
     /// and the last awaits that of the first, as far as [`StuckTask::waits_for`] and
     /// [`StuckTask::waits_at`] tell.
     pub fn cycle(&self) -> Vec<TaskId> {
-        // A task has one handle, and so is awaited by one task at most: the way back forks nowhere.
-        let mut awaited_by: HashMap<TaskId, TaskId> = HashMap::new();
-        for task in self.tasks.iter().filter(|task| task.waits_at.is_some()) {
-            awaited_by.extend(task.waits_for.iter().map(|&awaited| (awaited, task.id)));
-        }
-        // Each task is passed once: a way ends where an earlier one went.
-        let mut passed = HashSet::new();
-        for start in self.tasks.iter().map(|task| task.id) {
-            let mut way = Vec::new();
-            let mut next = Some(start);
-            while let Some(id) = next
-                && passed.insert(id)
-            {
-                way.push(id);
-                next = awaited_by.get(&id).copied();
-            }
-            if let Some(begin) = way.iter().position(|&id| Some(id) == next) {
-                let mut circle = way.split_off(begin);
-                circle[1..].reverse();
-                return circle;
-            }
-        }
-        Vec::new()
+        self.circles().into_iter().next().unwrap_or_default()
+    }
+
+    fn circles(&self) -> Vec<Vec<TaskId>> {
+        let waits = self.tasks.iter().filter(|task| task.waits_at.is_some());
+        let awaited = waits.flat_map(|task| task.waits_for.iter().map(|&id| (task.id, id)));
+        circles(awaited.collect())
     }
 
     fn held(&self) -> impl Iterator<Item = &StuckTask> {
@@ -226,7 +213,7 @@ impl fmt::Display for Stalled {
         match self.cycle().as_slice() {
             [] => {}
             cycle => {
-                let cycle = circle(cycle, |task| task.to_string());
+                let cycle = in_circle(cycle, |task| task.to_string());
                 write!(f, "\nand they wait in a circle: {cycle}")?;
             }
         }

@@ -16,7 +16,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use watchglass::trace::{Event, Record, State};
 use watchglass::view::Snapshot;
-use watchglass::{Executor, sleep, spawn, yield_now};
+use watchglass::{Executor, JoinHandle, sleep, spawn, yield_now};
 
 /// Holds each prefix against the executor, as its records come.
 struct Proof {
@@ -63,8 +63,12 @@ impl Drop for Guard {
     }
 }
 
-/// Never done: the verdict falls, and it is dropped.
+/// Never done, with two tasks that await each other: the verdict falls, and it is dropped.
 async fn never() {
+    let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
+    let left = spawn(async move { handle.recv().await.unwrap().await.unwrap() });
+    let right = spawn(async move { left.await.unwrap() });
+    sender.send(right).await.unwrap();
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let _guard = Guard(waker);
     drop(spawn(pending::<()>()));
@@ -127,6 +131,7 @@ fn the_random_programs_show_every_kind_of_event() {
         "Cascaded",
         "ClockAdvanced",
         "Completed",
+        "Deadlock",
         "Detached",
         "Dropping",
         "ForgottenWaker",

@@ -96,10 +96,10 @@ fn json_has_each_number_under_its_own_name() {
                 assert_eq!(value["took_ns"], json!(poll.took.as_nanos() as u64));
                 seen.push("LongPoll");
             }
-            Event::Stalled { cycle, .. } => {
-                let cycle: Vec<String> = cycle.iter().map(|id| id.to_string()).collect();
-                assert_eq!(value["cycle"], json!(cycle));
-                seen.push("Stalled");
+            Event::Deadlock { circle } => {
+                let circle: Vec<String> = circle.iter().map(|id| id.to_string()).collect();
+                assert_eq!(value["circle"], json!(circle));
+                seen.push("Deadlock");
             }
             Event::BlockingDone { queued, took, .. } => {
                 assert_ne!(queued, took);
@@ -111,7 +111,7 @@ fn json_has_each_number_under_its_own_name() {
         }
     }
     // On a busy machine other polls may be long, too, and before the closure has ended.
-    for event in ["BlockingDone", "LongPoll", "Stalled"] {
+    for event in ["BlockingDone", "LongPoll", "Deadlock"] {
         assert!(seen.contains(&event), "{event} is not in {seen:?}");
     }
     assert!(some_are_delayed);

@@ -1207,6 +1207,44 @@ fn what_is_printed_is_passed_on_also_when_nothing_happens_any_more() {
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]
+fn a_program_whose_tasks_await_each_other() {
+    let (sender, receiver) = async_channel::bounded::<()>(1);
+    watchglass::block_on(async {
+        let (handle, right) = async_channel::bounded::<watchglass::JoinHandle<()>>(1);
+        let left = watchglass::spawn_named("left", async move {
+            watchglass::sleep(Duration::from_millis(1)).await;
+            right.recv().await.unwrap().await.unwrap();
+        });
+        let right = watchglass::spawn_named("right", async { left.await.unwrap() });
+        handle.send(right).await.unwrap();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            sender.send_blocking(())
+        });
+        receiver.recv().await.unwrap();
+        println!("it goes on");
+    });
+}
+
+#[test]
+fn tasks_that_await_each_other_are_told_when_the_thread_parks_with_where_they_do() {
+    let output = run_here("a_program_whose_tasks_await_each_other", "story");
+    let said = complained(&output);
+    let says = "watchglass: left → right → left: each awaits the next, and nothing else would wake them: they can \
+                never be polled again, unless one is aborted; left, spawned at tests/watchglass_variable.rs:";
+    assert!(said.starts_with(says), "{said}");
+    for waits in [
+        "waits for right to end at tests/",
+        "waits for left to end at tests/",
+    ] {
+        assert!(said.contains(waits), "{said}");
+    }
+    assert_eq!(said.lines().count(), 1);
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
 fn a_program_that_exits_with_its_input_and_standard_error_locked() {
     let (sender, locked) = mpsc::channel();
     thread::spawn(move || {

@@ -138,6 +138,15 @@ pub enum Event {
         /// The forgotten task.
         task: TaskId,
     },
+    /// Tasks await each other by their handles, and nothing else would wake any of them, so none of them can ever be
+    /// polled again unless one is aborted. `block_on` tells it when nothing is ready, as it does of a waker that was
+    /// lost, and with the same exceptions, see [`ForgottenWaker`](Event::ForgottenWaker); and before the verdict,
+    /// [`Stalled`](Event::Stalled), also of tasks whose wakers are held by somebody who, as was promised, does not use
+    /// them. (Who waits for another by a lock or a channel has left its waker there, and who uses that nobody knows.)
+    Deadlock {
+        /// Each awaits the end of the next, and the last that of the first, which has the lowest slot.
+        circle: Box<[TaskId]>,
+    },
     /// A deadline was put in the timer wheel.
     TimerArmed {
         /// The new timer.
@@ -254,9 +263,6 @@ pub enum Event {
     Stalled {
         /// The tasks that will never finish.
         tasks: Box<[TaskId]>,
-        /// Those among them that wait for each other: each for the end of the next, and the last for
-        /// that of the first. Empty if none do.
-        cycle: Box<[TaskId]>,
         /// Those among them whose waker is held by somebody who, as was promised, does not use it.
         held: Box<[TaskId]>,
     },

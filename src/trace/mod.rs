@@ -40,7 +40,7 @@ pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 pub(crate) use timed_poll::TimedPoll;
 #[cfg(feature = "view")]
 pub(crate) use words::Seconds;
-pub(crate) use words::{At, NAMED, OneLine, circle, first_named, in_program, named};
+pub(crate) use words::{At, NAMED, OneLine, deadlock, first_named, in_circle, in_program, named};
 
 use crate::clock::Clock;
 use crate::guard::{contain, drop_contained};
@@ -70,7 +70,7 @@ struct Telling {
     /// By slot, what is known of the task there. Kept here, so that nothing is kept without an
     /// observer.
     known: RefCell<Vec<Option<Known>>>,
-    /// A poll that takes this long is told of as such.
+    /// A poll that takes this long is told of as such. `None` on the virtual clock only, where nobody asked for it.
     long_poll: Option<Duration>,
     /// The poll that goes on, if it matters how long it takes.
     timed: Cell<Option<TimedPoll>>,
@@ -88,8 +88,8 @@ struct Known {
     polls_by_itself: u32,
     /// True if it has ever left its id where nobody looks: see `waiter_kept_elsewhere` in `waiting.rs`.
     is_known_elsewhere: bool,
-    /// True if it was told since its last poll that nobody has its waker.
-    is_forgotten: bool,
+    /// True if it was told since its last poll that nobody will ever wake it.
+    is_lost: bool,
     /// True if it was woken for something else, too, while it was queued for that.
     has_more_causes: bool,
     /// For what it has said in its last poll that it waits, and where; nothing if that was a lot.
@@ -290,7 +290,7 @@ impl Tracer {
                 Cause::Itself => known.polls_by_itself.wrapping_add(1),
                 _ => 0,
             };
-            known.is_forgotten = false;
+            known.is_lost = false;
             (cause, known.polls_by_itself)
         };
         let telling = self.0.as_deref();
@@ -309,18 +309,30 @@ impl Tracer {
         telling.is_some_and(|telling| telling.with_known(task, note))
     }
 
+    /// True if the task has ever left its id where nobody looks.
+    pub(crate) fn is_known_elsewhere(&self, task: TaskId) -> bool {
+        self.note_known_elsewhere(task, false)
+    }
+
     /// Tells that nobody has the task's waker, once a poll; and not of a task that has left its id where nobody looks.
     /// True if it was told.
     pub(crate) fn tell_forgotten(&self, task: TaskId) -> bool {
-        let note = |known: &mut Known| {
-            let is_new = !known.is_known_elsewhere && !known.is_forgotten;
-            known.is_forgotten |= is_new;
-            is_new
+        !self.is_known_elsewhere(task) && self.tell_lost(task, || Event::ForgottenWaker { task })
+    }
+
+    /// Tells that these tasks await each other, once: as long as they do, none of them is polled.
+    pub(crate) fn tell_deadlock(&self, circle: &[TaskId]) -> bool {
+        let event = || Event::Deadlock {
+            circle: circle.into(),
         };
+        self.tell_lost(circle[0], event)
+    }
+
+    /// Tells that nobody will ever wake this task, unless that was told since its last poll.
+    fn tell_lost(&self, task: TaskId, event: impl FnOnce() -> Event) -> bool {
+        let note = |known: &mut Known| !mem::replace(&mut known.is_lost, true);
         let telling = self.on().filter(|telling| telling.with_known(task, note));
-        telling
-            .inspect(|telling| telling.tell(Event::ForgottenWaker { task }))
-            .is_some()
+        telling.inspect(|telling| telling.tell(event())).is_some()
     }
 
     /// True if somebody is told, and all tasks and timers may be looked at now: if they are few, or after a sixteenth as
@@ -372,7 +384,7 @@ impl Known {
             queued_at: None,
             polls_by_itself: 0,
             is_known_elsewhere: false,
-            is_forgotten: false,
+            is_lost: false,
             has_more_causes: false,
             waits: Vec::new(),
         }

@@ -7,7 +7,7 @@ use super::event::{
     Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, TimerKind, UnparkCause,
     WaitsOn,
 };
-use super::words::{At, OneLine, Seconds, circle, in_program, named};
+use super::words::{At, OneLine, Seconds, deadlock, in_program, named};
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,21 +196,17 @@ impl fmt::Display for Event {
                 task,
                 message: None,
             } => write!(f, "{task} panicked"),
-            Event::Stalled { tasks, cycle, .. } => {
+            Event::Deadlock { circle } => {
+                write!(f, "{}", deadlock(circle, |task| task.to_string()))
+            }
+            Event::Stalled { tasks, .. } => {
                 write!(
                     f,
                     "nothing can ever happen again, and these have not finished:"
                 )?;
                 let (named, others) = named(tasks);
                 named.iter().try_for_each(|task| write!(f, " {task}"))?;
-                and_more(f, others)?;
-                match &**cycle {
-                    [] => Ok(()),
-                    cycle => {
-                        let cycle = circle(cycle, |task| task.to_string());
-                        write!(f, "; they wait in a circle: {cycle}")
-                    }
-                }
+                and_more(f, others)
             }
             Event::LongPoll(poll) => write!(f, "{poll}"),
             Event::Spinning { task, polls } => write!(

@@ -274,6 +274,7 @@ impl State {
             Event::Detached { .. }
             | Event::ClockAdvanced { .. }
             | Event::BlockingDone { .. }
+            | Event::Deadlock { .. }
             | Event::Stalled { .. }
             | Event::LongPoll(_)
             | Event::Spinning { .. }

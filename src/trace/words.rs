@@ -88,7 +88,7 @@ pub(crate) fn first_named(mut tasks: Vec<TaskId>) -> (Vec<TaskId>, usize) {
 }
 
 /// Tasks that wait for each other: `#1 → #2 → #1`.
-pub(crate) fn circle(tasks: &[TaskId], name: impl Fn(TaskId) -> String) -> String {
+pub(crate) fn in_circle(tasks: &[TaskId], name: impl Fn(TaskId) -> String) -> String {
     let (named, others) = named(tasks);
     let mut names: Vec<String> = named.iter().map(|&task| name(task)).collect();
     let back_to = names[0].clone();
@@ -97,6 +97,15 @@ pub(crate) fn circle(tasks: &[TaskId], name: impl Fn(TaskId) -> String) -> Strin
     }
     names.push(back_to);
     names.join(" → ")
+}
+
+/// What is wrong with such tasks.
+pub(crate) fn deadlock(circle: &[TaskId], name: impl Fn(TaskId) -> String) -> String {
+    format!(
+        "{}: each awaits the next, and nothing else would wake them: they can never be polled again, unless one is \
+         aborted",
+        in_circle(circle, name)
+    )
 }
 
 /// A time as `1.500 s`, cut off after so many digits.

@@ -532,7 +532,7 @@ fn found_of(event: &Event) -> Vec<TaskId> {
         | Event::Panicked { task, .. }
         | Event::Dropping { task } => vec![*task],
         Event::LongPoll(long) => vec![long.task],
-        Event::Stalled { cycle, .. } => cycle.to_vec(),
+        Event::Deadlock { circle } => circle.to_vec(),
         _ => Vec::new(),
     }
 }

@@ -77,6 +77,7 @@ pub(crate) fn all(records: &[Record], names: &Names) -> Vec<Finding> {
 pub(crate) fn is_finding(event: &Event, before: &Narrator) -> bool {
     match *event {
         Event::ForgottenWaker { .. }
+        | Event::Deadlock { .. }
         | Event::LongPoll(_)
         | Event::Spinning { .. }
         | Event::Stalled { .. }

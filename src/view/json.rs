@@ -85,12 +85,9 @@ fn event(event: &Event) -> Map<String, Value> {
         Event::Spinning { task, polls } => ("Spinning", json!({"task": id(*task), "polls": polls})),
         Event::LogFull { events } => ("LogFull", json!({"events": events})),
         Event::LogEnded => ("LogEnded", json!({})),
-        Event::Stalled { tasks, cycle, held } => {
-            let (tasks, cycle, held) = (ids(tasks), ids(cycle), ids(held));
-            (
-                "Stalled",
-                json!({"tasks": tasks, "cycle": cycle, "held": held}),
-            )
+        Event::Deadlock { circle } => ("Deadlock", json!({"circle": ids(circle)})),
+        Event::Stalled { tasks, held } => {
+            ("Stalled", json!({"tasks": ids(tasks), "held": ids(held)}))
         }
         _ => timer_or_thread(event),
     };

@@ -193,13 +193,26 @@ impl Log {
         self.is_closed = true;
     }
 
-    /// What is said at once, of a task. All that was before would take the time of the very program that is watched, so
-    /// it is told with what its sentence needs.
-    pub(crate) fn sentence(&self, task: TaskId, record: &Record) -> String {
-        let is_its = |record: &&Record| matches!(record.event, Event::Spawned { task: new, .. } if new == task);
-        let before = &self.records;
-        let needed = before.iter().rfind(is_its).into_iter().chain(before.last());
-        let needed: Vec<Record> = needed.cloned().collect();
+    /// What is said at once, of these tasks. All that was before would take the time of the very program that is
+    /// watched, so it is told with what its sentence needs: where each was spawned, and its last poll.
+    pub(crate) fn sentence(&self, tasks: &[TaskId], record: &Record) -> String {
+        let mut needed: Vec<&Record> = self.records.last().into_iter().collect();
+        for &of in tasks {
+            let mut is_before_poll = false;
+            let is_needed = |record: &&Record| match record.event {
+                Event::Spawned { task, .. } => task == of,
+                Event::PollStarted { task, .. } => {
+                    task == of && !mem::replace(&mut is_before_poll, true)
+                }
+                Event::Waits { task, .. } => task == Some(of) && !is_before_poll,
+                Event::GaveUp { task, .. } => task == of && !is_before_poll,
+                _ => false,
+            };
+            needed.extend(self.records.iter().rev().filter(is_needed));
+        }
+        needed.sort_by_key(|record| record.seq);
+        needed.dedup_by_key(|record| record.seq);
+        let needed: Vec<Record> = needed.into_iter().cloned().collect();
         story::sentence(&needed, record)
     }
 

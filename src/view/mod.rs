@@ -35,7 +35,7 @@
 //! or ends the program with `process::exit`, they come then, and show how far it has come. (Not if the program ends
 //! meanwhile, as it may with a thread of `thread::scope` that is not joined.) Of a program that hangs or is killed, or
 //! ends on another thread, they are lost, but for `live` and for what `for:5s` has brought before. That a task spins is
-//! told on standard error at once, for such a program may never end; and so is the first task that can never be polled
+//! told on standard error at once, for such a program may never end; and so are the first tasks that can never be polled
 //! again, when the thread parks and no timer is armed. After two million events nothing more is kept, as the last event
 //! says, and the views come.
 //!

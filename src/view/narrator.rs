@@ -282,6 +282,7 @@ impl<'a> Narrator<'a> {
                 self.thread_and_clock(&record.event)
             }
             Event::ForgottenWaker { .. }
+            | Event::Deadlock { .. }
             | Event::LongPoll(_)
             | Event::Spinning { .. }
             | Event::Stalled { .. } => self.diagnosis(&record.event),

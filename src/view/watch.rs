@@ -152,9 +152,9 @@ struct Watch {
     /// Goes with the watch, and so tells whoever looks after the time that there is nothing to wait for.
     _lives: Option<Sender<()>>,
     has_told_spin: Cell<bool>,
-    /// A task that can never be polled again, and how that is said, until it is or the task is polled all the same.
-    forgotten: Cell<Option<(TaskId, String)>>,
-    has_told_forgotten: Cell<bool>,
+    /// Tasks that can never be polled again, and how that is said, until it is or one of them is polled all the same.
+    lost: Cell<Option<(Vec<TaskId>, String)>>,
+    has_told_lost: Cell<bool>,
     /// True once its executor has.
     has_ended: Cell<bool>,
     /// True once the program's own observer has: then nothing more is told, nor the end.
@@ -170,8 +170,8 @@ impl Watch {
             _lives: at_most.and_then(|at_most| look_after_the_time(at_most, &log)),
             log,
             has_told_spin: Cell::new(false),
-            forgotten: Cell::new(None),
-            has_told_forgotten: Cell::new(false),
+            lost: Cell::new(None),
+            has_told_lost: Cell::new(false),
             has_ended: Cell::new(false),
             has_panicked: Cell::new(false),
             own,
@@ -216,26 +216,32 @@ impl Watch {
     fn warn(&self, record: &Record, log: &Log) {
         match record.event {
             Event::PollStarted { task, .. } | Event::Dropping { task } => {
-                let forgotten = self.forgotten.take();
-                self.forgotten
-                    .set(forgotten.filter(|(forgotten, _)| *forgotten != task));
+                let lost = self.lost.take();
+                self.lost
+                    .set(lost.filter(|(lost, _)| !lost.contains(&task)));
             }
             // A program that spins for ever has no end at which a view could say so.
             Event::Spinning { task, .. } if !self.has_told_spin.replace(true) => {
-                log.say(log.sentence(task, record));
+                log.say(log.sentence(&[task], record));
             }
             // Nor has one that waits for such a task: told when nothing is left to be done for now.
-            Event::ForgottenWaker { task } if !self.has_told_forgotten.get() => {
-                let told = || Some((task, log.sentence(task, record)));
-                self.forgotten.set(self.forgotten.take().or_else(told));
-            }
+            Event::ForgottenWaker { task } => self.note_lost(&[task], record, log),
+            Event::Deadlock { ref circle } => self.note_lost(circle, record, log),
             Event::Parked { until: None } => {
-                if let Some((_, told)) = self.forgotten.take() {
-                    self.has_told_forgotten.set(true);
+                if let Some((_, told)) = self.lost.take() {
+                    self.has_told_lost.set(true);
                     log.say(told);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The first is said, once.
+    fn note_lost(&self, tasks: &[TaskId], record: &Record, log: &Log) {
+        if !self.has_told_lost.get() {
+            let told = || Some((tasks.to_vec(), log.sentence(tasks, record)));
+            self.lost.set(self.lost.take().or_else(told));
         }
     }
 

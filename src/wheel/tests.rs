@@ -81,6 +81,7 @@ impl<T> Wheel<T> {
             }
         }
         assert_eq!(self.slab.free.places(), reusable);
+        assert_eq!(self.places(), self.slab.entries.len());
         assert_eq!(self.len(), listed.len());
         assert_eq!(self.is_empty(), listed.is_empty());
     }

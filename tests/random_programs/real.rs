@@ -234,7 +234,7 @@ fn end(executor: Executor, world: Rc<World<Real>>, recording: Recording) -> Ran 
     world.over.set(true);
     world.clear();
     let events = recording.events();
-    assert_eq!(forgotten_and_polled(&events), None);
+    assert_eq!(lost_and_polled(&events), None);
     Ran {
         log: world.log.take(),
         trace: events
@@ -244,18 +244,27 @@ fn end(executor: Executor, world: Rc<World<Real>>, recording: Recording) -> Ran 
     }
 }
 
-/// Of a task it was said that it can never be polled again, and it was. (That its drop has its turn is no poll.)
-fn forgotten_and_polled(events: &[Event]) -> Option<TaskId> {
+/// Of a task it was said that it can never be polled again, and it was. (That its drop has its turn is no poll.) The end
+/// of one task ends a circle.
+fn lost_and_polled(events: &[Event]) -> Option<TaskId> {
     let mut forgotten = HashSet::new();
-    events.iter().find_map(|event| match *event {
-        Event::ForgottenWaker { task } => {
-            forgotten.insert(task);
-            None
+    let mut circles: Vec<&[TaskId]> = Vec::new();
+    events.iter().find_map(|event| {
+        match event {
+            Event::ForgottenWaker { task } => {
+                forgotten.insert(*task);
+            }
+            Event::Deadlock { circle } => circles.push(circle),
+            Event::Cancelled { task } | Event::Panicked { task, .. } => {
+                circles.retain(|circle| !circle.contains(task));
+            }
+            Event::PollStarted { task, why } if *why != Cause::Aborted => {
+                let in_circle = circles.iter().any(|circle| circle.contains(task));
+                return (in_circle || forgotten.contains(task)).then_some(*task);
+            }
+            _ => {}
         }
-        Event::PollStarted { task, why } if why != Cause::Aborted => {
-            forgotten.contains(&task).then_some(task)
-        }
-        _ => None,
+        None
     })
 }
 

@@ -182,12 +182,17 @@ fn every_event_has_each_of_its_members_under_its_own_name() {
             json!({"event": "Panicked", "task": "#1", "message": "on purpose"}),
         ),
         (
+            Event::Deadlock {
+                circle: [t3, t4].into(),
+            },
+            json!({"event": "Deadlock", "circle": ["#3", "#4"]}),
+        ),
+        (
             Event::Stalled {
                 tasks: [t1, t2].into(),
-                cycle: [t3, t4].into(),
                 held: [t2].into(),
             },
-            json!({"event": "Stalled", "tasks": ["#1", "#2"], "cycle": ["#3", "#4"], "held": ["#2"]}),
+            json!({"event": "Stalled", "tasks": ["#1", "#2"], "held": ["#2"]}),
         ),
         (
             Event::LongPoll(Box::new(LongPoll {

@@ -1,8 +1,8 @@
-//! What is wrong, in words: who can never run again, who held the thread, who only turns in a circle.
+//! What is wrong, in words: who can never run again, who held the thread, who only wakes itself.
 
 use super::{Narrator, Since};
 use crate::task::TaskId;
-use crate::trace::{At, Event, LongPoll, TaskKind, circle, named};
+use crate::trace::{At, Event, LongPoll, TaskKind, deadlock, named};
 use crate::view::names::Span;
 
 impl Narrator<'_> {
@@ -18,6 +18,17 @@ impl Narrator<'_> {
                     _ => "waits, and nobody holds its waker",
                 }
             ),
+            Event::Deadlock { circle } => {
+                let mut text = deadlock(circle, |id| self.name(id));
+                let (named, others) = named(circle);
+                for id in named {
+                    text += &format!("; {}", self.stuck(*id, false));
+                }
+                if others > 0 {
+                    text += &format!("; and {others} more");
+                }
+                text
+            }
             Event::LongPoll(poll) => self.long_poll(poll),
             Event::Spinning { task, polls } => format!(
                 "{}, {}, has been polled {polls} times in a row only because it woke \
@@ -25,7 +36,7 @@ impl Narrator<'_> {
                 self.name(*task),
                 self.began(*task)
             ),
-            Event::Stalled { tasks, cycle, held } => {
+            Event::Stalled { tasks, held } => {
                 let mut text = "nothing can ever happen again".to_owned();
                 let (named, others) = named(tasks);
                 for id in named {
@@ -33,10 +44,6 @@ impl Narrator<'_> {
                 }
                 if others > 0 {
                     text += &format!("; and {others} more");
-                }
-                if !cycle.is_empty() {
-                    let cycle = circle(cycle, |id| self.name(id));
-                    text += &format!("; in a circle: {cycle}");
                 }
                 text
             }

@@ -204,12 +204,20 @@ fn every_event_is_told_with_names_and_reasons() {
             ),
         ),
         (
+            Event::Deadlock { circle: [main, idle].into() },
+            format!(
+                "main → idle → main: each awaits the next, and nothing else would wake them: they can never be polled \
+                 again, unless one is aborted; main, given to block_on at {at}, waits for any task of its set to end and \
+                 idle to end; idle, spawned at {at}, waits, and nobody has its waker"
+            ),
+        ),
+        (
             Event::Stalled {
-                tasks: [main, idle].into(), cycle: [main, idle].into(), held: [].into(),
+                tasks: [main, idle].into(), held: [].into(),
             },
             format!(
                 "nothing can ever happen again; main, given to block_on at {at}, waits for any task of its set to \
-                 end and idle to end; idle, spawned at {at}, waits, and nobody has its waker; in a circle: main → idle → main"
+                 end and idle to end; idle, spawned at {at}, waits, and nobody has its waker"
             ),
         ),
         (

@@ -1,0 +1,100 @@
+//! Tasks that are lost: whatever else happens, nobody and nothing will ever wake them. It is told when nothing is ready.
+//!
+//! ```text
+//!    forgotten ▶ awaits nobody, and nobody has its waker
+//!    deadlock  ▶ #1 awaits #2, which awaits #3, which awaits #1, and nothing else would wake them
+//! ```
+//!
+//! Who awaits a lost task is lost, too, unless that task is aborted; but what is wrong is not there.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::context::Shared;
+use crate::task::TaskId;
+
+impl Shared {
+    /// Tells of those that are lost, each once. True if there was one to tell of.
+    #[cold]
+    pub(crate) fn tell_lost(&self, main: TaskId, main_is_held: bool) -> bool {
+        let awaited = self.awaited();
+        let can_run = self.can_run(&awaited, main, main_is_held);
+        let awaiting: HashSet<TaskId> = awaited.iter().map(|&(who, _)| who).collect();
+        let is_forgotten = |id| !can_run.contains(&id) && !awaiting.contains(&id);
+        let forgotten = self
+            .queue
+            .unfinished(|id, _| is_forgotten(id).then_some(id));
+        // Where it says no place, it has given up to wait for that end, though the end would still wake it.
+        let waits = |who| self.queue.with_slot(who, |slot| slot.waits_at.is_some()) == Some(true);
+        let is_lost = |&(who, _): &_| !can_run.contains(&who) && waits(who);
+        let circles = circles(awaited.into_iter().filter(is_lost).collect());
+        let mut is_told = false;
+        for id in forgotten {
+            is_told |= self.tracer().tell_forgotten(id);
+        }
+        for circle in circles {
+            is_told |= self.tracer().tell_deadlock(&circle);
+        }
+        is_told
+    }
+
+    /// The tasks that may be woken: by somebody who has their waker, by a timer, or by the end of another such task.
+    fn can_run(
+        &self,
+        awaited: &[(TaskId, TaskId)],
+        main: TaskId,
+        main_is_held: bool,
+    ) -> HashSet<TaskId> {
+        let is_held = |id| match id == main {
+            true => main_is_held,
+            false => self.waker_is_held(id),
+        };
+        let may_be_woken = |id| is_held(id) || self.tracer().is_known_elsewhere(id);
+        let mut can_run: HashSet<TaskId> = self
+            .queue
+            .unfinished(|id, _| may_be_woken(id).then_some(id))
+            .into_iter()
+            .collect();
+        let timers = self.wheel.borrow();
+        can_run.extend(timers.iter().filter_map(|(.., waiter)| waiter.task()));
+        let awaited_by: HashMap<TaskId, TaskId> =
+            awaited.iter().map(|&(who, id)| (id, who)).collect();
+        // A task has one handle, and so the end of one wakes one other, and the end of that the next.
+        for id in can_run.clone() {
+            let mut next = awaited_by.get(&id);
+            while let Some(&who) = next
+                && can_run.insert(who)
+            {
+                next = awaited_by.get(&who);
+            }
+        }
+        can_run
+    }
+}
+
+/// The circles of tasks in which each awaits the end of the next, and the last that of the first, which has the lowest
+/// slot. It is given who awaits whom.
+pub(crate) fn circles(awaited: Vec<(TaskId, TaskId)>) -> Vec<Vec<TaskId>> {
+    // The way back forks nowhere.
+    let awaited_by: HashMap<TaskId, TaskId> = awaited.iter().map(|&(who, id)| (id, who)).collect();
+    // Each task is passed once: a way ends where an earlier one went.
+    let mut passed = HashSet::new();
+    let mut circles = Vec::new();
+    for (start, _) in awaited {
+        let mut way = Vec::new();
+        let mut next = Some(start);
+        while let Some(id) = next
+            && passed.insert(id)
+        {
+            way.push(id);
+            next = awaited_by.get(&id).copied();
+        }
+        if let Some(begin) = way.iter().position(|&id| Some(id) == next) {
+            let mut circle = way.split_off(begin);
+            circle.reverse();
+            let lowest = (0..circle.len()).min_by_key(|&at| circle[at].slot());
+            circle.rotate_left(lowest.unwrap_or(0));
+            circles.push(circle);
+        }
+    }
+    circles
+}

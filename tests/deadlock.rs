@@ -1,0 +1,296 @@
+//! Tasks that await each other by their handles are found as soon as nothing is ready, while others go on.
+
+mod common;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::future::pending;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use common::{ms, recorded, secs};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use watchglass::trace::{Cause, Event, Recording, State, WaitsOn};
+use watchglass::{
+    Executor, JoinHandle, JoinSet, TaskId, interval, race, sleep, spawn, spawn_named, timeout,
+};
+
+/// Two tasks that await each other, if `left` does not come to its end by what it waits for besides.
+async fn await_each_other(besides: impl Future<Output = ()> + 'static) {
+    let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
+    let left = spawn_named("left", async move {
+        let right = handle.recv().await.unwrap();
+        let right = async { right.await.unwrap_or_default() };
+        race(right, besides).await;
+    });
+    let right = spawn_named("right", async { left.await.unwrap() });
+    sender.send(right).await.unwrap();
+}
+
+type Boxed = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The circles that were told, with their times.
+fn deadlocks(recording: &Recording) -> Vec<(Duration, Vec<u32>)> {
+    let slots = |circle: &[TaskId]| circle.iter().map(|id| id.slot()).collect();
+    let records = recording.records().into_iter();
+    let deadlocks = records.filter_map(|record| match record.event {
+        Event::Deadlock { circle } => Some((record.time, slots(&circle))),
+        _ => None,
+    });
+    deadlocks.collect()
+}
+
+#[test]
+fn tasks_that_await_each_other_are_found_once_while_others_run() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        await_each_other(pending()).await;
+        let mut ticks = interval(secs(1));
+        for _ in 0..10 {
+            ticks.tick().await;
+        }
+    });
+    assert_eq!(deadlocks(&recording), [(secs(0), vec![1, 2])]);
+    let story = recording.story();
+    let (_, found) = story.split_once("\nfound:\n").unwrap();
+    let says = "0.000 s  left → right → left: each awaits the next, and nothing else would wake them: they can never be \
+                polled again, unless one is aborted; left, spawned at tests/deadlock.rs:";
+    assert!(found.starts_with(says), "{found}");
+    let waits = ", waits for right to end at tests/deadlock.rs:";
+    assert!(found.contains(waits), "{found}");
+    assert_eq!(found.lines().count(), 1, "{found}");
+}
+
+/// Somebody or something may still wake one of them: a timer, whoever holds a waker, another task's end, or a set.
+#[test]
+fn tasks_that_await_each_other_are_no_deadlock_while_one_of_them_may_be_woken() {
+    async fn by_a_channel() {
+        let (sender, receiver) = async_channel::bounded::<()>(1);
+        let _other = spawn(async move {
+            sleep(secs(5)).await;
+            sender.send(()).await.unwrap();
+        });
+        receiver.recv().await.unwrap();
+    }
+    async fn by_an_end() {
+        spawn(async { spawn(sleep(secs(5))).await.unwrap() })
+            .await
+            .unwrap();
+    }
+    async fn by_a_set() {
+        let mut set = JoinSet::from_iter([spawn(sleep(secs(5)))]);
+        set.join_next().await.unwrap().unwrap();
+    }
+    let wakes: [fn() -> Boxed; 4] = [
+        || Box::pin(sleep(secs(5))),
+        || Box::pin(by_a_channel()),
+        || Box::pin(by_an_end()),
+        || Box::pin(by_a_set()),
+    ];
+    for wake in wakes {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        executor.block_on(async {
+            await_each_other(wake()).await;
+            sleep(secs(10)).await;
+        });
+        assert_eq!(deadlocks(&recording), []);
+        let is_dropped = |event: &Event| matches!(event, Event::Dropping { .. });
+        assert!(!recording.events().iter().any(is_dropped), "all have ended");
+    }
+}
+
+/// Each has the handle of the other still, whose end would wake it; but what it waits for is something else.
+#[test]
+fn tasks_that_have_given_up_to_await_each_other_are_no_circle() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
+        let gives_up = |mut other: JoinHandle<()>| async move {
+            timeout(ms(1), &mut other).await.unwrap_err();
+            pending::<()>().await;
+        };
+        let left = spawn(async move { gives_up(handle.recv().await.unwrap()).await });
+        let right = spawn(gives_up(left));
+        sender.send(right).await.unwrap();
+        sleep(secs(1)).await;
+    });
+    assert_eq!(deadlocks(&recording), []);
+}
+
+/// The waker that somebody holds is of no use in a closed world: so the verdict, and no sooner.
+#[test]
+fn tasks_that_await_each_other_are_found_with_the_verdict_where_their_wakers_are_held() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let (_sender, receiver) = async_channel::bounded::<()>(1);
+    let stalled = executor.try_block_on(async move {
+        await_each_other(async move { receiver.recv().await.unwrap() }).await;
+        sleep(secs(1)).await;
+        pending::<()>().await;
+    });
+    assert_eq!(stalled.unwrap_err().cycle().len(), 2);
+    assert_eq!(deadlocks(&recording), [(secs(1), vec![1, 2])]);
+}
+
+/// What a task of a random program does. It awaits the handle of another only if nobody else has it.
+#[derive(Clone, Debug)]
+enum Act {
+    Sleep(u64),
+    Await(usize),
+    /// For so long at most. Then it gives the handle back.
+    AwaitFor(usize, u64),
+    AwaitEither(usize, usize),
+}
+
+const TASKS: usize = 6;
+
+fn act() -> impl Strategy<Value = Act> {
+    let (task, time) = (0..TASKS, 0..10_u64);
+    prop_oneof![
+        1 => time.clone().prop_map(Act::Sleep),
+        4 => task.clone().prop_map(Act::Await),
+        1 => (task.clone(), time).prop_map(|(task, time)| Act::AwaitFor(task, time)),
+        1 => (task.clone(), task).prop_map(|(one, other)| Act::AwaitEither(one, other)),
+    ]
+}
+
+type Handles = Rc<RefCell<Vec<Option<JoinHandle<()>>>>>;
+
+async fn perform(own: usize, acts: Vec<Act>, handles: Handles) {
+    let take = |task: usize| handles.borrow_mut()[task].take_if(|_| task != own);
+    for act in acts {
+        match act {
+            Act::Sleep(time) => sleep(ms(time)).await,
+            Act::Await(task) => {
+                if let Some(handle) = take(task) {
+                    let _ = handle.await;
+                }
+            }
+            Act::AwaitFor(task, time) => {
+                if let Some(mut handle) = take(task)
+                    && timeout(ms(time), &mut handle).await.is_err()
+                {
+                    handles.borrow_mut()[task] = Some(handle);
+                }
+            }
+            Act::AwaitEither(one, other) => {
+                if let (Some(one), Some(other)) = (take(one), take(other)) {
+                    race(one, other).await.ok();
+                }
+            }
+        }
+    }
+}
+
+/// The tasks do what they do, some are aborted at some times, and long after that the executor is dropped.
+fn run(tasks: Vec<Vec<Act>>, aborts: Vec<(u64, usize)>) -> Recording {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let handles = Handles::default();
+    let spawned = tasks.into_iter().enumerate().map(|(own, acts)| {
+        let task = executor.spawn(perform(own, acts, handles.clone()));
+        let abort = task.abort_handle();
+        handles.borrow_mut().push(Some(task));
+        abort
+    });
+    let spawned: Vec<_> = spawned.collect();
+    executor.block_on(async {
+        for (after, task) in aborts {
+            sleep(ms(after)).await;
+            spawned[task].abort();
+        }
+        sleep(secs(1)).await;
+    });
+    recording
+}
+
+/// Once a circle was told, none of it is polled, unless one of it was aborted: gives how many were told, and aborted.
+fn are_never_polled(events: &[Event]) -> (usize, usize) {
+    let (mut circles, mut told, mut aborted) = (Vec::new(), 0, 0);
+    for event in events {
+        match event {
+            Event::Deadlock { circle } => {
+                assert!(
+                    !circles.contains(&circle),
+                    "it was told before: {events:#?}"
+                );
+                told += 1;
+                circles.push(circle);
+            }
+            Event::Cancelled { task } => {
+                let before = circles.len();
+                circles.retain(|circle| !circle.contains(task));
+                aborted += before - circles.len();
+            }
+            Event::PollStarted { task, why } if *why != Cause::Aborted => {
+                let is_in = circles.iter().any(|circle| circle.contains(task));
+                assert!(!is_in, "{task} is polled: {events:#?}");
+            }
+            _ => {}
+        }
+    }
+    (told, aborted)
+}
+
+/// Where everything is quiet, whoever has not ended waits for somebody who has not, and so on: that leads into a circle,
+/// of which it was told.
+fn everybody_hangs_on_one(recording: &Recording) {
+    let (mut state, mut told) = (State::new(), Vec::new());
+    for record in recording.records() {
+        match &record.event {
+            Event::Deadlock { circle } => told.push(circle.iter().copied().collect()),
+            Event::Dropping { .. } => break,
+            _ => {}
+        }
+        state.fold(&record);
+    }
+    let awaits: HashMap<TaskId, TaskId> = state
+        .tasks()
+        .iter()
+        .filter(|task| !task.stage.is_end())
+        .map(|task| match task.waits.first().map(|wait| wait.on) {
+            Some(WaitsOn::Task(awaited)) => (task.id, awaited),
+            _ => panic!("{task:?}"),
+        })
+        .collect();
+    for &start in awaits.keys() {
+        let is_in_circle = (0..TASKS).fold(start, |task, _| awaits[&task]);
+        let mut circle: HashSet<TaskId> = HashSet::new();
+        let mut next = is_in_circle;
+        while circle.insert(next) {
+            next = awaits[&next];
+        }
+        assert!(told.contains(&circle), "{circle:?}: {recording:?}");
+    }
+}
+
+#[test]
+fn of_random_tasks_all_that_never_end_hang_on_a_circle_that_was_told() {
+    let mut runner = TestRunner::deterministic();
+    let acts = prop::collection::vec(act(), 1..4);
+    let tasks = prop::collection::vec(acts, TASKS);
+    let aborts = prop::collection::vec((0..10_u64, 0..TASKS), 0..3);
+    let programs = (tasks, aborts);
+    let (mut told, mut aborted, mut longest) = (0, 0, 0);
+    for _ in 0..2_000 {
+        let (tasks, aborts) = programs.new_tree(&mut runner).unwrap().current();
+        let recording = run(tasks, aborts);
+        let events = recording.events();
+        let of_this = are_never_polled(&events);
+        told += of_this.0;
+        aborted += of_this.1;
+        everybody_hangs_on_one(&recording);
+        longest = longest.max(
+            deadlocks(&recording)
+                .into_iter()
+                .map(|(_, circle)| circle.len())
+                .max()
+                .unwrap_or(0),
+        );
+    }
+    assert!(
+        told > 100 && aborted > 10 && longest > 2,
+        "{told} told, {aborted} aborted, {longest} in one"
+    );
+}
