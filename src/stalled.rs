@@ -95,10 +95,8 @@ pub(crate) fn verdict(
     }
     let tasks = stuck_tasks(shared, main, main_is_held);
     let stalled = Stalled { tasks };
-    // Of one whose last waker was dropped after its poll nobody may have heard yet.
-    for task in stalled.tasks.iter().filter(|task| task.is_forgotten()) {
-        shared.tracer().tell_forgotten(task.id);
-    }
+    // Nobody may have heard of some of them yet: nor will of those whose wakers are held, but here.
+    shared.tell_lost(main.id, main_is_held);
     for circle in stalled.circles() {
         shared.tracer().tell_deadlock(&circle);
     }
@@ -236,11 +234,6 @@ impl fmt::Display for Stalled {
 }
 
 impl StuckTask {
-    /// True if neither a task's end would wake it nor somebody outside.
-    fn is_forgotten(&self) -> bool {
-        !self.waker_is_held && !self.waits_elsewhere && self.waits_for.is_empty()
-    }
-
     /// The tasks that it waits for, if there are any.
     fn awaited(&self) -> Option<String> {
         let (awaited, others) = named(&self.waits_for);

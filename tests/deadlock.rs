@@ -13,13 +13,15 @@ use common::{ms, recorded, secs};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use watchglass::trace::{Cause, Event, Recording, State, WaitsOn};
+use watchglass::trace::{Cause, Event, Observer, Record, Recording, State, WaitsOn};
 use watchglass::{
-    Executor, JoinHandle, JoinSet, TaskId, interval, race, sleep, spawn, spawn_named, timeout,
+    AbortHandle, Executor, JoinHandle, JoinSet, TaskId, interval, race, sleep, spawn, spawn_named,
+    timeout,
 };
 
-/// Two tasks that await each other, if `left` does not come to its end by what it waits for besides.
-async fn await_each_other(besides: impl Future<Output = ()> + 'static) {
+/// Two tasks that await each other, if `left` does not come to its end by what it waits for besides. Gives what aborts
+/// `right`.
+async fn await_each_other(besides: impl Future<Output = ()> + 'static) -> AbortHandle {
     let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
     let left = spawn_named("left", async move {
         let right = handle.recv().await.unwrap();
@@ -27,7 +29,9 @@ async fn await_each_other(besides: impl Future<Output = ()> + 'static) {
         race(right, besides).await;
     });
     let right = spawn_named("right", async { left.await.unwrap() });
+    let ends_it = right.abort_handle();
     sender.send(right).await.unwrap();
+    ends_it
 }
 
 type Boxed = Pin<Box<dyn Future<Output = ()>>>;
@@ -100,6 +104,32 @@ fn tasks_that_await_each_other_are_no_deadlock_while_one_of_them_may_be_woken() 
         let is_dropped = |event: &Event| matches!(event, Event::Dropping { .. });
         assert!(!recording.events().iter().any(is_dropped), "all have ended");
     }
+}
+
+/// It is told in virtual time, which must not jump past what the observer does then.
+#[test]
+fn an_observer_may_act_when_it_is_told_of_a_deadlock() {
+    let ends: Rc<RefCell<Option<AbortHandle>>> = Rc::default();
+    let recording = Recording::new();
+    let (record, ends_it) = (recording.clone(), ends.clone());
+    let observer = move |told: &Record| {
+        record.observe(told);
+        if let Event::Deadlock { .. } = told.event {
+            ends_it.take().unwrap().abort();
+        }
+    };
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(observer)
+        .build();
+    executor.block_on(async {
+        ends.replace(Some(await_each_other(pending()).await));
+        sleep(secs(1)).await;
+    });
+    let records = recording.records().into_iter();
+    let cancelled = records.filter(|record| matches!(record.event, Event::Cancelled { .. }));
+    let times: Vec<Duration> = cancelled.map(|record| record.time).collect();
+    assert_eq!(times, [secs(0)]);
 }
 
 /// Each has the handle of the other still, whose end would wake it; but what it waits for is something else.

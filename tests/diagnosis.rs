@@ -281,6 +281,31 @@ fn an_observer_may_act_when_it_is_told_of_a_lost_waker() {
     );
 }
 
+/// So many are not looked at for the few events since the last look, and there is no other.
+#[test]
+fn of_very_many_all_that_lose_their_wakers_last_of_all_are_named_before_the_verdict() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let place: Rc<RefCell<Vec<Waker>>> = Rc::default();
+    let stalled = executor.try_block_on(async {
+        for _ in 0..500 {
+            let left = place.clone();
+            drop(spawn(poll_fn(move |cx| {
+                left.borrow_mut().push(cx.waker().clone());
+                Poll::<()>::Pending
+            })));
+        }
+        sleep(ms(1)).await;
+        place.take();
+        pending::<()>().await;
+    });
+    let stalled = stalled.unwrap_err().tasks().len();
+    let events = recording.events();
+    let verdict = |event: &&Event| !matches!(event, Event::Stalled { .. });
+    let before = events.iter().take_while(verdict);
+    let told = before.filter(|event| matches!(event, Event::ForgottenWaker { .. }));
+    assert_eq!((stalled, told.count()), (501, 501));
+}
+
 #[test]
 fn who_was_woken_at_the_end_of_a_long_poll_was_not_delayed_by_it() {
     let clocks: [fn() -> Builder; 2] = [Executor::builder, || Executor::builder().virtual_time()];
