@@ -16,17 +16,17 @@ impl Shared {
     /// Tells of those that are lost, each once. True if there was one to tell of.
     #[cold]
     pub(crate) fn tell_lost(&self, main: TaskId, main_is_held: bool) -> bool {
-        let awaited = self.awaited();
+        let mut awaited = self.awaited();
         let can_run = self.can_run(&awaited, main, main_is_held);
+        // Of a handle that a task has polled and kept the end would wake it, but it may wait for something else by now.
+        let awaits = |&(who, id): &(TaskId, TaskId)| self.tracer().awaits(who, id);
+        awaited.retain(|pair| !can_run.contains(&pair.0) && awaits(pair));
         let awaiting: HashSet<TaskId> = awaited.iter().map(|&(who, _)| who).collect();
         let is_forgotten = |id| !can_run.contains(&id) && !awaiting.contains(&id);
         let forgotten = self
             .queue
             .unfinished(|id, _| is_forgotten(id).then_some(id));
-        // Where it says no place, it has given up to wait for that end, though the end would still wake it.
-        let waits = |who| self.queue.with_slot(who, |slot| slot.waits_at.is_some()) == Some(true);
-        let is_lost = |&(who, _): &_| !can_run.contains(&who) && waits(who);
-        let circles = circles(awaited.into_iter().filter(is_lost).collect());
+        let circles = circles(awaited);
         let mut is_told = false;
         for id in forgotten {
             is_told |= self.tracer().tell_forgotten(id);

@@ -20,7 +20,7 @@ use crate::context::Shared;
 use crate::inbox::ParkEnd;
 use crate::main_task::MainTask;
 use crate::spin::SPIN;
-use crate::stalled::{Stalled, Watched, verdict};
+use crate::stalled::{Stalled, Watched, is_certain, verdict};
 use crate::trace::{Cause, Event, UnparkCause};
 
 impl Shared {
@@ -29,20 +29,20 @@ impl Shared {
         // Counted before anything is decided. Counted at the park, a closure that ended in between
         // would end nobody's wait, although time may move now or the verdict is certain.
         let jobs = self.home.blocking_calls();
-        if self.tracer().begins_look(|| self.wheel.borrow().places())
-            && self.tell_lost(main.id, main.waker_is_cloned())
-        {
+        let is_stalled = is_certain(self, main, closed_world);
+        let places = || self.wheel.borrow().places();
+        let looks = self.tracer().begins_look(places) || is_stalled && self.tracer().is_on();
+        if looks && self.tell_lost(main.id, main.waker_is_cloned()) {
             // An observer may have woken a task, or armed what is due.
             return None;
         }
-        if self.advance_clock().is_some() {
-            return None;
+        if is_stalled {
+            return Some(verdict(self, main));
         }
-        let stalled = verdict(self, main, closed_world);
-        if stalled.is_none() {
+        if self.advance_clock().is_none() {
             self.wait(main, jobs, closed_world);
         }
-        stalled
+        None
     }
 
     /// Virtual time jumps to the next deadline. It must not while a closure is out on a thread or

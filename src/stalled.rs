@@ -71,40 +71,32 @@ pub struct StuckTask {
     pub waker_is_held: bool,
 }
 
-/// The verdict, if it is certain.
+/// True if the verdict is certain.
 ///
 /// The order of the questions matters. A closure's thread first wakes its task and then counts
 /// down, so an inbox that is empty *after* the count was seen at zero holds no wake of a closure.
 /// And the inbox need not be looked at again when the wakers have been counted: a letter is a clone
 /// of its task's waker, and counts as one.
-pub(crate) fn verdict(
-    shared: &Shared,
-    main: &mut MainTask<'_>,
-    closed_world: bool,
-) -> Option<Stalled> {
+pub(crate) fn is_certain(shared: &Shared, main: &mut MainTask<'_>, closed_world: bool) -> bool {
     if shared.home.blocking_calls() > 0 || !shared.inbox.is_empty() {
-        return None;
+        return false;
     }
     debug_assert_eq!(shared.queue.len(), 0, "nobody is ready");
     if !shared.wheel.borrow().is_empty() {
-        return None;
+        return false;
     }
+    closed_world || !main.waker_is_cloned() && !shared.somebody_holds_a_waker()
+}
+
+pub(crate) fn verdict(shared: &Shared, main: &mut MainTask<'_>) -> Stalled {
     let main_is_held = main.waker_is_cloned();
-    if !closed_world && (main_is_held || shared.somebody_holds_a_waker()) {
-        return None;
-    }
     let tasks = stuck_tasks(shared, main, main_is_held);
     let stalled = Stalled { tasks };
-    // Nobody may have heard of some of them yet: nor will of those whose wakers are held, but here.
-    shared.tell_lost(main.id, main_is_held);
-    for circle in stalled.circles() {
-        shared.tracer().tell_deadlock(&circle);
-    }
     shared.tracer().emit(|| Event::Stalled {
         tasks: stalled.tasks.iter().map(|task| task.id).collect(),
         held: stalled.held().map(|task| task.id).collect(),
     });
-    Some(stalled)
+    stalled
 }
 
 /// All tasks, now that none can ever finish: `block_on`'s own future, and then the others in the order of their slots.
@@ -174,13 +166,10 @@ impl Stalled {
     /// and the last awaits that of the first, as far as [`StuckTask::waits_for`] and
     /// [`StuckTask::waits_at`] tell.
     pub fn cycle(&self) -> Vec<TaskId> {
-        self.circles().into_iter().next().unwrap_or_default()
-    }
-
-    fn circles(&self) -> Vec<Vec<TaskId>> {
         let waits = self.tasks.iter().filter(|task| task.waits_at.is_some());
         let awaited = waits.flat_map(|task| task.waits_for.iter().map(|&id| (task.id, id)));
-        circles(awaited.collect())
+        let circles = circles(awaited.collect());
+        circles.into_iter().next().unwrap_or_default()
     }
 
     fn held(&self) -> impl Iterator<Item = &StuckTask> {

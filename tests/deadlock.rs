@@ -4,9 +4,10 @@ mod common;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use common::{ms, recorded, secs};
@@ -16,7 +17,7 @@ use proptest::test_runner::TestRunner;
 use watchglass::trace::{Cause, Event, Observer, Record, Recording, State, WaitsOn};
 use watchglass::{
     AbortHandle, Executor, JoinHandle, JoinSet, TaskId, interval, race, sleep, spawn, spawn_named,
-    timeout,
+    timeout, yield_now,
 };
 
 /// Two tasks that await each other, if `left` does not come to its end by what it waits for besides. Gives what aborts
@@ -106,62 +107,135 @@ fn tasks_that_await_each_other_are_no_deadlock_while_one_of_them_may_be_woken() 
     }
 }
 
-/// It is told in virtual time, which must not jump past what the observer does then.
+/// In virtual time, which must not jump past what the observer does then; and before the verdict, also where so many
+/// tasks are stuck that they were not looked at since the last few events.
 #[test]
 fn an_observer_may_act_when_it_is_told_of_a_deadlock() {
-    let ends: Rc<RefCell<Option<AbortHandle>>> = Rc::default();
-    let recording = Recording::new();
-    let (record, ends_it) = (recording.clone(), ends.clone());
-    let observer = move |told: &Record| {
-        record.observe(told);
-        if let Event::Deadlock { .. } = told.event {
-            ends_it.take().unwrap().abort();
-        }
-    };
-    let executor = Executor::builder()
-        .virtual_time()
-        .observer(observer)
-        .build();
-    executor.block_on(async {
-        ends.replace(Some(await_each_other(pending()).await));
-        sleep(secs(1)).await;
-    });
-    let records = recording.records().into_iter();
-    let cancelled = records.filter(|record| matches!(record.event, Event::Cancelled { .. }));
-    let times: Vec<Duration> = cancelled.map(|record| record.time).collect();
-    assert_eq!(times, [secs(0)]);
+    for (others, sleeps) in [(0, true), (0, false), (1_000, false)] {
+        let ends: Rc<RefCell<Option<AbortHandle>>> = Rc::default();
+        let recording = Recording::new();
+        let (record, ends_it) = (recording.clone(), ends.clone());
+        let observer = move |told: &Record| {
+            record.observe(told);
+            if let Event::Deadlock { .. } = told.event {
+                ends_it.take().unwrap().abort();
+            }
+        };
+        let builder = Executor::builder().virtual_time();
+        let executor = builder.observer(observer).build();
+        let (sender, is_over) = async_channel::bounded::<()>(1);
+        let ended = executor.try_block_on(async {
+            (0..others).for_each(|_| drop(spawn(pending::<()>())));
+            yield_now().await;
+            // It is sent when the future is dropped.
+            let holds = async move {
+                let _holds = sender;
+                pending().await
+            };
+            ends.replace(Some(await_each_other(holds).await));
+            match sleeps {
+                true => sleep(secs(1)).await,
+                false => is_over.recv().await.unwrap_or_default(),
+            }
+        });
+        ended.unwrap();
+        let records = recording.records().into_iter();
+        let cancelled = records.filter(|record| matches!(record.event, Event::Cancelled { .. }));
+        assert_eq!(cancelled.map(|record| record.time).next(), Some(secs(0)));
+    }
 }
 
-/// Each has the handle of the other still, whose end would wake it; but what it waits for is something else.
+/// What each waits for is something else by now, which is what is wrong; though it has the handle still, whose end would
+/// wake it.
 #[test]
-fn tasks_that_have_given_up_to_await_each_other_are_no_circle() {
+fn tasks_that_have_given_up_to_await_each_other_are_no_circle_but_forgotten() {
+    for waits_for_another in [false, true] {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        let (left, right) = executor.block_on(async {
+            let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
+            let gives_up = move |mut other: JoinHandle<()>| async move {
+                timeout(ms(1), &mut other).await.unwrap_err();
+                match waits_for_another {
+                    true => spawn(pending::<()>()).await.unwrap(),
+                    false => pending().await,
+                }
+            };
+            let left = spawn(async move { gives_up(handle.recv().await.unwrap()).await });
+            let left_id = left.id();
+            let right = spawn(gives_up(left));
+            let right_id = right.id();
+            sender.send(right).await.unwrap();
+            sleep(secs(1)).await;
+            (left_id, right_id)
+        });
+        assert_eq!(deadlocks(&recording), []);
+        let told = recording
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::ForgottenWaker { task } => Some(task),
+                _ => None,
+            });
+        let told: Vec<TaskId> = told.collect();
+        match waits_for_another {
+            true => assert!(told.len() == 2 && !told.contains(&left) && !told.contains(&right)),
+            false => assert_eq!(told, [left, right]),
+        }
+    }
+}
+
+/// The circle that the abort ends had the same first task, which has not been polled since.
+#[test]
+fn a_task_may_be_in_one_circle_and_then_in_another() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
+    type Place = Rc<RefCell<Option<JoinHandle<()>>>>;
+    let first: Place = Place::default();
+    // It polls the handle where it is.
+    let awaits_first = |first: Place| {
+        poll_fn(move |cx| match &mut *first.borrow_mut() {
+            Some(handle) => Pin::new(handle).poll(cx).map(drop),
+            None => Poll::Ready(()),
+        })
+    };
     executor.block_on(async {
         let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
-        let gives_up = |mut other: JoinHandle<()>| async move {
-            timeout(ms(1), &mut other).await.unwrap_err();
-            pending::<()>().await;
-        };
-        let left = spawn(async move { gives_up(handle.recv().await.unwrap()).await });
-        let right = spawn(gives_up(left));
-        sender.send(right).await.unwrap();
+        first.replace(Some(spawn(async move {
+            handle.recv().await.unwrap().await.unwrap()
+        })));
+        let last = spawn(awaits_first(first.clone()));
+        let ends_it = last.abort_handle();
+        let place = first.clone();
+        let middle = spawn(async move {
+            last.await.unwrap_err();
+            spawn(awaits_first(place)).await.unwrap();
+        });
+        sender.send(middle).await.unwrap();
+        sleep(secs(1)).await;
+        ends_it.abort();
         sleep(secs(1)).await;
     });
-    assert_eq!(deadlocks(&recording), []);
+    let told = deadlocks(&recording).into_iter();
+    let told: Vec<_> = told.map(|(time, circle)| (time, circle.len())).collect();
+    assert_eq!(told, [(secs(0), 3), (secs(1), 3)]);
 }
 
-/// The waker that somebody holds is of no use in a closed world: so the verdict, and no sooner.
+/// Whoever has the waker may be the very future of `block_on`, whose drop after the verdict uses it.
 #[test]
-fn tasks_that_await_each_other_are_found_with_the_verdict_where_their_wakers_are_held() {
+fn tasks_that_await_each_other_are_no_deadlock_where_somebody_has_a_waker_though_the_world_is_closed()
+ {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
-    let (_sender, receiver) = async_channel::bounded::<()>(1);
+    let (sender, receiver) = async_channel::bounded::<()>(1);
     let stalled = executor.try_block_on(async move {
-        await_each_other(async move { receiver.recv().await.unwrap() }).await;
+        await_each_other(async move { receiver.recv().await.unwrap_or_default() }).await;
         sleep(secs(1)).await;
         pending::<()>().await;
+        drop(sender);
     });
     assert_eq!(stalled.unwrap_err().cycle().len(), 2);
-    assert_eq!(deadlocks(&recording), [(secs(1), vec![1, 2])]);
+    executor.run_until_idle();
+    assert_eq!(deadlocks(&recording), []);
+    let is_end = |event: &&Event| matches!(event, Event::Completed { .. });
+    assert_eq!(recording.events().iter().filter(is_end).count(), 2);
 }
 
 /// What a task of a random program does. It awaits the handle of another only if nobody else has it.

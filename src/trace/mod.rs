@@ -88,12 +88,15 @@ struct Known {
     polls_by_itself: u32,
     /// True if it has ever left its id where nobody looks: see `waiter_kept_elsewhere` in `waiting.rs`.
     is_known_elsewhere: bool,
-    /// True if it was told since its last poll that nobody will ever wake it.
-    is_lost: bool,
+    /// True if it was told since its last poll that nobody has its waker.
+    is_forgotten: bool,
+    /// True if it was told since its last poll that it is in a circle of tasks that await each other.
+    is_in_circle: bool,
     /// True if it was woken for something else, too, while it was queued for that.
     has_more_causes: bool,
     /// For what it has said in its last poll that it waits, and where; nothing if that was a lot.
     waits: Vec<(WaitsOn, &'static Location<'static>)>,
+    has_many_waits: bool,
 }
 
 impl Tracer {
@@ -218,15 +221,24 @@ impl Tracer {
     pub(crate) fn note_waits(&self, task: TaskId, said: &Said) {
         let note = |known: &mut Known| {
             known.waits.clear();
-            if said.len() <= NAMED {
+            known.has_many_waits = said.len() > NAMED;
+            if !known.has_many_waits {
                 known.waits.extend(said.waits());
             }
         };
-        if let Some(telling) = self.0.as_deref()
-            && telling.long_poll.is_some()
-        {
+        if let Some(telling) = self.0.as_deref() {
             telling.with_known(task, note);
         }
+    }
+
+    /// True if the task has said in its last poll that it waits for the end of this one; or too much to keep it.
+    pub(crate) fn awaits(&self, task: TaskId, awaited: TaskId) -> bool {
+        let awaits = |known: &mut Known| {
+            let mut waits = known.waits.iter();
+            known.has_many_waits || waits.any(|&(on, _)| on == WaitsOn::Task(awaited))
+        };
+        let telling = self.0.as_deref();
+        telling.is_some_and(|telling| telling.with_known(task, awaits))
     }
 
     /// Where the task has waited for what is over by now: if that was at one place, so that it goes on there.
@@ -290,7 +302,8 @@ impl Tracer {
                 Cause::Itself => known.polls_by_itself.wrapping_add(1),
                 _ => 0,
             };
-            known.is_lost = false;
+            known.is_forgotten = false;
+            known.is_in_circle = false;
             (cause, known.polls_by_itself)
         };
         let telling = self.0.as_deref();
@@ -317,22 +330,31 @@ impl Tracer {
     /// Tells that nobody has the task's waker, once a poll; and not of a task that has left its id where nobody looks.
     /// True if it was told.
     pub(crate) fn tell_forgotten(&self, task: TaskId) -> bool {
-        !self.is_known_elsewhere(task) && self.tell_lost(task, || Event::ForgottenWaker { task })
-    }
-
-    /// Tells that these tasks await each other, once: as long as they do, none of them is polled.
-    pub(crate) fn tell_deadlock(&self, circle: &[TaskId]) -> bool {
-        let event = || Event::Deadlock {
-            circle: circle.into(),
+        let note = |known: &mut Known| {
+            !known.is_known_elsewhere && !mem::replace(&mut known.is_forgotten, true)
         };
-        self.tell_lost(circle[0], event)
+        let telling = self.on().filter(|telling| telling.with_known(task, note));
+        telling
+            .inspect(|telling| telling.tell(Event::ForgottenWaker { task }))
+            .is_some()
     }
 
-    /// Tells that nobody will ever wake this task, unless that was told since its last poll.
-    fn tell_lost(&self, task: TaskId, event: impl FnOnce() -> Event) -> bool {
-        let note = |known: &mut Known| !mem::replace(&mut known.is_lost, true);
-        let telling = self.on().filter(|telling| telling.with_known(task, note));
-        telling.inspect(|telling| telling.tell(event())).is_some()
+    /// Tells that these tasks await each other, unless it was told of each of them since its last poll: of another circle
+    /// one has been polled. True if it was told.
+    pub(crate) fn tell_deadlock(&self, circle: &[TaskId]) -> bool {
+        let Some(telling) = self.on() else {
+            return false;
+        };
+        let mut is_new = false;
+        for &task in circle {
+            is_new |=
+                telling.with_known(task, |known| !mem::replace(&mut known.is_in_circle, true));
+        }
+        if is_new {
+            let circle = circle.into();
+            telling.tell(Event::Deadlock { circle });
+        }
+        is_new
     }
 
     /// True if somebody is told, and all tasks and timers may be looked at now: if they are few, or after a sixteenth as
@@ -384,9 +406,11 @@ impl Known {
             queued_at: None,
             polls_by_itself: 0,
             is_known_elsewhere: false,
-            is_lost: false,
+            is_forgotten: false,
+            is_in_circle: false,
             has_more_causes: false,
             waits: Vec::new(),
+            has_many_waits: false,
         }
     }
 }
@@ -415,7 +439,15 @@ impl Telling {
             Some(known) if known.task.generation() > task.generation() => {
                 change(&mut Known::of(task))
             }
-            place => change(place.insert(Known::of(task))),
+            place => {
+                let mut fresh = Known::of(task);
+                // Its memory serves again.
+                if let Some(known) = place.take() {
+                    fresh.waits = known.waits;
+                    fresh.waits.clear();
+                }
+                change(place.insert(fresh))
+            }
         }
     }
 

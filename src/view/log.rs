@@ -1,5 +1,6 @@
 //! What is kept of an executor's run, until its views are shown: at its end, or when the log ends before that.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, Write};
 use std::mem;
@@ -194,25 +195,27 @@ impl Log {
     }
 
     /// What is said at once, of these tasks. All that was before would take the time of the very program that is
-    /// watched, so it is told with what its sentence needs: where each was spawned, and its last poll.
+    /// watched, so it is told with what its sentence needs: the last record, where each was spawned, and its last poll.
     pub(crate) fn sentence(&self, tasks: &[TaskId], record: &Record) -> String {
-        let mut needed: Vec<&Record> = self.records.last().into_iter().collect();
-        for &of in tasks {
-            let mut is_before_poll = false;
-            let is_needed = |record: &&Record| match record.event {
-                Event::Spawned { task, .. } => task == of,
-                Event::PollStarted { task, .. } => {
-                    task == of && !mem::replace(&mut is_before_poll, true)
-                }
-                Event::Waits { task, .. } => task == Some(of) && !is_before_poll,
-                Event::GaveUp { task, .. } => task == of && !is_before_poll,
-                _ => false,
-            };
-            needed.extend(self.records.iter().rev().filter(is_needed));
+        let mut polled = HashSet::new();
+        let mut is_needed = |before: &Record| match &before.event {
+            Event::Spawned { task, .. } => tasks.contains(task),
+            Event::PollStarted { task, .. } => tasks.contains(task) && polled.insert(*task),
+            Event::GaveUp { task, .. }
+            | Event::Waits {
+                task: Some(task), ..
+            } => tasks.contains(task) && !polled.contains(task),
+            _ => false,
+        };
+        let mut needed: Vec<Record> = Vec::new();
+        let mut unborn = tasks.len();
+        for before in self.records.iter().rev() {
+            if unborn > 0 && is_needed(before) || needed.is_empty() {
+                unborn -= usize::from(matches!(before.event, Event::Spawned { .. }));
+                needed.push(before.clone());
+            }
         }
-        needed.sort_by_key(|record| record.seq);
-        needed.dedup_by_key(|record| record.seq);
-        let needed: Vec<Record> = needed.into_iter().cloned().collect();
+        needed.reverse();
         story::sentence(&needed, record)
     }
 

@@ -17,7 +17,7 @@ use super::output::{Output, say, write_line};
 use super::wish::{View, Wish};
 use crate::builder::{Builder, LONG_POLL};
 use crate::task::TaskId;
-use crate::trace::{Event, Observer, Record};
+use crate::trace::{Event, Observer, Record, named};
 
 thread_local! {
     static UNENDED: Unended = const { Unended(RefCell::new(Vec::new())) };
@@ -237,9 +237,10 @@ impl Watch {
         }
     }
 
-    /// The first is said, once.
+    /// The first is said, once. Of very many tasks those count that are named.
     fn note_lost(&self, tasks: &[TaskId], record: &Record, log: &Log) {
         if !self.has_told_lost.get() {
+            let (tasks, _) = named(tasks);
             let told = || Some((tasks.to_vec(), log.sentence(tasks, record)));
             self.lost.set(self.lost.take().or_else(told));
         }
