@@ -314,6 +314,10 @@ impl Executor {
             match until {
                 Until::MainIsNext => {
                     if let Poll::Ready(output) = main.poll::<OBSERVED, F>(future.as_mut(), spare) {
+                        if OBSERVED {
+                            // It may be the last time that somebody asks.
+                            self.shared.look_for_lost(main.id, || false, false);
+                        }
                         return Ok(output);
                     }
                 }

@@ -1,4 +1,5 @@
-//! Tasks that are lost: whatever else happens, nobody and nothing will ever wake them. It is told when nothing is ready.
+//! Tasks that are lost: whatever else happens, nobody and nothing will ever wake them. It is told when nothing is ready,
+//! and at the end of `block_on`.
 //!
 //! ```text
 //!    forgotten ▶ awaits nobody, and nobody has its waker
@@ -10,12 +11,26 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::context::Shared;
+use crate::slots::{Slot, SlotState};
 use crate::task::TaskId;
 
 impl Shared {
-    /// Tells of those that are lost, each once. True if there was one to tell of.
+    /// Tells of those that are lost, each once. True if there was one to tell of. It may pass if they are many, but not
+    /// if it `must` look, for there will be no other time.
+    #[inline]
+    pub(crate) fn look_for_lost(
+        &self,
+        main: TaskId,
+        main_is_held: impl FnOnce() -> bool,
+        must: bool,
+    ) -> bool {
+        let places = || self.wheel.borrow().places();
+        let looks = self.tracer().begins_look(places) || must && self.tracer().is_on();
+        looks && self.tell_lost(main, main_is_held())
+    }
+
     #[cold]
-    pub(crate) fn tell_lost(&self, main: TaskId, main_is_held: bool) -> bool {
+    fn tell_lost(&self, main: TaskId, main_is_held: bool) -> bool {
         let mut awaited = self.awaited();
         let can_run = self.can_run(&awaited, main, main_is_held);
         // Of a handle that a task has polled and kept the end would wake it, but it may wait for something else by now.
@@ -37,7 +52,8 @@ impl Shared {
         is_told
     }
 
-    /// The tasks that may be woken: by somebody who has their waker, by a timer, or by the end of another such task.
+    /// The tasks that were woken, or may be: by somebody who has their waker, by a timer, or by the end of another such
+    /// task.
     fn can_run(
         &self,
         awaited: &[(TaskId, TaskId)],
@@ -49,11 +65,11 @@ impl Shared {
             false => self.waker_is_held(id),
         };
         let may_be_woken = |id| is_held(id) || self.tracer().is_known_elsewhere(id);
-        let mut can_run: HashSet<TaskId> = self
+        let can_run = |id, slot: &Slot| slot.state == SlotState::Queued || may_be_woken(id);
+        let can_run = self
             .queue
-            .unfinished(|id, _| may_be_woken(id).then_some(id))
-            .into_iter()
-            .collect();
+            .unfinished(|id, slot| can_run(id, slot).then_some(id));
+        let mut can_run: HashSet<TaskId> = can_run.into_iter().collect();
         let timers = self.wheel.borrow();
         can_run.extend(timers.iter().filter_map(|(.., waiter)| waiter.task()));
         let awaited_by: HashMap<TaskId, TaskId> =

@@ -30,9 +30,7 @@ impl Shared {
         // would end nobody's wait, although time may move now or the verdict is certain.
         let jobs = self.home.blocking_calls();
         let is_stalled = is_certain(self, main, closed_world);
-        let places = || self.wheel.borrow().places();
-        let looks = self.tracer().begins_look(places) || is_stalled && self.tracer().is_on();
-        if looks && self.tell_lost(main.id, main.waker_is_cloned()) {
+        if self.look_for_lost(main.id, || main.waker_is_cloned(), is_stalled) {
             // An observer may have woken a task, or armed what is due.
             return None;
         }

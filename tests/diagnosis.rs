@@ -281,6 +281,40 @@ fn an_observer_may_act_when_it_is_told_of_a_lost_waker() {
     );
 }
 
+/// It is lost while a timer is armed, or while somebody is always ready, and nobody asks again before that is the end.
+#[test]
+fn who_has_lost_its_waker_is_named_at_the_end_of_block_on_and_nobody_who_was_woken() {
+    for sleeps in [false, true] {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        let places: [Rc<RefCell<Option<Waker>>>; 3] = Default::default();
+        let waits = |place: &Rc<RefCell<Option<Waker>>>| {
+            let place = place.clone();
+            spawn(async move { leaves_its_waker(&place).await })
+        };
+        let (lost, waits, woken) = executor.block_on(async {
+            let [lost, waits, woken] = places.each_ref().map(waits);
+            let awaits_it = spawn(woken);
+            match sleeps {
+                true => sleep(secs(1)).await,
+                false => yield_now().await,
+            }
+            places[0].take();
+            places[2].take().unwrap().wake();
+            (lost, waits, awaits_it)
+        });
+        let told = recording
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::ForgottenWaker { task } => Some(task),
+                _ => None,
+            });
+        assert_eq!(told.collect::<Vec<_>>(), [lost.id()]);
+        executor.run_until_idle();
+        assert!(woken.is_finished() && !waits.is_finished());
+    }
+}
+
 /// So many are not looked at for the few events since the last look, and there is no other.
 #[test]
 fn of_very_many_all_that_lose_their_wakers_last_of_all_are_named_before_the_verdict() {

@@ -128,21 +128,21 @@ pub enum Event {
     },
     /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far as can be known, it
     /// will never be polled again. Where somebody has dropped the waker since, or the timer is gone that would have
-    /// woken the task, `block_on` tells this when nothing is ready. (More than a hundred tasks and timers are not looked
-    /// at each time, but after a sixteenth as many events, and before the verdict, [`Stalled`](Event::Stalled): of a
-    /// loss just before everything falls silent nothing may be told there.) It is not told of a task that has ever
-    /// waited where the executor does not look, and may be known there still: for a [`JoinSet`](crate::JoinSet), in a
-    /// [`join_all`](crate::join_all()), for a deadline that never comes, for another executor's task; or that was
-    /// polled in an observer, which is not told of that.
+    /// woken the task, `block_on` tells this when nothing is ready, or at its own end. (More than a hundred tasks and
+    /// timers are not looked at each time, but after a sixteenth as many events, and before the verdict,
+    /// [`Stalled`](Event::Stalled): of a loss just before everything falls silent, or just before the end, nothing may
+    /// be told there.) It is not told of a task that has ever waited where the executor does not look, and may be known
+    /// there still: for a [`JoinSet`](crate::JoinSet), in a [`join_all`](crate::join_all()), for a deadline that never
+    /// comes, for another executor's task; or that was polled in an observer, which is not told of that.
     ForgottenWaker {
         /// The forgotten task.
         task: TaskId,
     },
-    /// Tasks await each other by their handles, and nothing else would wake any of them: none of them can ever be polled
-    /// again, unless one is aborted. `block_on` tells it when nothing is ready, as it does of a waker that was lost, and
-    /// with the same exceptions: see [`ForgottenWaker`](Event::ForgottenWaker). Nor is it told where somebody has the
-    /// waker of one of them, as in a closed world, though the verdict may count on nobody's using it. (Who waits for
-    /// another by a lock or a channel has left its waker there, and who uses that nobody knows.)
+    /// Tasks await each other by their handles, and nothing else would wake any of them: none of them can ever be
+    /// polled again, unless one is aborted. `block_on` tells it when nothing is ready, or at its own end, as of a waker
+    /// that was lost, and with the same exceptions: see [`ForgottenWaker`](Event::ForgottenWaker). Nor is it told where
+    /// somebody has the waker of one of them, as in a closed world, though the verdict may count on nobody's using it.
+    /// (Who waits for another by a lock or a channel has left its waker there, and who uses that nobody knows.)
     Deadlock {
         /// Each awaits the end of the next, and the last that of the first, which has the lowest slot.
         circle: Box<[TaskId]>,

@@ -38,9 +38,9 @@ pub(crate) use said::Said;
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 pub(crate) use timed_poll::TimedPoll;
+pub(crate) use words::{At, NAMED, OneLine, first_named, in_circle, in_program, named};
 #[cfg(feature = "view")]
-pub(crate) use words::Seconds;
-pub(crate) use words::{At, NAMED, OneLine, deadlock, first_named, in_circle, in_program, named};
+pub(crate) use words::{Seconds, deadlock};
 
 use crate::clock::Clock;
 use crate::guard::{contain, drop_contained};
