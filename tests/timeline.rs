@@ -165,6 +165,28 @@ fn two_sets_and_two_joins_that_look_the_same_are_not_taken_for_one() {
     assert!(!joins.contains("joined futures and "), "{joins}");
 }
 
+/// Names that differ in the middle, which is cut out where there is no room.
+#[test]
+fn no_two_lanes_have_one_name() {
+    let (text, picture) = drawn(Executor::builder().virtual_time(), async {
+        let connection = |n| {
+            spawn_named(
+                format!("the connection {n} that goes to the server"),
+                sleep(ms(n)),
+            )
+        };
+        for task in (1..4).map(connection).collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+    });
+    for id in ["#1", "#2", "#3"] {
+        let is_id = |line: &&str| line.split_whitespace().any(|word| word == id);
+        assert_eq!(text.lines().filter(is_id).count(), 1, "{text}");
+        let in_picture = format!(" {id}<title>the connection ");
+        assert_eq!(picture.matches(&in_picture).count(), 1, "{picture}");
+    }
+}
+
 #[test]
 fn a_deadline_that_never_comes_is_a_sleep() {
     let (timeline, _) = drawn(Executor::builder().virtual_time(), async {

@@ -224,6 +224,7 @@ impl Drawing<'_> {
         self.lane_of.insert(task, self.lanes.len());
         self.timers.add_lane();
         self.lanes.push(Lane {
+            task,
             label: self.narrator.name(task),
             spawned: x,
             polls: Vec::new(),

@@ -5,7 +5,8 @@
 
 use std::mem;
 
-use super::names::columns_of;
+use super::names::{columns_of, names_that_fit};
+use crate::task::TaskId;
 use crate::trace::{Cause, Seconds, Stage};
 
 /// More lanes than this are not drawn: they would be too many to look at.
@@ -32,6 +33,7 @@ pub(crate) struct Lanes {
 }
 
 pub(crate) struct Lane {
+    pub(crate) task: TaskId,
     pub(crate) label: String,
     pub(crate) spawned: f64,
     pub(crate) polls: Vec<Poll>,
@@ -71,6 +73,12 @@ impl Lanes {
             }
             from.is_ok() && until.is_ok()
         });
+    }
+
+    /// The lanes' labels, in so few columns.
+    pub(crate) fn names(&self, columns: usize) -> Vec<String> {
+        let labels = self.lanes.iter().map(|lane| (lane.task, &lane.label[..]));
+        names_that_fit(labels, columns)
     }
 }
 

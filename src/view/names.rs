@@ -78,15 +78,10 @@ impl Names {
     /// The same for where there is little room: a long one without its middle. What is the same then has the id beside
     /// it.
     pub(crate) fn cut(mut self) -> Self {
-        let mut times: HashMap<String, usize> = HashMap::new();
-        for label in self.labels.values_mut() {
-            *label = name_that_fits(label, CUT_COLUMNS);
-            *times.entry(label.clone()).or_default() += 1;
-        }
-        for (task, label) in &mut self.labels {
-            if times[label] > 1 {
-                *label += &format!(" {task}");
-            }
+        let labels = self.labels.iter().map(|(&task, label)| (task, &label[..]));
+        let cut = names_that_fit(labels, CUT_COLUMNS);
+        for (label, cut) in self.labels.values_mut().zip(cut) {
+            *label = cut;
         }
         self
     }
@@ -150,6 +145,25 @@ pub(crate) fn name_that_fits(name: &str, columns: usize) -> String {
     let ends = that_fit(letters.iter().rev(), room - in_front);
     let (begins, ends) = (&letters[..begins], &letters[letters.len() - ends..]);
     begins.iter().chain(&['…']).chain(ends).collect()
+}
+
+/// All these names, each as [`name_that_fits`] has it. What is the same then has the id beside it.
+pub(crate) fn names_that_fit<'a>(
+    names: impl Iterator<Item = (TaskId, &'a str)> + Clone,
+    columns: usize,
+) -> Vec<String> {
+    let cut = names.clone().map(|(_, name)| name_that_fits(name, columns));
+    let mut cut: Vec<String> = cut.collect();
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for name in &cut {
+        *times.entry(name.clone()).or_default() += 1;
+    }
+    for ((task, name), cut) in names.zip(&mut cut) {
+        if times[cut] > 1 {
+            *cut = name_that_fits(&format!("{name} {task}"), columns);
+        }
+    }
+    cut
 }
 
 /// The beginning of a text that is too long.
@@ -338,6 +352,10 @@ mod tests {
         ] {
             assert_eq!(name_that_fits(name, columns), shown);
         }
+        let id = |slot| TaskId::new(slot, std::num::NonZeroU32::MIN);
+        let names = ["connection 1 to server", "connection 2 to server", "other"];
+        let shown = names_that_fit((1..).map(id).zip(names), 18);
+        assert_eq!(shown, ["connection 1 t… #1", "connection 2 t… #2", "other"]);
         assert_eq!(beginning_that_fits("short", 5), "short");
         assert_eq!(beginning_that_fits("too long", 5), "too …");
     }

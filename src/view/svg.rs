@@ -8,7 +8,7 @@ use super::described::{described, more_tasks};
 use super::findings::{self, Finding};
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting};
 use super::legend::Legend;
-use super::names::{Names, beginning_that_fits, columns_of, columns_of_letter, name_that_fits};
+use super::names::{Names, beginning_that_fits, columns_of, columns_of_letter};
 use super::sheet::{
     LANE, LEFT, LETTER, LINE, MARGIN, RIGHT, STYLE, TIMER_ROW, TOP, WIDTH, at, escaped, has_letter,
     ring,
@@ -90,8 +90,9 @@ fn drawn(records: &[Record], lanes: &Lanes, found: &[Finding], more: &str) -> St
         escaped(&described(lanes, found)),
     ));
     picture.add_ground(lanes);
-    for (lane, at) in lanes.lanes.iter().zip(0..) {
-        picture.add_lane(lane, picture.tops[at]);
+    let lane_names = lanes.names(letters(LEFT - 16.0));
+    for (at, (lane, name)) in lanes.lanes.iter().zip(&lane_names).enumerate() {
+        picture.add_lane(lane, name, picture.tops[at]);
     }
     if let Some(undrawn) = undrawn {
         let y = picture.bottom - LINE + 4.0;
@@ -160,15 +161,14 @@ impl Picture {
         }
     }
 
-    fn add_lane(&mut self, lane: &Lane, top: f64) {
+    fn add_lane(&mut self, lane: &Lane, name: &str, top: f64) {
         let middle = top + LANE / 2.0;
-        let name = name_that_fits(&lane.label, letters(LEFT - 16.0));
         let (from, until) = (at(lane.spawned), at(lane.end.map_or(1.0, |(x, _)| x)));
         let head = format!(
             "<text class=\"name\" x=\"{MARGIN}\" y=\"{:.1}\">{}{}</text>\n\
              <line class=\"life\" x1=\"{from:.1}\" y1=\"{middle}\" x2=\"{until:.1}\" y2=\"{middle}\"/>\n",
             middle + 4.0,
-            escaped(&name),
+            escaped(name),
             match name == lane.label {
                 true => String::new(),
                 false => format!("<title>{}</title>", escaped(&lane.label)),

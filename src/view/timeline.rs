@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::described::more_tasks;
 use super::findings;
 use super::lanes::{Bar, Lane, Lanes, Poll, Waiting, letters};
-use super::names::{Names, columns_of, columns_of_letter, name_that_fits};
+use super::names::{Names, columns_of, columns_of_letter};
 use super::sums::Sums;
 use crate::trace::{Event, Record};
 
@@ -41,22 +41,21 @@ pub(crate) fn text_for(records: &[Record], terminal: Option<usize>) -> String {
     lanes.cut();
     let mut text = String::new();
     let mut row = |name: &str, cells: &[char]| {
-        let name = name_that_fits(name, NAME_COLUMNS);
         let cells: String = cells.iter().filter(|cell| **cell != COVERED).collect();
-        let room = " ".repeat(width.saturating_sub(columns_of(&name)));
+        let room = " ".repeat(width.saturating_sub(columns_of(name)));
         let line = format!("{name}{room}  {cells}");
         text.push_str(line.trim_end());
         text.push('\n');
     };
     row("", &scale(&lanes, columns, room));
     let mut marks = BTreeSet::new();
-    for lane in &lanes.lanes {
+    for (lane, name) in lanes.lanes.iter().zip(lanes.names(NAME_COLUMNS)) {
         let cells = cells(lane, columns);
         let column = |x| column(x, columns);
         marks.extend(marks_seen(&cells, &lane.waits));
         let is_seen = |poll: &Poll| cells[column(poll.from)..=column(poll.until)].contains(&'#');
         marks.extend(lane.polls.iter().any(is_seen).then_some('#'));
-        row(&lane.label, &cells);
+        row(&name, &cells);
         for timers in &lane.timers {
             let mut cells = vec![' '; columns];
             for bar in timers {

@@ -281,6 +281,18 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
       .some((it) => it.scrollHeight > it.clientHeight) && step`);
     assert.deepEqual(scrolled.filter((step) => step !== false), [], `at ${width} by ${height} only the lists scroll`);
   }
+  for (let height = 545; height < 800; height += 15) {
+    await resize(1280, height);
+    const overflows = await evaluate(`(() => {
+      const queued = [...Array(40).keys()].map(() => document.createElement("li"));
+      queued.forEach((it) => (it.textContent = "queued"));
+      ready.append(...queued);
+      const overflows = [...document.querySelectorAll("#panels, .column")].some((it) => it.scrollHeight > it.clientHeight);
+      queued.forEach((it) => it.remove());
+      return overflows;
+    })()`);
+    assert.ok(!overflows, `${height} pixels high, a long queue scrolls in its panel`);
+  }
   await resize(1280, 900);
 
   // ---- on paper

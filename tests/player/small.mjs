@@ -118,6 +118,14 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
     return document.querySelector("#names .name").getBoundingClientRect().left - shown.getBoundingClientRect().left;
   })()`);
   assert.ok(kept >= 0 && kept < 20, `the names stay where the picture is scrolled: ${kept}`);
+  const inCorner = await evaluate(`(() => {
+    const shown = document.getElementById("picture");
+    shown.scrollLeft = 400;
+    shown.dispatchEvent(new Event("scroll"));
+    const box = shown.getBoundingClientRect();
+    return document.elementFromPoint(box.left + 20, box.top + 8).parentElement.id;
+  })()`);
+  assert.equal(inCorner, "corner", "and no time stands above them");
   await resize(1280, 720);
   const below = await evaluate(`["ready", "wheel", "tasks"].filter((id) =>
     document.getElementById(id).getBoundingClientRect().bottom > innerHeight)`);
@@ -139,7 +147,11 @@ await withPage(browser, page, "#step=3", async ({ evaluate, press, click, resize
   const before = await step();
   await press("ArrowRight");
   assert.equal(await step(), before, "keys that belong to a field are left to it");
-  await evaluate("document.activeElement.blur()");
+  await evaluate("number.select()");
+  await press("3");
+  await press("Enter");
+  await press("ArrowRight");
+  assert.equal(await step(), 4, "until Enter leads to its step, and the keys go on from there");
 
   await evaluate("new Promise((done) => { addEventListener('hashchange', done, { once: true }); location.hash = '#step=5'; writeAddress(); }).then(() => 0)");
   assert.equal(await step(), 5, "a changed address leads there, also if the page writes its own before it hears of it");

@@ -62,6 +62,8 @@ on("number", "change", (event) => {
   const wanted = event.target.value;
   go(wanted === "" ? step : Number(wanted));
 });
+// The keys are to step on from there, as after a click in the timeline.
+on("number", "keydown", (event) => event.key === "Enter" && event.target.blur());
 on("find", "keydown", (event) => {
   if (event.key !== "Enter") return;
   const wanted = event.target.value.trim();

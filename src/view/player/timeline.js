@@ -65,18 +65,22 @@ function keepInSight(shown) {
     group.id = id;
     for (const [name, value] of Object.entries(size)) ground.setAttribute(name, value);
     ground.setAttribute("fill", "var(--ground)");
-    group.append(ground, ...picture.querySelectorAll(marks));
+    group.append(ground, ...marks);
     picture.querySelector("g").append(group);
     return group;
   };
-  const names = kept("names", ".name", { width: namesWidth, height });
-  const times = kept("times", ".time", { width, height: timesHeight });
+  const names = kept("names", picture.querySelectorAll(".name"), { width: namesWidth, height });
+  const times = kept("times", picture.querySelectorAll(".time"), { width, height: timesHeight });
+  // What is scrolled below the names has no time beside them.
+  const corner = kept("corner", [], { width: namesWidth, height: timesHeight });
   const place = () => {
     const shownWidth = picture.getBoundingClientRect().width;
     if (shownWidth === 0) return;
     const scale = width / shownWidth;
-    names.setAttribute("transform", "translate(" + shown.scrollLeft * scale + " 0)");
-    times.setAttribute("transform", "translate(0 " + shown.scrollTop * scale + ")");
+    const [left, top] = [shown.scrollLeft * scale, shown.scrollTop * scale];
+    names.setAttribute("transform", "translate(" + left + " 0)");
+    times.setAttribute("transform", "translate(0 " + top + ")");
+    corner.setAttribute("transform", "translate(" + left + " " + top + ")");
   };
   shown.addEventListener("scroll", place);
   window.addEventListener("resize", place);
