@@ -7,6 +7,7 @@ mod shown;
 
 use std::io::{self, BufRead, Write};
 
+use self::shown::task_of;
 use super::findings::{self, Finding};
 use super::names::Names;
 use super::sources::Sources;
@@ -198,7 +199,7 @@ impl Walk<'_> {
         poll.ok_or_else(|| "nothing has been polled yet".into())
     }
 
-    /// The wake that led to the poll of this step, or to the last one before it.
+    /// The wake that led to the poll that one is in, or at the end of.
     fn wake(&self) -> Result<usize, String> {
         if let Event::Woken { effect, .. } = self.records[self.at].event {
             return Err(match effect {
@@ -207,6 +208,11 @@ impl Walk<'_> {
             });
         }
         let (task, seq) = self.last_poll()?;
+        let now = &self.records[self.at];
+        let running = State::after(&self.records[..=self.at]).running();
+        if running != Some(task) && (running.is_some() || task_of(&now.event) != Some(task)) {
+            return Err("no poll goes on at this step; n leads to the next one".into());
+        }
         let until_poll = self.records.iter().take_while(|record| record.seq <= seq);
         let state = State::after(until_poll);
         let wake = state.task(task).and_then(|task| task.woken_by);

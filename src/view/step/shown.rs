@@ -190,7 +190,7 @@ impl Walk<'_> {
 }
 
 /// The task that an event is about.
-fn task_of(event: &Event) -> Option<TaskId> {
+pub(super) fn task_of(event: &Event) -> Option<TaskId> {
     match event {
         Event::Spawned { task, .. }
         | Event::Woken { task, .. }

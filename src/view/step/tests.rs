@@ -308,6 +308,34 @@ fn the_last_lines_that_were_printed_are_shown_and_that_the_thread_is_parked() {
 }
 
 #[test]
+fn w_asks_of_the_poll_that_one_is_in_or_at_the_end_of() {
+    let (executor, recording) = recorded();
+    executor.block_on(async { sleep(Duration::from_secs(1)).await });
+    let answer = |is: fn(&Event) -> bool| shown(&recording, &[&step_of(&recording, is), "w"]);
+    let fires = answer(|event| matches!(event, Event::TimerFired { .. }));
+    assert!(fires.contains("no poll goes on at this step"), "{fires}");
+    for is_in_second_poll in [
+        |event: &Event| {
+            matches!(
+                event,
+                Event::PollStarted {
+                    why: Cause::Timer(_),
+                    ..
+                }
+            )
+        },
+        |event: &Event| matches!(event, Event::PollEnded { ready: true, .. }),
+        |event: &Event| matches!(event, Event::Completed { .. }),
+    ] {
+        let why = answer(is_in_second_poll);
+        assert!(
+            why.contains("ready queue: its timer for 1.000 s fired"),
+            "{why}"
+        );
+    }
+}
+
+#[test]
 fn p_follows_who_was_polled_last_and_not_who_was_woken_in_vain() {
     let (executor, recording) = recorded();
     executor.block_on(async {
