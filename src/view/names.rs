@@ -40,9 +40,9 @@ impl Names {
             }
             let name = OneLine(name);
             let label = match (bearer, bearers[&bearer]) {
-                // A closure is called after the function that it stands in, as that one's task is.
-                ((_, true), 1) => format!("closure of {name}"),
-                ((_, true), _) => format!("closure {task} of {name}"),
+                // A closure stands in a function, which is not always that of the task that hands it over.
+                ((_, true), 1) => format!("closure in {name}"),
+                ((_, true), _) => format!("closure {task} in {name}"),
                 ((_, false), 1) => name.to_string(),
                 ((_, false), _) => format!("{name} {task}"),
             };
@@ -136,7 +136,7 @@ pub(crate) fn name_that_fits(name: &str, columns: usize) -> String {
     let id = id.map(|at| letters.len() - at);
     let at_the_end = id.filter(|id| *id < columns).unwrap_or(columns / 3);
     let closures_id = match name.starts_with("closure #") {
-        true => name.find(" of ").unwrap_or(0),
+        true => name.find(" in ").unwrap_or(0),
         false => 0,
     };
     let room = columns.saturating_sub(1); // beside the `…`
@@ -275,12 +275,12 @@ mod tests {
             labels
         };
         use TaskKind::{Blocking, Main, Spawned};
-        assert_eq!(labels(&[Main, Blocking]), ["closure of copies", "copies"]);
+        assert_eq!(labels(&[Main, Blocking]), ["closure in copies", "copies"]);
         assert_eq!(
             labels(&[Main, Spawned, Blocking, Blocking]),
             [
-                "closure #2 of copies",
-                "closure #3 of copies",
+                "closure #2 in copies",
+                "closure #3 in copies",
                 "copies #0",
                 "copies #1"
             ]
@@ -343,11 +343,11 @@ mod tests {
             ("handle_connection", 9, "handl…ion"),
             ("downloads the image 17", 15, "downloads…ge 17"),
             (
-                "closure #2 of download_everything",
+                "closure #2 in download_everything",
                 20,
-                "closure #2 of…ything",
+                "closure #2 in…ything",
             ),
-            ("closure #120.2 of main", 17, "closure #120.2…in"),
+            ("closure #120.2 in main", 17, "closure #120.2…in"),
             ("job #with-a-long-tail", 9, "job #…ail"),
         ] {
             assert_eq!(name_that_fits(name, columns), shown);
