@@ -1873,6 +1873,16 @@ fn a_program_that_waits_for_ever() {
     let _never = watchglass::block_on(receiver.recv());
 }
 
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_waits_for_a_closure_for_ever() {
+    let parks = || loop {
+        thread::park();
+    };
+    watchglass::block_on(async { watchglass::spawn_blocking(parks).await.unwrap() });
+}
+
 #[test]
 fn of_a_program_that_never_ends_the_first_part_is_shown() {
     for (program, shown) in [
@@ -1889,12 +1899,20 @@ fn of_a_program_that_never_ends_the_first_part_is_shown() {
             "a_program_that_blocks_for_ever has held the thread ",
         ),
         ("a_program_that_waits_for_ever", "the thread parks until"),
+        (
+            "a_program_that_waits_for_a_closure_for_ever",
+            "the thread parks until",
+        ),
     ] {
         let (story, said) = run_until(program, "for:300ms,story", LOG_ENDS);
         assert!(story.contains(shown), "{story}");
         let last = story.lines().last().unwrap();
         let (time, _) = last.split_once(" s  ").unwrap();
         assert!(time.parse::<f64>().unwrap() >= 0.3, "{story}");
+        let only_threads_help =
+            "s, and neither a timer is armed nor a closure out: only another thread can wake";
+        let waits = program == "a_program_that_waits_for_ever";
+        assert_eq!(last.contains(only_threads_help), waits, "{story}");
         assert_eq!(said, "");
     }
 }

@@ -133,7 +133,7 @@ impl<'a> Narrator<'a> {
 
     /// The next record as a sentence, without its time and without a full stop.
     pub(crate) fn tell(&mut self, record: &Record) -> String {
-        let running = self.state.running();
+        let (running, before) = (self.state.running(), self.state.time());
         let was_new = matches!(record.event, Event::Dropping { task } if self.is_new(task));
         let given_up = self.given_up_by(&record.event);
         let is_out_of_turn = self.is_out_of_turn(&record.event);
@@ -277,7 +277,8 @@ impl<'a> Narrator<'a> {
                     None => format!("printed while none of its tasks ran: \"{text}\""),
                 }
             }
-            Event::LogFull { .. } | Event::LogEnded => record.event.to_string(),
+            Event::LogFull { .. } => record.event.to_string(),
+            Event::LogEnded => self.log_ended(before),
             Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {
                 self.thread_and_clock(&record.event)
             }

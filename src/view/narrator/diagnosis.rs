@@ -1,8 +1,10 @@
 //! What is wrong, in words: who can never run again, who held the thread, who only wakes itself.
 
+use std::time::Duration;
+
 use super::{Narrator, Since};
 use crate::task::TaskId;
-use crate::trace::{At, Event, LongPoll, TaskKind, deadlock, named};
+use crate::trace::{At, Event, LongPoll, TaskKind, TaskState, deadlock, named};
 use crate::view::names::Span;
 
 impl Narrator<'_> {
@@ -48,6 +50,22 @@ impl Narrator<'_> {
                 text
             }
             other => other.to_string(),
+        }
+    }
+
+    /// The end of a log that was asked for; and if it looks as if that were the program's, who knows more.
+    pub(super) fn log_ended(&self, last_event: Duration) -> String {
+        let text = Event::LogEnded.to_string();
+        let is_out = |task: &TaskState| task.kind == TaskKind::Blocking && !task.stage.is_end();
+        let may_go_on = self.state.timers().len() > 0 || self.state.tasks().iter().any(is_out);
+        match self.state.parked() && !may_go_on {
+            true => format!(
+                "{text}; the thread has been parked since {}, and neither a timer is armed nor a closure out: only \
+                 another thread can wake somebody. If none does, add `closed` to WATCHGLASS, and it says who waits, and \
+                 where",
+                self.names.time(last_event)
+            ),
+            false => text,
         }
     }
 
