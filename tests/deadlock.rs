@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use common::{ms, recorded, secs};
@@ -217,6 +217,40 @@ fn a_task_may_be_in_one_circle_and_then_in_another() {
     let told = deadlocks(&recording).into_iter();
     let told: Vec<_> = told.map(|(time, circle)| (time, circle.len())).collect();
     assert_eq!(told, [(secs(0), 3), (secs(1), 3)]);
+}
+
+/// More than is kept of what a task waits for. (In one poll, and not in a `join_all`, whose futures have wakers.)
+#[test]
+fn who_awaits_very_many_tasks_may_be_in_a_circle_and_is_not_forgotten() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let (left, right) = executor.block_on(async {
+        let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
+        let left = spawn(async move {
+            let others = (0..30).map(|_| spawn(pending()));
+            let mut all: Vec<JoinHandle<()>> = others.collect();
+            all.push(handle.recv().await.unwrap());
+            let polls_all = |cx: &mut Context<'_>| {
+                let polls = all.iter_mut().map(|handle| Pin::new(handle).poll(cx));
+                match polls.filter(Poll::is_ready).count() {
+                    0 => Poll::Pending,
+                    _ => Poll::Ready(()),
+                }
+            };
+            poll_fn(polls_all).await;
+        });
+        let left_id = left.id();
+        let right = spawn(async { left.await.unwrap() });
+        let right_id = right.id();
+        sender.send(right).await.unwrap();
+        sleep(secs(1)).await;
+        (left_id, right_id)
+    });
+    assert_eq!(
+        deadlocks(&recording),
+        [(secs(0), vec![left.slot(), right.slot()])]
+    );
+    let is_of_one = |event: &Event| matches!(event, Event::ForgottenWaker { task } if [left, right].contains(task));
+    assert!(!recording.events().iter().any(is_of_one));
 }
 
 /// Whoever has the waker may be the very future of `block_on`, whose drop after the verdict uses it.

@@ -327,12 +327,9 @@ impl Tracer {
         self.note_known_elsewhere(task, false)
     }
 
-    /// Tells that nobody has the task's waker, once a poll; and not of a task that has left its id where nobody looks.
-    /// True if it was told.
+    /// Tells that nobody has the task's waker, unless it was told since its last poll. True if it was told now.
     pub(crate) fn tell_forgotten(&self, task: TaskId) -> bool {
-        let note = |known: &mut Known| {
-            !known.is_known_elsewhere && !mem::replace(&mut known.is_forgotten, true)
-        };
+        let note = |known: &mut Known| !mem::replace(&mut known.is_forgotten, true);
         let telling = self.on().filter(|telling| telling.with_known(task, note));
         telling
             .inspect(|telling| telling.tell(Event::ForgottenWaker { task }))
@@ -340,21 +337,20 @@ impl Tracer {
     }
 
     /// Tells that these tasks await each other, unless it was told of each of them since its last poll: of another circle
-    /// one has been polled. True if it was told.
+    /// one has been polled. True if it was told now.
     pub(crate) fn tell_deadlock(&self, circle: &[TaskId]) -> bool {
-        let Some(telling) = self.on() else {
-            return false;
+        let note = |known: &mut Known| !mem::replace(&mut known.is_in_circle, true);
+        let is_new = |telling: &&Telling| {
+            let new = circle
+                .iter()
+                .filter(|&&task| telling.with_known(task, note));
+            new.count() > 0
         };
-        let mut is_new = false;
-        for &task in circle {
-            is_new |=
-                telling.with_known(task, |known| !mem::replace(&mut known.is_in_circle, true));
-        }
-        if is_new {
-            let circle = circle.into();
-            telling.tell(Event::Deadlock { circle });
-        }
-        is_new
+        let telling = self.on().filter(is_new);
+        let event = || Event::Deadlock {
+            circle: circle.into(),
+        };
+        telling.inspect(|telling| telling.tell(event())).is_some()
     }
 
     /// True if somebody is told, and all tasks and timers may be looked at now: if they are few, or after a sixteenth as
