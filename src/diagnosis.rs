@@ -33,8 +33,8 @@ impl Shared {
             self.tracer().emit(move || Event::Spinning { task, polls });
         }
         let is_drop = why == Cause::Aborted;
-        // A drop goes on nowhere.
-        let at = match is_drop {
+        // A drop goes on nowhere, and without a time nobody asks.
+        let at = match is_drop || started.is_none() {
             true => None,
             false => self.goes_on_at(task, why),
         };

@@ -9,6 +9,7 @@
 //! Who awaits a lost task is lost, too, unless that task is aborted; but what is wrong is not there.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use crate::context::Shared;
 use crate::slots::{Slot, SlotState};
@@ -33,57 +34,85 @@ impl Shared {
     fn tell_lost(&self, main: TaskId, main_is_held: bool) -> bool {
         let mut awaited = self.awaited();
         let can_run = self.can_run(&awaited, main, main_is_held);
-        // Of a handle that a task has polled and kept the end would wake it, but it may wait for something else by now.
-        let awaits = |&(who, id): &(TaskId, TaskId)| self.tracer().awaits(who, id);
-        awaited.retain(|pair| !can_run.contains(&pair.0) && awaits(pair));
-        let awaiting: HashSet<TaskId> = awaited.iter().map(|&(who, _)| who).collect();
-        let is_forgotten = |id| !can_run.contains(&id) && !awaiting.contains(&id);
-        let forgotten = self
+        let lost = self
             .queue
-            .unfinished(|id, _| is_forgotten(id).then_some(id));
-        let circles = circles(awaited);
-        let mut is_told = false;
-        for id in forgotten {
-            is_told |= self.tracer().tell_forgotten(id);
+            .unfinished(|id, _| (!can_run.contains(id)).then_some(id));
+        if lost.is_empty() {
+            return false;
         }
-        for circle in circles {
-            is_told |= self.tracer().tell_deadlock(&circle);
+        // Of a handle that a task has polled and kept the end would wake it, but it may wait for something else by now.
+        let mut awaiting = TaskSet::default();
+        awaited.retain(|&(who, id)| {
+            let awaits = match can_run.contains(who) {
+                true => Some(false),
+                false => self.tracer().awaits(who, id),
+            };
+            if awaits != Some(false) {
+                awaiting.insert(who);
+            }
+            awaits == Some(true)
+        });
+        // An observer that is told of one may abort another.
+        let waits = |&id: &TaskId| self.queue.state(id) == SlotState::Waiting;
+        let mut is_told = false;
+        for id in lost {
+            if !awaiting.contains(id) && waits(&id) {
+                is_told |= self.tracer().tell_forgotten(id);
+            }
+        }
+        for circle in circles(awaited) {
+            if circle.iter().all(waits) {
+                is_told |= self.tracer().tell_deadlock(&circle);
+            }
         }
         is_told
     }
 
     /// The tasks that were woken, or may be: by somebody who has their waker, by a timer, or by the end of another such
     /// task.
-    fn can_run(
-        &self,
-        awaited: &[(TaskId, TaskId)],
-        main: TaskId,
-        main_is_held: bool,
-    ) -> HashSet<TaskId> {
+    fn can_run(&self, awaited: &[(TaskId, TaskId)], main: TaskId, main_is_held: bool) -> TaskSet {
         let is_held = |id| match id == main {
             true => main_is_held,
             false => self.waker_is_held(id),
         };
         let may_be_woken = |id| is_held(id) || self.tracer().is_known_elsewhere(id);
-        let can_run = |id, slot: &Slot| slot.state == SlotState::Queued || may_be_woken(id);
-        let can_run = self
+        let is_one = |id, slot: &Slot| slot.state == SlotState::Queued || may_be_woken(id);
+        let mut found = self
             .queue
-            .unfinished(|id, slot| can_run(id, slot).then_some(id));
-        let mut can_run: HashSet<TaskId> = can_run.into_iter().collect();
+            .unfinished(|id, slot| is_one(id, slot).then_some(id));
+        // A timer or a handle may be kept longer than the task that has polled it.
+        let is_unfinished = |&id: &TaskId| self.queue.state(id).is_unfinished();
         let timers = self.wheel.borrow();
-        can_run.extend(timers.iter().filter_map(|(.., waiter)| waiter.task()));
-        let awaited_by: HashMap<TaskId, TaskId> =
-            awaited.iter().map(|&(who, id)| (id, who)).collect();
-        // A task has one handle, and so the end of one wakes one other, and the end of that the next.
-        for id in can_run.clone() {
-            let mut next = awaited_by.get(&id);
-            while let Some(&who) = next
-                && can_run.insert(who)
-            {
-                next = awaited_by.get(&who);
-            }
+        let with_timer = timers.iter().filter_map(|(.., waiter)| waiter.task());
+        found.extend(with_timer.filter(is_unfinished));
+        let mut can_run = TaskSet::default();
+        found.retain(|&id| can_run.insert(id));
+        while let Some(id) = found.pop() {
+            // A task has one handle, and so its end wakes one other. They are in the order of their slots.
+            let at = awaited.binary_search_by_key(&id.slot(), |(_, id)| id.slot());
+            let who = at.ok().map(|at| awaited[at].0).filter(is_unfinished);
+            found.extend(who.filter(|&who| can_run.insert(who)));
         }
         can_run
+    }
+}
+
+/// Some of the unfinished tasks, by their slots.
+#[derive(Default)]
+struct TaskSet(Vec<bool>);
+
+impl TaskSet {
+    /// True if it is new.
+    fn insert(&mut self, task: TaskId) -> bool {
+        let slot = task.slot() as usize;
+        if self.0.len() <= slot {
+            self.0.resize(slot + 1, false);
+        }
+        !mem::replace(&mut self.0[slot], true)
+    }
+
+    fn contains(&self, task: TaskId) -> bool {
+        self.0.get(task.slot() as usize) == Some(&true)
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::{ms, recorded, secs};
@@ -219,38 +219,77 @@ fn a_task_may_be_in_one_circle_and_then_in_another() {
     assert_eq!(told, [(secs(0), 3), (secs(1), 3)]);
 }
 
-/// More than is kept of what a task waits for. (In one poll, and not in a `join_all`, whose futures have wakers.)
+/// More than is kept of what a task waits for: nobody knows whether it awaits the other still. (In one poll, and not in a
+/// `join_all`, whose futures have wakers.)
 #[test]
-fn who_awaits_very_many_tasks_may_be_in_a_circle_and_is_not_forgotten() {
-    let (executor, recording) = recorded(Executor::builder().virtual_time());
-    let (left, right) = executor.block_on(async {
-        let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
-        let left = spawn(async move {
-            let others = (0..30).map(|_| spawn(pending()));
-            let mut all: Vec<JoinHandle<()>> = others.collect();
-            all.push(handle.recv().await.unwrap());
-            let polls_all = |cx: &mut Context<'_>| {
-                let polls = all.iter_mut().map(|handle| Pin::new(handle).poll(cx));
-                match polls.filter(Poll::is_ready).count() {
-                    0 => Poll::Pending,
-                    _ => Poll::Ready(()),
+fn who_awaits_very_many_tasks_is_neither_said_to_be_in_a_circle_nor_forgotten() {
+    for gives_up in [false, true] {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        let pair = executor.block_on(async {
+            let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
+            let left = spawn(async move {
+                let others = (0..30).map(|_| spawn(pending()));
+                let mut all: Vec<JoinHandle<()>> = others.collect();
+                let mut right = handle.recv().await.unwrap();
+                match gives_up {
+                    true => drop(timeout(ms(1), &mut right).await.unwrap_err()),
+                    false => all.push(right),
                 }
-            };
-            poll_fn(polls_all).await;
+                let polls_all = |cx: &mut Context<'_>| {
+                    let polls = all.iter_mut().map(|handle| Pin::new(handle).poll(cx));
+                    match polls.filter(Poll::is_ready).count() {
+                        0 => Poll::Pending,
+                        _ => Poll::Ready(()),
+                    }
+                };
+                poll_fn(polls_all).await;
+            });
+            let left_id = left.id();
+            let right = spawn(async { left.await.unwrap() });
+            let right_id = right.id();
+            sender.send(right).await.unwrap();
+            sleep(secs(1)).await;
+            [left_id, right_id]
         });
-        let left_id = left.id();
-        let right = spawn(async { left.await.unwrap() });
-        let right_id = right.id();
-        sender.send(right).await.unwrap();
+        assert_eq!(deadlocks(&recording), []);
+        let is_of_pair =
+            |event: &Event| matches!(event, Event::ForgottenWaker { task } if pair.contains(task));
+        assert!(!recording.events().iter().any(is_of_pair));
+    }
+}
+
+/// Of all that are lost in one moment.
+#[test]
+fn who_is_aborted_when_an_observer_is_told_of_the_first_is_not_told_of() {
+    let ends: Rc<RefCell<Vec<AbortHandle>>> = Rc::default();
+    let recording = Recording::new();
+    let (record, end_them) = (recording.clone(), ends.clone());
+    let observer = move |told: &Record| {
+        record.observe(told);
+        if let Event::ForgottenWaker { .. } = told.event {
+            end_them.take().iter().for_each(AbortHandle::abort);
+        }
+    };
+    let executor = Executor::builder()
+        .virtual_time()
+        .observer(observer)
+        .build();
+    executor.block_on(async {
+        let places: [RefCell<Option<Waker>>; 2] = Default::default();
+        let places = Rc::new(places);
+        let lost = [0, 1].map(|at| {
+            let places = places.clone();
+            spawn(async move { common::leaves_its_waker(&places[at]).await })
+        });
+        let ends_circle = await_each_other(pending()).await;
+        ends.replace(vec![lost[1].abort_handle(), ends_circle]);
+        yield_now().await;
+        places.iter().for_each(|place| drop(place.take()));
         sleep(secs(1)).await;
-        (left_id, right_id)
     });
-    assert_eq!(
-        deadlocks(&recording),
-        [(secs(0), vec![left.slot(), right.slot()])]
-    );
-    let is_of_one = |event: &Event| matches!(event, Event::ForgottenWaker { task } if [left, right].contains(task));
-    assert!(!recording.events().iter().any(is_of_one));
+    assert_eq!(deadlocks(&recording), []);
+    let is_forgotten = |event: &&Event| matches!(event, Event::ForgottenWaker { .. });
+    assert_eq!(recording.events().iter().filter(is_forgotten).count(), 1);
 }
 
 /// Whoever has the waker may be the very future of `block_on`, whose drop after the verdict uses it.

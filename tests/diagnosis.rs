@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use common::{OnDrop, altered, calm, leaves_its_waker, ms, own_waker, poll_once, recorded, secs};
 use serde_json::Value;
-
 use watchglass::trace::{Cause, Event, LongPoll, Observer, Record, Recording};
 use watchglass::{
     Builder, Executor, JoinHandle, JoinSet, join, join_all, now, race, sleep, sleep_until, spawn,

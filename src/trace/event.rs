@@ -141,7 +141,7 @@ pub enum Event {
     /// Tasks await each other by their handles, and nothing else would wake any of them: none of them can ever be
     /// polled again, unless one is aborted. `block_on` tells it when nothing is ready, or at its own end, as of a waker
     /// that was lost, and with the same exceptions: see [`ForgottenWaker`](Event::ForgottenWaker). Nor is it told where
-    /// somebody has the waker of one of them, as in a closed world, though the verdict may count on nobody's using it.
+    /// somebody has the waker of one of them, also in a closed world, though the verdict may count on nobody's using it.
     /// (Who waits for another by a lock or a channel has left its waker there, and who uses that nobody knows.)
     Deadlock {
         /// Each awaits the end of the next, and the last that of the first, which has the lowest slot.

@@ -231,14 +231,15 @@ impl Tracer {
         }
     }
 
-    /// True if the task has said in its last poll that it waits for the end of this one; or too much to keep it.
-    pub(crate) fn awaits(&self, task: TaskId, awaited: TaskId) -> bool {
+    /// True if the task has said in its last poll that it waits for the end of this one. `None` if it has said too much
+    /// to keep it.
+    pub(crate) fn awaits(&self, task: TaskId, awaited: TaskId) -> Option<bool> {
         let awaits = |known: &mut Known| {
             let mut waits = known.waits.iter();
-            known.has_many_waits || waits.any(|&(on, _)| on == WaitsOn::Task(awaited))
+            let awaits = waits.any(|&(on, _)| on == WaitsOn::Task(awaited));
+            (!known.has_many_waits).then_some(awaits)
         };
-        let telling = self.0.as_deref();
-        telling.is_some_and(|telling| telling.with_known(task, awaits))
+        self.0.as_deref()?.with_known(task, awaits)
     }
 
     /// Where the task has waited for what is over by now: if that was at one place, so that it goes on there.

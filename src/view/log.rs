@@ -194,14 +194,21 @@ impl Log {
         self.is_closed = true;
     }
 
-    /// What is said at once, of these tasks. All that was before would take the time of the very program that is
-    /// watched, so it is told with what its sentence needs: the last record, where each was spawned, and its last poll.
-    pub(crate) fn sentence(&self, tasks: &[TaskId], record: &Record) -> String {
+    /// How many records there are.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// What is said, and not only in the views, of these tasks: of a record before which there were so many. All of them
+    /// would take the time of the very program that is watched, so it is told with what its sentence needs: the last of
+    /// them, where each task was spawned, and its last poll.
+    pub(crate) fn sentence(&self, tasks: &[TaskId], before: usize, record: &Record) -> String {
         let mut polled = HashSet::new();
         let mut is_needed = |before: &Record| match &before.event {
             Event::Spawned { task, .. } => tasks.contains(task),
             Event::PollStarted { task, .. } => tasks.contains(task) && polled.insert(*task),
-            Event::GaveUp { task, .. }
+            Event::PollEnded { task, .. }
+            | Event::GaveUp { task, .. }
             | Event::Waits {
                 task: Some(task), ..
             } => tasks.contains(task) && !polled.contains(task),
@@ -209,10 +216,14 @@ impl Log {
         };
         let mut needed: Vec<Record> = Vec::new();
         let mut unborn = tasks.len();
-        for before in self.records.iter().rev() {
-            if unborn > 0 && is_needed(before) || needed.is_empty() {
-                unborn -= usize::from(matches!(before.event, Event::Spawned { .. }));
+        for before in self.records[..before].iter().rev() {
+            let is_needed = is_needed(before);
+            if is_needed || needed.is_empty() {
                 needed.push(before.clone());
+            }
+            unborn -= usize::from(is_needed && matches!(before.event, Event::Spawned { .. }));
+            if unborn == 0 {
+                break;
             }
         }
         needed.reverse();

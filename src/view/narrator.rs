@@ -35,6 +35,8 @@ pub(crate) struct Narrator<'a> {
     forgotten: HashSet<TaskId>,
     /// If the last record tells of one whose waker nobody has: since when.
     forgotten_since: Option<Since>,
+    /// When the thread was last parked.
+    parked_since: Duration,
 }
 
 /// Since when nobody could wake a task any more.
@@ -70,6 +72,7 @@ impl<'a> Narrator<'a> {
             dropping: None,
             forgotten: HashSet::new(),
             forgotten_since: None,
+            parked_since: Duration::ZERO,
         }
     }
 
@@ -110,6 +113,7 @@ impl<'a> Narrator<'a> {
             return;
         }
         match record.event {
+            Event::Parked { .. } => self.parked_since = record.time,
             Event::Dropping { task } => self.dropping = Some(task),
             Event::PollStarted { task, why } => {
                 self.dropping = (why == Cause::Aborted).then_some(task);
@@ -133,7 +137,7 @@ impl<'a> Narrator<'a> {
 
     /// The next record as a sentence, without its time and without a full stop.
     pub(crate) fn tell(&mut self, record: &Record) -> String {
-        let (running, before) = (self.state.running(), self.state.time());
+        let running = self.state.running();
         let was_new = matches!(record.event, Event::Dropping { task } if self.is_new(task));
         let given_up = self.given_up_by(&record.event);
         let is_out_of_turn = self.is_out_of_turn(&record.event);
@@ -278,7 +282,7 @@ impl<'a> Narrator<'a> {
                 }
             }
             Event::LogFull { .. } => record.event.to_string(),
-            Event::LogEnded => self.log_ended(before),
+            Event::LogEnded => self.log_ended(),
             Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {
                 self.thread_and_clock(&record.event)
             }

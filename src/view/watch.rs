@@ -7,6 +7,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path;
 use std::rc::{Rc, Weak};
+use std::slice;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -147,13 +148,17 @@ impl Drop for Unended {
     }
 }
 
+/// So many findings are kept until the first that is still so can be said.
+const LOST_KEPT: usize = 20;
+
 struct Watch {
     log: Arc<Mutex<Log>>,
     /// Goes with the watch, and so tells whoever looks after the time that there is nothing to wait for.
     _lives: Option<Sender<()>>,
     has_told_spin: Cell<bool>,
-    /// Tasks that can never be polled again, and how that is said, until it is or one of them is polled all the same.
-    lost: Cell<Option<(Vec<TaskId>, String)>>,
+    /// What was told of tasks that can never be polled again, and after how many records, until it is said, or one of
+    /// them is polled all the same.
+    lost: RefCell<Vec<(usize, Record)>>,
     has_told_lost: Cell<bool>,
     /// True once its executor has.
     has_ended: Cell<bool>,
@@ -170,7 +175,7 @@ impl Watch {
             _lives: at_most.and_then(|at_most| look_after_the_time(at_most, &log)),
             log,
             has_told_spin: Cell::new(false),
-            lost: Cell::new(None),
+            lost: RefCell::default(),
             has_told_lost: Cell::new(false),
             has_ended: Cell::new(false),
             has_panicked: Cell::new(false),
@@ -216,33 +221,27 @@ impl Watch {
     fn warn(&self, record: &Record, log: &Log) {
         match record.event {
             Event::PollStarted { task, .. } | Event::Dropping { task } => {
-                let lost = self.lost.take();
-                self.lost
-                    .set(lost.filter(|(lost, _)| !lost.contains(&task)));
+                let mut lost = self.lost.borrow_mut();
+                lost.retain(|(_, record)| !lost_tasks(&record.event).contains(&task));
             }
             // A program that spins for ever has no end at which a view could say so.
             Event::Spinning { task, .. } if !self.has_told_spin.replace(true) => {
-                log.say(log.sentence(&[task], record));
+                log.say(log.sentence(&[task], log.len(), record));
             }
             // Nor has one that waits for such a task: told when nothing is left to be done for now.
-            Event::ForgottenWaker { task } => self.note_lost(&[task], record, log),
-            Event::Deadlock { ref circle } => self.note_lost(circle, record, log),
+            Event::ForgottenWaker { .. } | Event::Deadlock { .. } => {
+                let mut lost = self.lost.borrow_mut();
+                if !self.has_told_lost.get() && lost.len() < LOST_KEPT {
+                    lost.push((log.len(), record.clone()));
+                }
+            }
             Event::Parked { until: None } => {
-                if let Some((_, told)) = self.lost.take() {
+                if let Some((before, first)) = self.lost.take().first() {
                     self.has_told_lost.set(true);
-                    log.say(told);
+                    log.say(log.sentence(lost_tasks(&first.event), *before, first));
                 }
             }
             _ => {}
-        }
-    }
-
-    /// The first is said, once. Of very many tasks those count that are named.
-    fn note_lost(&self, tasks: &[TaskId], record: &Record, log: &Log) {
-        if !self.has_told_lost.get() {
-            let (tasks, _) = named(tasks);
-            let told = || Some((tasks.to_vec(), log.sentence(tasks, record)));
-            self.lost.set(self.lost.take().or_else(told));
         }
     }
 
@@ -251,6 +250,15 @@ impl Watch {
         flush(&self.log);
         lock(&self.log).end();
         show(&self.log);
+    }
+}
+
+/// The tasks of which it is told that they can never be polled again: of very many those that are named.
+fn lost_tasks(event: &Event) -> &[TaskId] {
+    match event {
+        Event::ForgottenWaker { task } => slice::from_ref(task),
+        Event::Deadlock { circle } => named(circle).0,
+        _ => &[],
     }
 }
 

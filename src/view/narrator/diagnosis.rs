@@ -1,10 +1,8 @@
 //! What is wrong, in words: who can never run again, who held the thread, who only wakes itself.
 
-use std::time::Duration;
-
 use super::{Narrator, Since};
 use crate::task::TaskId;
-use crate::trace::{At, Event, LongPoll, TaskKind, TaskState, deadlock, named};
+use crate::trace::{At, Event, LongPoll, Stage, TaskKind, TaskState, deadlock, named};
 use crate::view::names::Span;
 
 impl Narrator<'_> {
@@ -54,16 +52,18 @@ impl Narrator<'_> {
     }
 
     /// The end of a log that was asked for; and if it looks as if that were the program's, who knows more.
-    pub(super) fn log_ended(&self, last_event: Duration) -> String {
+    pub(super) fn log_ended(&self) -> String {
         let text = Event::LogEnded.to_string();
-        let is_out = |task: &TaskState| task.kind == TaskKind::Blocking && !task.stage.is_end();
+        // One that was cancelled may run on.
+        let is_over = |task: &TaskState| matches!(task.stage, Stage::Done | Stage::Panicked);
+        let is_out = |task: &TaskState| task.kind == TaskKind::Blocking && !is_over(task);
         let may_go_on = self.state.timers().len() > 0 || self.state.tasks().iter().any(is_out);
         match self.state.parked() && !may_go_on {
             true => format!(
                 "{text}; the thread has been parked since {}, and neither a timer is armed nor a closure out: only \
                  another thread can wake somebody. If none does, add `closed` to WATCHGLASS, and it says who waits, and \
                  where",
-                self.names.time(last_event)
+                self.names.time(self.parked_since)
             ),
             false => text,
         }
