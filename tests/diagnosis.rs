@@ -280,6 +280,33 @@ fn an_observer_may_act_when_it_is_told_of_a_lost_waker() {
     );
 }
 
+/// Its sleep was over before it was aborted, but it does not go on there.
+#[test]
+fn of_a_long_drop_no_await_is_named() {
+    let run = || {
+        let (executor, recording) = recorded(Executor::builder().long_poll(ms(100)));
+        executor.block_on(async {
+            let dropped = spawn(async {
+                let _slow = OnDrop(|| thread::sleep(ms(150)));
+                sleep(ms(20)).await;
+            });
+            yield_now().await;
+            thread::sleep(ms(40));
+            // Now the timer fires, and queues it behind this one.
+            yield_now().await;
+            dropped.abort();
+            drop(dropped.await);
+        });
+        (long_polls(&recording), recording)
+    };
+    // If the machine stands still in between, it is done before it is aborted.
+    let is_calm = |(long, _): &(Vec<LongPoll>, Recording)| long.len() == 1 && long[0].is_drop;
+    let (long, recording) = calm(run, is_calm);
+    let fired = |event: &Event| matches!(event, Event::TimerFired { .. });
+    assert!(recording.events().iter().any(fired), "{recording:?}");
+    assert_eq!(long[0].after, None);
+}
+
 /// It is lost while a timer is armed, or while somebody is always ready, and nobody asks again before that is the end.
 #[test]
 fn who_has_lost_its_waker_is_named_at_the_end_of_block_on_and_nobody_who_was_woken() {
