@@ -316,7 +316,7 @@ impl Executor {
                     if let Poll::Ready(output) = main.poll::<OBSERVED, F>(future.as_mut(), spare) {
                         if OBSERVED {
                             // It may be the last time that somebody asks.
-                            self.shared.look_for_lost(main.id, || false, false);
+                            self.shared.look_for_lost(main, false);
                         }
                         return Ok(output);
                     }

@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::mem;
 
 use crate::context::Shared;
+use crate::main_task::MainTask;
 use crate::slots::{Slot, SlotState};
 use crate::task::TaskId;
 
@@ -19,15 +20,10 @@ impl Shared {
     /// Tells of those that are lost, each once. True if there was one to tell of. It may pass if they are many, but not
     /// if it `must` look, for there will be no other time.
     #[inline]
-    pub(crate) fn look_for_lost(
-        &self,
-        main: TaskId,
-        main_is_held: impl FnOnce() -> bool,
-        must: bool,
-    ) -> bool {
+    pub(crate) fn look_for_lost(&self, main: &mut MainTask<'_>, must: bool) -> bool {
         let places = || self.wheel.borrow().places();
         let looks = self.tracer().begins_look(places) || must && self.tracer().is_on();
-        looks && self.tell_lost(main, main_is_held())
+        looks && self.tell_lost(main.id, main.waker_is_cloned())
     }
 
     #[cold]

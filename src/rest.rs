@@ -1,6 +1,8 @@
 //! What the executor does when nothing is ready: it moves virtual time on, or finds that nothing can
 //! ever happen again, or parks the thread.
 //!
+//! First an observer is told of the tasks that nobody will ever wake (`lost.rs`).
+//!
 //! ```text
 //!    nothing is ready ──▶ virtual time, and a timer? ── yes ──▶ jump to its deadline
 //!                                  │ no
@@ -30,16 +32,17 @@ impl Shared {
         // would end nobody's wait, although time may move now or the verdict is certain.
         let jobs = self.home.blocking_calls();
         let is_stalled = is_certain(self, main, closed_world);
-        if self.look_for_lost(main.id, || main.waker_is_cloned(), is_stalled) {
+        if self.look_for_lost(main, is_stalled) {
             // An observer may have woken a task, or armed what is due.
+            return None;
+        }
+        if self.advance_clock().is_some() {
             return None;
         }
         if is_stalled {
             return Some(verdict(self, main));
         }
-        if self.advance_clock().is_none() {
-            self.wait(main, jobs, closed_world);
-        }
+        self.wait(main, jobs, closed_world);
         None
     }
 
