@@ -10,11 +10,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::{ms, recorded, secs};
+use common::{ms, recorded, recorded_and, secs};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use watchglass::trace::{Cause, Event, Observer, Record, Recording, State, WaitsOn};
+use watchglass::trace::{Cause, Event, Recording, State, WaitsOn};
 use watchglass::{
     AbortHandle, Executor, JoinHandle, JoinSet, TaskId, interval, race, sleep, spawn, spawn_named,
     timeout, yield_now,
@@ -113,20 +113,16 @@ fn tasks_that_await_each_other_are_no_deadlock_while_one_of_them_may_be_woken() 
 fn an_observer_may_act_when_it_is_told_of_a_deadlock() {
     for (others, sleeps) in [(0, true), (0, false), (1_000, false)] {
         let ends: Rc<RefCell<Option<AbortHandle>>> = Rc::default();
-        let recording = Recording::new();
-        let (record, ends_it) = (recording.clone(), ends.clone());
-        let observer = move |told: &Record| {
-            record.observe(told);
+        let ends_it = ends.clone();
+        let (executor, recording) = recorded_and(Executor::builder().virtual_time(), move |told| {
             if let Event::Deadlock { .. } = told.event {
                 ends_it.take().unwrap().abort();
             }
-        };
-        let builder = Executor::builder().virtual_time();
-        let executor = builder.observer(observer).build();
+        });
         let (sender, is_over) = async_channel::bounded::<()>(1);
         let ended = executor.try_block_on(async {
             (0..others).for_each(|_| drop(spawn(pending::<()>())));
-            yield_now().await;
+            sleep(ms(1)).await;
             // It is sent when the future is dropped.
             let holds = async move {
                 let _holds = sender;
@@ -141,7 +137,7 @@ fn an_observer_may_act_when_it_is_told_of_a_deadlock() {
         ended.unwrap();
         let records = recording.records().into_iter();
         let cancelled = records.filter(|record| matches!(record.event, Event::Cancelled { .. }));
-        assert_eq!(cancelled.map(|record| record.time).next(), Some(secs(0)));
+        assert_eq!(cancelled.map(|record| record.time).next(), Some(ms(1)));
     }
 }
 
@@ -262,18 +258,12 @@ fn who_awaits_very_many_tasks_is_neither_said_to_be_in_a_circle_nor_forgotten() 
 #[test]
 fn who_is_aborted_when_an_observer_is_told_of_the_first_is_not_told_of() {
     let ends: Rc<RefCell<Vec<AbortHandle>>> = Rc::default();
-    let recording = Recording::new();
-    let (record, end_them) = (recording.clone(), ends.clone());
-    let observer = move |told: &Record| {
-        record.observe(told);
+    let end_them = ends.clone();
+    let (executor, recording) = recorded_and(Executor::builder().virtual_time(), move |told| {
         if let Event::ForgottenWaker { .. } = told.event {
             end_them.take().iter().for_each(AbortHandle::abort);
         }
-    };
-    let executor = Executor::builder()
-        .virtual_time()
-        .observer(observer)
-        .build();
+    });
     executor.block_on(async {
         let places: [RefCell<Option<Waker>>; 2] = Default::default();
         let places = Rc::new(places);

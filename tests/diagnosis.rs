@@ -12,7 +12,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{OnDrop, altered, calm, leaves_its_waker, ms, own_waker, poll_once, recorded, secs};
+use common::{
+    OnDrop, altered, calm, leaves_its_waker, ms, own_waker, poll_once, recorded, recorded_and, secs,
+};
 use serde_json::Value;
 use watchglass::trace::{Cause, Event, LongPoll, Observer, Record, Recording};
 use watchglass::{
@@ -214,10 +216,8 @@ fn who_loses_its_waker_last_of_all_is_named_before_the_program_falls_silent() {
 #[test]
 fn who_was_polled_by_an_observer_is_not_said_to_have_lost_its_waker() {
     let runs: Rc<RefCell<Weak<Executor>>> = Rc::default();
-    let recording = Recording::new();
-    let (record, steps) = (recording.clone(), runs.clone());
-    let observer = move |told: &Record| {
-        record.observe(told);
+    let steps = runs.clone();
+    let (executor, recording) = recorded_and(Executor::builder().virtual_time(), move |told| {
         if let Event::Woken { by, .. } = told.event
             && by == Cause::Spawned
             && let Some(executor) = steps.borrow().upgrade()
@@ -225,9 +225,8 @@ fn who_was_polled_by_an_observer_is_not_said_to_have_lost_its_waker() {
             // Within `block_on` it may not.
             let _ = catch_unwind(AssertUnwindSafe(|| executor.step()));
         }
-    };
-    let builder = Executor::builder().virtual_time();
-    let executor = Rc::new(builder.observer(observer).build());
+    });
+    let executor = Rc::new(executor);
     runs.replace(Rc::downgrade(&executor));
     let mut set = JoinSet::from_iter([executor.spawn(sleep(ms(50)))]);
     let awaits = executor.spawn(async move { set.join_next().await.unwrap().unwrap() });
@@ -241,20 +240,14 @@ fn who_was_polled_by_an_observer_is_not_said_to_have_lost_its_waker() {
 #[test]
 fn an_observer_may_act_when_it_is_told_of_a_lost_waker() {
     let place: Rc<RefCell<Option<Waker>>> = Rc::default();
-    let (executor, recording) = {
-        let recording = Recording::new();
-        let (record, place) = (recording.clone(), place.clone());
-        let saves = move |told: &Record| {
-            record.observe(told);
-            if let Event::ForgottenWaker { .. } = told.event {
-                let waker = place.take();
-                drop(spawn_named("armed by the observer", sleep(Duration::ZERO)));
-                waker.unwrap().wake();
-            }
-        };
-        let builder = Executor::builder().virtual_time();
-        (builder.observer(saves).build(), recording)
-    };
+    let lost = place.clone();
+    let (executor, recording) = recorded_and(Executor::builder().virtual_time(), move |told| {
+        if let Event::ForgottenWaker { .. } = told.event {
+            let waker = lost.take();
+            drop(spawn_named("armed by the observer", sleep(Duration::ZERO)));
+            waker.unwrap().wake();
+        }
+    });
     let waits = |times| {
         let place = place.clone();
         let mut polls = 0;

@@ -16,8 +16,8 @@ use common::{OnDrop, altered, calm, leaves_its_waker, ms, own_waker, recorded, s
 use watchglass::time::Sleep;
 use watchglass::trace::{Cause, Event, Observer, Record, Recording, UnparkCause};
 use watchglass::{
-    Builder, Executor, JoinSet, Step, interval, join, join_all, now, race, sleep, sleep_until,
-    spawn, spawn_blocking, spawn_named, timeout, yield_now,
+    Builder, Executor, JoinHandle, JoinSet, Step, interval, join, join_all, now, race, sleep,
+    sleep_until, spawn, spawn_blocking, spawn_named, timeout, yield_now,
 };
 
 /// Runs it, and gives its timeline and its picture.
@@ -895,6 +895,26 @@ fn a_picture_of_very_many_tasks_has_those_that_something_is_found_of() {
     let (_, path) = arrow.rsplit_once("d=\"M").unwrap();
     let y = path.split(['C', ' ']).nth(1).unwrap();
     assert!(y.parse::<f64>().unwrap() > 199.0 * 40.0, "{y}");
+}
+
+#[test]
+fn a_picture_of_very_many_tasks_has_those_that_await_each_other() {
+    let (_, picture) = drawn(Executor::builder().virtual_time(), async {
+        for _ in 0..250 {
+            drop(spawn(yield_now()));
+        }
+        let (sender, handle) = async_channel::bounded::<JoinHandle<()>>(1);
+        let left = spawn_named("left", async move {
+            handle.recv().await.unwrap().await.unwrap();
+        });
+        let right = spawn_named("right", async { left.await.unwrap() });
+        sender.send(right).await.unwrap();
+        sleep(secs(1)).await;
+    });
+    for name in ["left", "right"] {
+        let lane = format!(">{name}</text>");
+        assert!(picture.contains(&lane), "{picture}");
+    }
 }
 
 /// A log of these records, with this last event behind them.

@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use watchglass::trace::{Event, Record, Recording};
+use watchglass::trace::{Event, Observer, Record, Recording};
 use watchglass::{Builder, Executor};
 
 /// Much longer than anything here takes, on a machine however busy.
@@ -50,6 +50,20 @@ pub(crate) fn altered(recording: &Recording, alter: impl FnMut(&mut Record)) -> 
 pub(crate) fn recorded(builder: Builder) -> (Executor, Recording) {
     let recording = Recording::new();
     (builder.observer(recording.clone()).build(), recording)
+}
+
+/// An executor whose events are recorded, and whose observer does this with each then.
+pub(crate) fn recorded_and(
+    builder: Builder,
+    act: impl Fn(&Record) + 'static,
+) -> (Executor, Recording) {
+    let recording = Recording::new();
+    let record = recording.clone();
+    let observer = move |told: &Record| {
+        record.observe(told);
+        act(told);
+    };
+    (builder.observer(observer).build(), recording)
 }
 
 /// Everything recorded so far as sentences, without the one thing that differs from run to run: how
