@@ -104,10 +104,10 @@
 //! | [waiting.rs] | a future waits: whom to wake for it, and the wake |
 //! | [elsewhere.rs] | a task awaits one of another executor |
 //! | [timers.rs] | what becomes of a timer: armed, moved, cancelled, fired |
-//! | [lost.rs] | tasks that nobody will ever wake, told to the observer |
 //! | [diagnosis.rs] | what is wrong with a poll, told to the observer |
 //! | [poll.rs] | one poll: with which waker, and what comes after it |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
+//! | [lost.rs] | tasks that nobody will ever wake, told to the observer |
 //! | [stalled.rs] | the verdict that nothing can ever happen again |
 //! | [rest.rs] | when nothing is ready: time moves, or the verdict falls, or the thread parks |
 //! | [executor.rs] | the loop that polls what is ready |
@@ -171,10 +171,10 @@
 //! [waiting.rs]: ../src/watchglass/waiting.rs.html
 //! [elsewhere.rs]: ../src/watchglass/elsewhere.rs.html
 //! [timers.rs]: ../src/watchglass/timers.rs.html
-//! [lost.rs]: ../src/watchglass/lost.rs.html
 //! [diagnosis.rs]: ../src/watchglass/diagnosis.rs.html
 //! [poll.rs]: ../src/watchglass/poll.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
+//! [lost.rs]: ../src/watchglass/lost.rs.html
 //! [stalled.rs]: ../src/watchglass/stalled.rs.html
 //! [rest.rs]: ../src/watchglass/rest.rs.html
 //! [executor.rs]: ../src/watchglass/executor.rs.html
@@ -211,10 +211,10 @@ mod waker;
 mod waiting;
 mod elsewhere;
 mod timers;
-mod lost;
 mod diagnosis;
 mod poll;
 mod main_task;
+mod lost;
 mod stalled;
 mod rest;
 mod executor;
