@@ -87,6 +87,7 @@
 //! | [trace/sentences.rs] | the sentence that each event is printed as |
 //! | [trace/observer.rs] | who is told |
 //! | [trace/recording.rs] | an observer that keeps every event |
+//! | [trace/known.rs] | what is kept of each task from one event to the next |
 //! | [trace/said.rs] | what a poll has said that its task waits for |
 //! | [trace/timed_poll.rs] | how long a poll takes, and where its time goes |
 //! | [waiter.rs] | who is told that a timer has fired, or a task has ended |
@@ -154,6 +155,7 @@
 //! [trace/sentences.rs]: ../src/watchglass/trace/sentences.rs.html
 //! [trace/observer.rs]: ../src/watchglass/trace/observer.rs.html
 //! [trace/recording.rs]: ../src/watchglass/trace/recording.rs.html
+//! [trace/known.rs]: ../src/watchglass/trace/known.rs.html
 //! [trace/said.rs]: ../src/watchglass/trace/said.rs.html
 //! [trace/timed_poll.rs]: ../src/watchglass/trace/timed_poll.rs.html
 //! [waiter.rs]: ../src/watchglass/waiter.rs.html

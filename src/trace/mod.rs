@@ -16,6 +16,7 @@ mod words;
 mod sentences;
 mod observer;
 mod recording;
+mod known;
 mod said;
 mod timed_poll;
 #[cfg(feature = "view")]
@@ -32,13 +33,14 @@ pub use event::{
     Cause, Effect, Event, LongPoll, Place, Record, TaskKind, TimerId, TimerKind, UnparkCause,
     WaitsOn,
 };
+use known::{Known, KnownTasks};
 pub use observer::Observer;
 pub use recording::Recording;
 pub(crate) use said::Said;
 #[cfg(feature = "view")]
 pub use state::{Ready, Stage, State, TaskState, TimerState, Wait};
 pub(crate) use timed_poll::TimedPoll;
-pub(crate) use words::{At, NAMED, OneLine, first_named, in_circle, in_program, named};
+pub(crate) use words::{At, OneLine, first_named, in_circle, in_program, named};
 #[cfg(feature = "view")]
 pub(crate) use words::{Seconds, deadlock};
 
@@ -54,7 +56,7 @@ const LOOKED_AT_AN_EVENT: u64 = 16;
 /// The one place that events go through: nothing at all, if there is no observer.
 pub(crate) struct Tracer(Option<Box<Telling>>);
 
-/// Numbers the events, tells them, and knows why each task was queued.
+/// Numbers the events, tells them, and keeps what is known of the tasks.
 struct Telling {
     clock: Rc<Clock>,
     observer: Box<dyn Observer>,
@@ -67,36 +69,12 @@ struct Telling {
     next_seq: Cell<u64>,
     /// What that was when all tasks were looked at.
     looked_at: Cell<u64>,
-    /// By slot, what is known of the task there. Kept here, so that nothing is kept without an
-    /// observer.
-    known: RefCell<Vec<Option<Known>>>,
+    known: KnownTasks,
     /// A poll that takes this long is told of as such. `None` on the virtual clock only, where nobody asked for it.
     long_poll: Option<Duration>,
     /// The poll that goes on, if it matters how long it takes.
     timed: Cell<Option<TimedPoll>>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
-}
-
-/// What is known of one task.
-struct Known {
-    task: TaskId,
-    /// Why it was queued, if it is.
-    cause: Option<Cause>,
-    /// When, if that was in a poll that is timed.
-    queued_at: Option<Instant>,
-    /// How many polls in a row it brought about itself.
-    polls_by_itself: u32,
-    /// True if it has ever left its id where nobody looks: see `waiter_kept_elsewhere` in `waiting.rs`.
-    is_known_elsewhere: bool,
-    /// True if it was told since its last poll that nobody has its waker.
-    is_forgotten: bool,
-    /// True if it was told since its last poll that it is in a circle of tasks that await each other.
-    is_in_circle: bool,
-    /// True if it was woken for something else, too, while it was queued for that.
-    has_more_causes: bool,
-    /// For what it has said in its last poll that it waits, and where; nothing if that was a lot.
-    waits: Vec<(WaitsOn, &'static Location<'static>)>,
-    has_many_waits: bool,
 }
 
 impl Tracer {
@@ -112,7 +90,7 @@ impl Tracer {
             ended: Cell::new(false),
             next_seq: Cell::new(0),
             looked_at: Cell::new(0),
-            known: RefCell::new(Vec::new()),
+            known: KnownTasks::default(),
             long_poll,
             timed: Cell::new(None),
             panic: Cell::new(None),
@@ -158,22 +136,10 @@ impl Tracer {
     #[cold]
     pub(crate) fn woken(&self, task: TaskId, by: Cause, effect: Effect) {
         if let Some(telling) = self.on() {
-            // An abort counts more than the wake that it comes after: the task is not polled.
-            let abort = by == Cause::Aborted && effect == Effect::AlreadyQueued;
-            if effect == Effect::Queued || abort {
-                let queued_at = telling.timed.get().map(|_| Instant::now());
-                telling.with_known(task, |known| {
-                    known.cause = Some(by);
-                    known.has_more_causes = false;
-                    if effect == Effect::Queued {
-                        known.queued_at = queued_at;
-                    }
-                });
-            } else if effect == Effect::AlreadyQueued {
-                let is_another =
-                    |known: &mut Known| known.has_more_causes |= known.cause != Some(by);
-                telling.with_known(task, is_another);
-            }
+            let at = || telling.timed.get().map(|_| Instant::now());
+            telling
+                .known
+                .with(task, |known| known.woken(by, effect, at));
             telling.tell(Event::Woken { task, by, effect });
         }
     }
@@ -182,7 +148,7 @@ impl Tracer {
     #[cold]
     pub(crate) fn passed_over(&self, task: TaskId) {
         if let Some(telling) = self.on() {
-            telling.with_known(task, |known| known.cause = None);
+            telling.known.with(task, Known::passed_over);
             telling.tell(Event::PassedOver { task });
         }
     }
@@ -209,37 +175,29 @@ impl Tracer {
             && telling.long_poll.is_some()
             && let Some(mut poll) = telling.timed.get()
         {
-            let has_waited = |known: &mut Known| known.waits.contains(&(on, at));
-            let has_waited = telling.with_known(poll.task, has_waited);
+            let has_waited = |known: &mut Known| known.has_waited(on, at);
+            let has_waited = telling.known.with(poll.task, has_waited);
             let is_waiting = |on| said.borrow().contains(on);
             poll.comes_to((on, at), has_waited, is_waiting, Instant::now());
             telling.timed.set(Some(poll));
         }
     }
 
+    /// What is known of a task, if anything is kept.
+    fn with_known<R>(&self, task: TaskId, change: impl FnOnce(&mut Known) -> R) -> Option<R> {
+        let telling = self.0.as_deref();
+        telling.map(|telling| telling.known.with(task, change))
+    }
+
     /// Keeps where the task waits after the poll that has just ended.
     pub(crate) fn note_waits(&self, task: TaskId, said: &Said) {
-        let note = |known: &mut Known| {
-            known.waits.clear();
-            known.has_many_waits = said.len() > NAMED;
-            if !known.has_many_waits {
-                known.waits.extend(said.waits());
-            }
-        };
-        if let Some(telling) = self.0.as_deref() {
-            telling.with_known(task, note);
-        }
+        self.with_known(task, |known| known.note_waits(said));
     }
 
     /// True if the task has said in its last poll that it waits for the end of this one. `None` if it has said too much
     /// to keep it.
     pub(crate) fn awaits(&self, task: TaskId, awaited: TaskId) -> Option<bool> {
-        let awaits = |known: &mut Known| {
-            let mut waits = known.waits.iter();
-            let awaits = waits.any(|&(on, _)| on == WaitsOn::Task(awaited));
-            (!known.has_many_waits).then_some(awaits)
-        };
-        self.0.as_deref()?.with_known(task, awaits)
+        self.with_known(task, |known| known.awaits(awaited))?
     }
 
     /// Where the task has waited for what is over by now: if that was at one place, so that it goes on there.
@@ -248,18 +206,7 @@ impl Tracer {
         task: TaskId,
         is_over: impl Fn(WaitsOn) -> bool,
     ) -> Option<&'static Location<'static>> {
-        // Of a join only those are among the waits that were polled last.
-        let joins = |&(on, _): &(WaitsOn, _)| matches!(on, WaitsOn::Children(_));
-        let goes_on_at = |known: &mut Known| {
-            if known.has_more_causes || known.waits.iter().any(joins) {
-                return None;
-            }
-            let over = known.waits.iter().filter(|&&(on, _)| is_over(on));
-            let mut places = over.map(|&(_, at)| at);
-            let first = places.next()?;
-            places.all(|other| other == first).then_some(first)
-        };
-        self.0.as_deref()?.with_known(task, goes_on_at)
+        self.with_known(task, |known| known.goes_on_at(is_over))?
     }
 
     /// The poll of this task, once, if it is the one that goes on.
@@ -288,39 +235,19 @@ impl Tracer {
 
     /// When a task was queued in the poll that goes on; `None`, if it was before.
     pub(crate) fn queued_at(&self, task: TaskId) -> Option<Instant> {
-        let telling = self.0.as_deref()?;
-        telling.with_known(task, |known| known.queued_at)
+        self.with_known(task, |known| known.queued_at())?
     }
 
     /// Why the task that is about to be polled was queued, and how many polls in a row it has then
     /// brought about itself.
     pub(crate) fn take_cause(&self, task: TaskId) -> (Cause, u32) {
-        let take = |known: &mut Known| {
-            // Only a wake that the observer itself caused is not remembered.
-            let cause = known.cause.take().unwrap_or(Cause::Outside);
-            known.polls_by_itself = match cause {
-                // After 2^32 polls it begins anew.
-                Cause::Itself => known.polls_by_itself.wrapping_add(1),
-                _ => 0,
-            };
-            known.is_forgotten = false;
-            known.is_in_circle = false;
-            (cause, known.polls_by_itself)
-        };
-        let telling = self.0.as_deref();
-        telling.map_or((Cause::Outside, 0), |telling| {
-            telling.with_known(task, take)
-        })
+        let known = self.with_known(task, Known::take_cause);
+        known.unwrap_or((Cause::Outside, 0))
     }
 
     /// Notes whether the task has left its id where nobody looks, in the poll that has just ended. True if it ever has.
     pub(crate) fn note_known_elsewhere(&self, task: TaskId, unseen: bool) -> bool {
-        let note = |known: &mut Known| {
-            known.is_known_elsewhere |= unseen;
-            known.is_known_elsewhere
-        };
-        let telling = self.0.as_deref();
-        telling.is_some_and(|telling| telling.with_known(task, note))
+        self.with_known(task, |known| known.note_known_elsewhere(unseen)) == Some(true)
     }
 
     /// True if the task has ever left its id where nobody looks.
@@ -330,8 +257,8 @@ impl Tracer {
 
     /// Tells that nobody has the task's waker, unless it was told since its last poll. True if it was told now.
     pub(crate) fn tell_forgotten(&self, task: TaskId) -> bool {
-        let note = |known: &mut Known| !mem::replace(&mut known.is_forgotten, true);
-        let telling = self.on().filter(|telling| telling.with_known(task, note));
+        let is_new = |telling: &&Telling| telling.known.with(task, Known::is_forgotten_anew);
+        let telling = self.on().filter(is_new);
         telling
             .inspect(|telling| telling.tell(Event::ForgottenWaker { task }))
             .is_some()
@@ -340,12 +267,9 @@ impl Tracer {
     /// Tells that these tasks await each other, unless it was told of each of them since its last poll: of another circle
     /// one has been polled. True if it was told now.
     pub(crate) fn tell_deadlock(&self, circle: &[TaskId]) -> bool {
-        let note = |known: &mut Known| !mem::replace(&mut known.is_in_circle, true);
         let is_new = |telling: &&Telling| {
-            let new = circle
-                .iter()
-                .filter(|&&task| telling.with_known(task, note));
-            new.count() > 0
+            let is_new = |&&task: &&TaskId| telling.known.with(task, Known::is_in_circle_anew);
+            circle.iter().filter(is_new).count() > 0
         };
         let telling = self.on().filter(is_new);
         let event = || Event::Deadlock {
@@ -362,7 +286,7 @@ impl Tracer {
         };
         let seq = telling.next_seq.get();
         let events = seq - telling.looked_at.get();
-        let places = telling.known.borrow().len() + timers();
+        let places = telling.known.len() + timers();
         let begins = events * LOOKED_AT_AN_EVENT + LOOKED_AT_ALWAYS >= places as u64;
         if begins {
             telling.looked_at.set(seq);
@@ -373,9 +297,7 @@ impl Tracer {
     /// Of how many tasks something is kept.
     #[cfg(test)]
     pub(crate) fn tasks_known(&self) -> usize {
-        self.0
-            .as_ref()
-            .map_or(0, |telling| telling.known.borrow().len())
+        self.0.as_ref().map_or(0, |telling| telling.known.len())
     }
 
     /// True if an observer has panicked and nobody has the panic yet.
@@ -395,23 +317,6 @@ impl Tracer {
     }
 }
 
-impl Known {
-    fn of(task: TaskId) -> Self {
-        Known {
-            task,
-            cause: None,
-            queued_at: None,
-            polls_by_itself: 0,
-            is_known_elsewhere: false,
-            is_forgotten: false,
-            is_in_circle: false,
-            has_more_causes: false,
-            waits: Vec::new(),
-            has_many_waits: false,
-        }
-    }
-}
-
 impl Drop for Telling {
     /// Whoever lets go of an executor last, a handle perhaps, drops its observer too, and is not to
     /// suffer from a panic there; nor from the observer's last one, which has no caller to go to any more.
@@ -423,31 +328,6 @@ impl Drop for Telling {
 }
 
 impl Telling {
-    /// Changes what is known of a task. It starts afresh if the slot had another task before, and is
-    /// forgotten at once if it has another by now.
-    fn with_known<R>(&self, task: TaskId, change: impl FnOnce(&mut Known) -> R) -> R {
-        let mut known = self.known.borrow_mut();
-        let slot = task.slot() as usize;
-        if known.len() <= slot {
-            known.resize_with(slot + 1, || None);
-        }
-        match &mut known[slot] {
-            Some(known) if known.task == task => change(known),
-            Some(known) if known.task.generation() > task.generation() => {
-                change(&mut Known::of(task))
-            }
-            place => {
-                let mut fresh = Known::of(task);
-                // Its memory serves again.
-                if let Some(known) = place.take() {
-                    fresh.waits = known.waits;
-                    fresh.waits.clear();
-                }
-                change(place.insert(fresh))
-            }
-        }
-    }
-
     /// Apart, so that a function that may have something to tell does not keep room for an event. For the
     /// same reason most closures are `move`: what they take stays in registers where nothing is told.
     #[cold]

@@ -1,0 +1,191 @@
+//! What is kept of each task from one event to the next: why it was queued, where it waits, and what was told of it.
+//! Nothing is kept where nobody observes.
+
+use std::cell::RefCell;
+use std::mem;
+use std::panic::Location;
+use std::time::Instant;
+
+use super::event::{Cause, Effect, WaitsOn};
+use super::said::Said;
+use super::words::NAMED;
+use crate::task::TaskId;
+
+/// By slot, what is known of the task there.
+#[derive(Default)]
+pub(super) struct KnownTasks(RefCell<Vec<Option<Known>>>);
+
+/// What is known of one task.
+pub(super) struct Known {
+    task: TaskId,
+    /// Why it was queued, if it is.
+    cause: Option<Cause>,
+    /// When, if that was in a poll that is timed.
+    queued_at: Option<Instant>,
+    /// How many polls in a row it brought about itself.
+    polls_by_itself: u32,
+    /// True if it has ever left its id where nobody looks: see `waiter_kept_elsewhere` in `waiting.rs`.
+    is_known_elsewhere: bool,
+    /// True if it was told since its last poll that nobody has its waker.
+    is_forgotten: bool,
+    /// True if it was told since its last poll that it is in a circle of tasks that await each other.
+    is_in_circle: bool,
+    /// True if it was woken for something else, too, while it was queued for that.
+    has_more_causes: bool,
+    /// For what it has said in its last poll that it waits, and where; nothing if that was a lot.
+    waits: Vec<(WaitsOn, &'static Location<'static>)>,
+    has_many_waits: bool,
+}
+
+impl KnownTasks {
+    /// Of how many tasks something is kept.
+    pub(super) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    /// Changes what is known of a task. It starts afresh if the slot had another task before, and is
+    /// forgotten at once if it has another by now.
+    pub(super) fn with<R>(&self, task: TaskId, change: impl FnOnce(&mut Known) -> R) -> R {
+        let mut known = self.0.borrow_mut();
+        let slot = task.slot() as usize;
+        if known.len() <= slot {
+            known.resize_with(slot + 1, || None);
+        }
+        match &mut known[slot] {
+            Some(known) if known.task == task => change(known),
+            Some(known) if known.task.generation() > task.generation() => {
+                change(&mut Known::of(task))
+            }
+            place => {
+                let mut fresh = Known::of(task);
+                // Its memory serves again.
+                if let Some(known) = place.take() {
+                    fresh.waits = known.waits;
+                    fresh.waits.clear();
+                }
+                change(place.insert(fresh))
+            }
+        }
+    }
+}
+
+impl Known {
+    fn of(task: TaskId) -> Self {
+        Known {
+            task,
+            cause: None,
+            queued_at: None,
+            polls_by_itself: 0,
+            is_known_elsewhere: false,
+            is_forgotten: false,
+            is_in_circle: false,
+            has_more_causes: false,
+            waits: Vec::new(),
+            has_many_waits: false,
+        }
+    }
+
+    /// It was woken, at a moment that matters in a poll that is timed.
+    pub(super) fn woken(
+        &mut self,
+        by: Cause,
+        effect: Effect,
+        at: impl FnOnce() -> Option<Instant>,
+    ) {
+        // An abort counts more than the wake that it comes after: the task is not polled.
+        let abort = by == Cause::Aborted && effect == Effect::AlreadyQueued;
+        if effect == Effect::Queued || abort {
+            self.cause = Some(by);
+            self.has_more_causes = false;
+        } else if effect == Effect::AlreadyQueued {
+            self.has_more_causes |= self.cause != Some(by);
+        }
+        if effect == Effect::Queued {
+            self.queued_at = at();
+        }
+    }
+
+    /// Its entry of the queue was of no use.
+    pub(super) fn passed_over(&mut self) {
+        self.cause = None;
+    }
+
+    /// Why it was queued, if it is.
+    #[cfg(feature = "view")]
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.cause
+    }
+
+    /// When it was queued in the poll that goes on; `None`, if it was before.
+    pub(super) fn queued_at(&self) -> Option<Instant> {
+        self.queued_at
+    }
+
+    /// A poll begins: why, and how many polls in a row the task has then brought about itself.
+    pub(super) fn take_cause(&mut self) -> (Cause, u32) {
+        // Only a wake that the observer itself caused is not remembered.
+        let cause = self.cause.take().unwrap_or(Cause::Outside);
+        self.polls_by_itself = match cause {
+            // After 2^32 polls it begins anew.
+            Cause::Itself => self.polls_by_itself.wrapping_add(1),
+            _ => 0,
+        };
+        self.is_forgotten = false;
+        self.is_in_circle = false;
+        (cause, self.polls_by_itself)
+    }
+
+    /// A poll has ended, and in it the task may have left its id where nobody looks. True if it ever has.
+    pub(super) fn note_known_elsewhere(&mut self, unseen: bool) -> bool {
+        self.is_known_elsewhere |= unseen;
+        self.is_known_elsewhere
+    }
+
+    /// A poll has ended, in which this was said.
+    pub(super) fn note_waits(&mut self, said: &Said) {
+        self.waits.clear();
+        self.has_many_waits = said.len() > NAMED;
+        if !self.has_many_waits {
+            self.waits.extend(said.waits());
+        }
+    }
+
+    /// True if it has said in its last poll that it waits for this at this place.
+    pub(super) fn has_waited(&self, on: WaitsOn, at: &'static Location<'static>) -> bool {
+        self.waits.contains(&(on, at))
+    }
+
+    /// True if it has said in its last poll that it waits for the end of this task. `None` if it has said too much to
+    /// keep it.
+    pub(super) fn awaits(&self, awaited: TaskId) -> Option<bool> {
+        let mut waits = self.waits.iter();
+        let awaits = waits.any(|&(on, _)| on == WaitsOn::Task(awaited));
+        (!self.has_many_waits).then_some(awaits)
+    }
+
+    /// Where it has waited for what is over by now: if that was at one place, so that it goes on there.
+    pub(super) fn goes_on_at(
+        &self,
+        is_over: impl Fn(WaitsOn) -> bool,
+    ) -> Option<&'static Location<'static>> {
+        // Of a join only those are among the waits that were polled last.
+        let joins = |&(on, _): &(WaitsOn, _)| matches!(on, WaitsOn::Children(_));
+        if self.has_more_causes || self.waits.iter().any(joins) {
+            return None;
+        }
+        let over = self.waits.iter().filter(|&&(on, _)| is_over(on));
+        let mut places = over.map(|&(_, at)| at);
+        let first = places.next()?;
+        places.all(|other| other == first).then_some(first)
+    }
+
+    /// It is told that nobody has its waker. True if it was not since its last poll.
+    pub(super) fn is_forgotten_anew(&mut self) -> bool {
+        !mem::replace(&mut self.is_forgotten, true)
+    }
+
+    /// It is told that it is in a circle. True if it was not since its last poll.
+    pub(super) fn is_in_circle_anew(&mut self) -> bool {
+        !mem::replace(&mut self.is_in_circle, true)
+    }
+}
