@@ -126,6 +126,34 @@ impl Shared {
         waiter
     }
 
+    /// True if a timer's time has come, for whoever polls what waits for it. If it is due and has not fired, it does so
+    /// now: others of the same instant may have fired in an earlier turn, and a time limit among them.
+    #[inline]
+    pub(crate) fn has_come(&self, timer: TimerId, deadline_ns: u64) -> bool {
+        let place = self.wheel.borrow().place(timer);
+        match place {
+            None => true,
+            Some(Place::Slot { .. }) => false,
+            Some(Place::Due) => {
+                self.fire_polled(timer, deadline_ns);
+                true
+            }
+        }
+    }
+
+    /// Who would be woken is being polled.
+    #[cold]
+    fn fire_polled(&self, timer: TimerId, deadline_ns: u64) {
+        let waiter = self.wheel.borrow_mut().cancel(timer);
+        self.unregistered();
+        self.tracer().emit(move || Event::TimerFired {
+            timer,
+            deadline: Duration::from_nanos(deadline_ns),
+            now: self.clock.elapsed(),
+        });
+        drop(waiter);
+    }
+
     fn place(&self, timer: TimerId) -> Place {
         let place = self.wheel.borrow().place(timer);
         place.expect("the timer is in the wheel")

@@ -13,9 +13,10 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{LONG, Log, ms, no_hang, poll_once, secs, virtual_executor};
+use common::{LONG, Log, ms, no_hang, poll_once, recorded, secs, virtual_executor};
+use watchglass::trace::Event;
 use watchglass::{
-    Executor, interval, join_all, now, sleep, sleep_until, spawn, spawn_blocking, timeout,
+    Executor, interval, join_all, now, race, sleep, sleep_until, spawn, spawn_blocking, timeout,
     yield_now,
 };
 
@@ -360,6 +361,59 @@ fn timers_that_another_timer_s_task_cancels_at_the_same_instant_do_not_fire() {
     executor.run_until_idle();
     assert!(killer.is_finished());
     assert!(log.take().is_empty());
+}
+
+/// A turn fires 64 timers at most, so that a limit may fire in an earlier turn than a sleep that ends with it.
+#[test]
+fn who_is_done_at_the_instant_of_its_limit_is_in_time_however_many_sleep_until_then() {
+    let twice = || async {
+        sleep(ms(10)).await;
+        sleep(ms(10)).await;
+    };
+    for many in [1, 63, 64, 65, 1000] {
+        let executor = virtual_executor();
+        (0..many).for_each(|_| drop(executor.spawn(sleep(ms(20)))));
+        let raced = race(twice(), async {
+            sleep(ms(20)).await;
+            panic!("{many} others, and the limit was first");
+        });
+        executor.block_on(raced);
+        let clients = (0..many).map(|_| timeout(ms(20), twice()));
+        let outcomes = virtual_executor().block_on(join_all(clients));
+        assert_eq!(outcomes, vec![Ok(()); many]);
+    }
+}
+
+#[test]
+fn a_sleep_that_is_polled_when_it_is_due_fires_then_and_not_again() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        let start = now();
+        let mut nap = sleep(Duration::ZERO);
+        assert!(poll_once(Pin::new(&mut nap)).await.is_pending());
+        for _ in 0..2 {
+            assert!(nap.is_elapsed());
+            assert!(poll_once(Pin::new(&mut nap)).await.is_ready());
+        }
+        nap.reset(start + ms(5));
+        assert!(!nap.is_elapsed());
+        nap.await;
+        assert_eq!(now(), start + ms(5));
+    });
+    let fired = |event: &Event| matches!(event, Event::TimerFired { .. } | Event::Woken { .. });
+    let events = recording.events();
+    let fired: Vec<String> = events
+        .iter()
+        .filter(|e| fired(e))
+        .map(Event::to_string)
+        .collect();
+    let expected = [
+        "#0 goes to the back of the ready queue: it is new",
+        "timer 0 fired: it was due at 0.000 s, 0ns ago",
+        "timer 0.1 fired: it was due at 0.005 s, 0ns ago",
+        "#0 was woken: timer 0.1 fired; it goes to the back of the ready queue",
+    ];
+    assert_eq!(fired, expected);
 }
 
 #[test]

@@ -14,14 +14,10 @@ use crate::trace::TimerKind;
 
 /// Awaits `future`, but no longer than `duration`.
 ///
-/// Each time, `future` is polled first: if it is ready and the time is up as well, its output counts. It is polled at
-/// least once, even if `duration` is zero. The time counts from this call inside an executor, and elsewhere from the
+/// Each time, `future` is polled first: if it is ready and the time is up as well, its output counts; so it does if a
+/// sleep in it ends at the very instant at which the time is up. It is polled at least once, even if `duration` is
+/// zero. The time counts from this call inside an executor, and elsewhere from the
 /// first poll, as for a [`sleep`].
-///
-/// A turn fires at most 64 of the timers that are due, in the order of their deadlines and then in that in which they
-/// were armed, and then polls at most 64 tasks. So if a sleep in `future` ends at the very instant at which the time is
-/// up, as may be on the virtual clock, and 63 or more others were armed for that instant between the two, the time may
-/// be up first.
 ///
 /// # Errors
 ///

@@ -416,8 +416,10 @@ impl Drop for Set {
 // ---- waiting for a time
 
 pub(crate) enum Sleep {
-    /// Not polled yet, or never to end.
+    /// Not polled yet since it was made, or reset when it had ended.
     Until(Option<u64>),
+    /// Never to end.
+    Never(Waiter),
     /// The number of the timer, and its deadline.
     Armed(u64, u64),
     Elapsed(u64),
@@ -437,6 +439,11 @@ impl Sleep {
         timers.iter_mut().find(|t| t.number == number).map(look)
     }
 
+    fn has_come(&self) -> bool {
+        let now = executor().now.get();
+        self.with_timer(|timer| timer.at > now) != Some(true)
+    }
+
     fn arm(&mut self, deadline: u64, waiter: Waiter) {
         let executor = executor();
         let number = executor.armed.get();
@@ -448,10 +455,15 @@ impl Sleep {
     }
 
     fn reset(&mut self, deadline: Option<u64>) {
-        let waiter = self.with_timer(|timer| timer.waiter.clone());
+        let waiter = match self {
+            Sleep::Never(waiter) => Some(waiter.clone()),
+            _ => self.with_timer(|timer| timer.waiter.clone()),
+        };
         *self = Sleep::Until(deadline);
-        if let (Some(waiter), Some(deadline)) = (waiter, deadline) {
-            self.arm(deadline, waiter);
+        match (waiter, deadline) {
+            (Some(waiter), Some(deadline)) => self.arm(deadline, waiter),
+            (Some(waiter), None) => *self = Sleep::Never(waiter),
+            (None, _) => {}
         }
     }
 }
@@ -461,13 +473,11 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         match *self {
-            Sleep::Until(None) => return Poll::Pending,
+            Sleep::Until(None) | Sleep::Never(_) => *self = Sleep::Never(waiter()),
             Sleep::Until(Some(deadline)) => self.arm(deadline, waiter()),
-            Sleep::Armed(_, deadline) => {
-                if self.with_timer(|timer| timer.waiter = waiter()).is_none() {
-                    *self = Sleep::Elapsed(deadline);
-                }
-            }
+            // It takes its timer out, if that has not fired yet.
+            Sleep::Armed(_, deadline) if self.has_come() => *self = Sleep::Elapsed(deadline),
+            Sleep::Armed(..) => drop(self.with_timer(|timer| timer.waiter = waiter())),
             Sleep::Elapsed(_) => {}
         }
         match *self {
@@ -617,8 +627,8 @@ impl Runtime for Model {
 
     fn is_elapsed(sleep: &Sleep) -> bool {
         match sleep {
-            Sleep::Until(_) => false,
-            Sleep::Armed(..) => sleep.with_timer(|_| ()).is_none(),
+            Sleep::Until(_) | Sleep::Never(_) => false,
+            Sleep::Armed(..) => sleep.has_come(),
             Sleep::Elapsed(_) => true,
         }
     }
