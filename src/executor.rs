@@ -14,6 +14,7 @@ use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Write};
+use std::mem;
 use std::panic::{
     AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind,
 };
@@ -556,8 +557,14 @@ impl Drop for Executor {
         drop(self.shared.wakers.take());
         let queue = &self.shared.queue;
         let mut queued = queue.len();
+        let mut hands_back = true;
         loop {
             let mut unfinished = queue.unfinished(|id, _| Some(id));
+            if unfinished.is_empty() && mem::take(&mut hands_back) {
+                self.shared.hand_back_timers();
+                // Whoever was woken may have spawned something.
+                continue;
+            }
             if unfinished.is_empty() {
                 // An observer's panic has no caller to go to any more.
                 let payload = self.shared.tracer().take_panic();

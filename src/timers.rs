@@ -126,6 +126,25 @@ impl Shared {
         waiter
     }
 
+    /// Nobody will fire what is left in the wheel: sleeps that are not the executor's own, and go on where they are
+    /// polled next. Who waits for one with a waker of its own, a `join_all` or another crate's combinator, is woken now,
+    /// or it would not poll the sleep there.
+    pub(crate) fn hand_back_timers(&self) {
+        let take = |waiter: &mut Waiter| match waiter {
+            Waiter::Task(_) => None,
+            Waiter::Child(..) | Waiter::Waker(_) => Some(mem::replace(waiter, Waiter::nobody())),
+        };
+        let left: Vec<Waiter> = self
+            .wheel
+            .borrow_mut()
+            .values_mut()
+            .filter_map(take)
+            .collect();
+        for waiter in left {
+            self.wake_waiter(waiter, Cause::Outside);
+        }
+    }
+
     /// True if a timer's time has come, for whoever polls what waits for it. If it is due and has not fired, it does so
     /// now: others of the same instant may have fired in an earlier turn, and a time limit among them.
     #[inline]

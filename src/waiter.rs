@@ -30,6 +30,10 @@ pub(crate) enum Waiter {
 }
 
 impl Waiter {
+    pub(crate) fn nobody() -> Self {
+        Waiter::Waker(ForeignWaker::clone_of(Waker::noop()))
+    }
+
     pub(crate) fn task(&self) -> Option<TaskId> {
         match self {
             Waiter::Task(id) => Some(*id),

@@ -282,6 +282,12 @@ impl<T> Wheel<T> {
         })
     }
 
+    /// The value of every entry, in no particular order.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let entries = self.slab.entries.iter_mut();
+        entries.filter_map(|entry| entry.value.as_mut())
+    }
+
     /// The level and slot with the earliest deadlines of all that are not due.
     fn lowest_slot(&self) -> Option<(usize, usize)> {
         // With no level there are sixteen zeros, and no such level to look in.

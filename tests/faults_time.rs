@@ -7,9 +7,9 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -124,6 +124,39 @@ fn a_join_goes_on_when_the_executor_that_armed_its_sleeps_is_gone() {
     drop(early);
     let late = virtual_executor();
     late.block_on(joined);
+    assert_eq!(late.now(), start + secs(3));
+}
+
+/// As in `FuturesUnordered` or a `select!` that keeps its futures: each has a waker of its own, and is polled only
+/// after that was used.
+#[test]
+fn another_crate_s_combinator_goes_on_when_the_executor_that_armed_its_sleep_is_gone() {
+    struct Woken(AtomicBool, Mutex<Waker>);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+            self.1.lock().unwrap().wake_by_ref();
+        }
+    }
+    let woken = Arc::new(Woken(
+        AtomicBool::new(true),
+        Mutex::new(Waker::noop().clone()),
+    ));
+    let waker = Waker::from(woken.clone());
+    let mut nap = sleep(secs(3));
+    let mut combined = poll_fn(move |cx| {
+        cx.waker().clone_into(&mut woken.1.lock().unwrap());
+        match woken.0.swap(false, Ordering::Relaxed) {
+            true => Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)),
+            false => Poll::Pending,
+        }
+    });
+    let early = virtual_executor();
+    let start = early.now();
+    early.block_on(timeout(secs(1), &mut combined)).unwrap_err();
+    drop(early);
+    let late = virtual_executor();
+    late.block_on(combined);
     assert_eq!(late.now(), start + secs(3));
 }
 
