@@ -184,14 +184,12 @@ impl<T: 'static> JoinSet<T> {
     pub fn insert(&mut self, handle: JoinHandle<T>) -> TaskId {
         let id = handle.id();
         let executor = handle.executor();
-        match self.handles.values().next() {
-            Some(other) => assert!(
-                Rc::ptr_eq(other.executor(), executor),
-                "{id} is a task of another executor than those in the JoinSet; use a set for each"
-            ),
-            // Of tasks that were detached when they ended: here these ids may be other tasks'.
-            None => drop(self.ended.ids.take()),
-        }
+        let mut others = self.handles.values();
+        let is_of_this = |other: &JoinHandle<T>| Rc::ptr_eq(other.executor(), executor);
+        assert!(
+            others.next().is_none_or(is_of_this),
+            "{id} is a task of another executor than those in the JoinSet; use a set for each"
+        );
         if !executor.set_joiner(id, Joiner::Told(self.tell.clone())) {
             self.ended.push(id, Some(executor));
         }
@@ -410,6 +408,8 @@ impl<T> JoinSet<T> {
     /// ```
     pub fn detach_all(&mut self) {
         drop(mem::take(&mut self.handles));
+        // Also those of tasks that ended while handles were dropped.
+        drop(self.ended.ids.take());
         // Who has polled the set for the next outcome learns that there is none.
         let awaits = self.ended.awaits.take();
         if let Some(Awaits { shared, waiter, .. }) = awaits {

@@ -163,7 +163,9 @@ fn detached_tasks_go_on() {
             });
         }
         sleep(Duration::from_millis(1500)).await;
+        assert_eq!(format!("{set:?}"), "JoinSet { tasks: 2, ended: 1 }");
         set.detach_all();
+        assert_eq!(format!("{set:?}"), "JoinSet { tasks: 0, ended: 0 }");
         assert!(set.is_empty());
         assert!(set.join_next().await.is_none());
         drop(set);
