@@ -5,14 +5,14 @@
 //! `join_all.rs`.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
 use crate::context::Shared;
-use crate::guard::drop_and_resume;
+use crate::guard::output_after;
 use crate::trace::WaitsOn;
 
 /// Lets every other task that is ready have its turn first: the one that yields goes to the back of the
@@ -124,14 +124,9 @@ impl<F: Future> MaybeDone<F> {
         let Poll::Ready(output) = future.poll(cx) else {
             return false;
         };
-        let output = Some(output);
-        let dropped = catch_unwind(AssertUnwindSafe(|| {
-            self.as_mut().set(MaybeDone::Done { output });
-        }));
-        if let Err(panic) = dropped {
-            // The output has come all the same.
-            drop_and_resume(self.output(), panic);
-        }
+        let drop_future = || self.as_mut().set(MaybeDone::Done { output: None });
+        let output = Some(output_after(drop_future, output));
+        self.set(MaybeDone::Done { output });
         true
     }
 
@@ -263,10 +258,7 @@ where
         };
         if winner.is_ready() {
             Shared::back_to(said_before);
-            let dropped = catch_unwind(AssertUnwindSafe(|| runners.set(Runners::Over)));
-            if let Err(panic) = dropped {
-                drop_and_resume(winner, panic);
-            }
+            return output_after(|| runners.set(Runners::Over), winner);
         }
         winner
     }

@@ -1,6 +1,5 @@
 //! Keeps a panic of the user's code from going where it does not belong.
 
-use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -19,11 +18,16 @@ pub(crate) fn drop_contained<T>(value: T) {
     contain(|| drop(value));
 }
 
-/// Drops a value of the user's, and then lets a panic go on that was caught. Were the value dropped while that panic
-/// unwinds, a panic in its own drop would end the process.
-pub(crate) fn drop_and_resume<T>(value: T, panic: Box<dyn Any + Send>) -> ! {
-    drop_contained(value);
-    resume_unwind(panic)
+/// Drops a future that has given its output, and gives that; or drops it too, and lets the panic of that drop go on.
+pub(crate) fn output_after<T>(drop_future: impl FnOnce(), output: T) -> T {
+    match catch_unwind(AssertUnwindSafe(drop_future)) {
+        Ok(()) => output,
+        Err(panic) => {
+            // Not by the panic that unwinds: a second one, in this drop, would end the process.
+            drop_contained(output);
+            resume_unwind(panic)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 
 use std::fmt;
 use std::mem;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::pin::Pin;
 use std::ptr;
 use std::sync::{Arc, Weak};
@@ -23,7 +23,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::context::Shared;
 use crate::counted_waker::CountedWaker;
-use crate::guard::drop_and_resume;
+use crate::guard::output_after;
 use crate::trace::WaitsOn;
 use crate::waiter::{ChildWaker, ForeignWaker, Parent, Woken, WokenChildren};
 
@@ -147,10 +147,8 @@ impl<F: Future> JoinAll<F> {
             self.running -= 1;
             self.woken.end(index);
             let child = &mut self.children[index];
-            let dropped = catch_unwind(AssertUnwindSafe(|| *child = Child::Done(Some(output))));
-            if let Err(panic) = dropped {
-                drop_and_resume(mem::replace(child, Child::Done(None)), panic);
-            }
+            let output = output_after(|| *child = Child::Done(None), output);
+            *child = Child::Done(Some(output));
         }
         match own {
             Some((waker, target)) => self.after_poll_with_own(index, is_done, waker, target),

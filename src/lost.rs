@@ -28,7 +28,7 @@ impl Shared {
 
     #[cold]
     fn tell_lost(&self, main: TaskId, main_is_held: bool) -> bool {
-        let mut awaited = self.awaited();
+        let awaited = self.awaited();
         let can_run = self.can_run(&awaited, main, main_is_held);
         let lost = self
             .queue
@@ -36,18 +36,21 @@ impl Shared {
         if lost.is_empty() {
             return false;
         }
-        // Of a handle that a task has polled and kept the end would wake it, but it may wait for something else by now.
         let mut awaiting = TaskSet::default();
-        awaited.retain(|&(who, id)| {
-            let awaits = match can_run.contains(who) {
-                true => Some(false),
-                false => self.tracer().awaits(who, id),
-            };
-            if awaits != Some(false) {
-                awaiting.insert(who);
+        let mut awaits_now = Vec::new();
+        for (who, id) in awaited {
+            if can_run.contains(who) {
+                continue;
             }
-            awaits == Some(true)
-        });
+            match self.tracer().awaits(who, id) {
+                Some(true) => awaits_now.push((who, id)),
+                // The end would wake it, for it has polled the handle and kept it; but by now it waits for something else.
+                Some(false) => continue,
+                // It has said too much to keep it.
+                None => {}
+            }
+            awaiting.insert(who);
+        }
         // An observer that is told of one may abort another.
         let waits = |&id: &TaskId| self.queue.state(id) == SlotState::Waiting;
         let mut is_told = false;
@@ -56,7 +59,7 @@ impl Shared {
                 is_told |= self.tracer().tell_forgotten(id);
             }
         }
-        for circle in circles(awaited) {
+        for circle in circles(awaits_now) {
             if circle.iter().all(waits) {
                 is_told |= self.tracer().tell_deadlock(&circle);
             }

@@ -20,7 +20,7 @@ use waker_fn::waker_fn;
 
 use crate::context::Shared;
 use crate::counted_waker::CountedWaker;
-use crate::guard::drop_and_resume;
+use crate::guard::output_after;
 use crate::inbox::TaskWaker;
 use crate::name::short_name;
 use crate::task::{TaskId, message_of};
@@ -205,13 +205,10 @@ fn poll_and_drop<F: Future>(
     cx: &mut Context<'_>,
 ) -> Poll<F::Output> {
     let running = future.as_mut().as_pin_mut();
-    let polled = running.expect("it is dropped when it is done").poll(cx);
-    if polled.is_ready()
-        && let Err(panic) = catch_unwind(AssertUnwindSafe(|| future.set(None)))
-    {
-        drop_and_resume(polled, panic);
+    match running.expect("it is dropped when it is done").poll(cx) {
+        Poll::Pending => Poll::Pending,
+        ready => output_after(|| future.set(None), ready),
     }
-    polled
 }
 
 impl MainWaker {
