@@ -29,6 +29,7 @@ use crate::current::Entered;
 use crate::guard::drop_contained;
 use crate::main_task::MainTask;
 use crate::queue::Popped;
+use crate::slots::{Slot, SlotState};
 use crate::stalled::Stalled;
 use crate::task::TaskId;
 
@@ -540,8 +541,11 @@ impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Asked for first: what is written to may be the user's code.
         let timers = self.shared.wheel.borrow().len();
+        // Not what the queue holds: of a task that ended while it was queued, the entry is still there.
+        let is_ready = |_, slot: &Slot| (slot.state == SlotState::Queued).then_some(());
+        let ready = self.shared.queue.unfinished(is_ready).len();
         f.debug_struct("Executor")
-            .field("ready", &self.shared.queue.len())
+            .field("ready", &ready)
             .field("unfinished", &self.unfinished_tasks())
             .field("timers", &timers)
             .finish_non_exhaustive()

@@ -5,11 +5,12 @@ mod common;
 use std::any::Any;
 use std::cell::Cell;
 use std::error::Error;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe, panic_any};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use common::{OnDrop, recorded, secs, virtual_executor};
 use watchglass::time::{Interval, Sleep, Timeout};
@@ -241,6 +242,14 @@ fn what_is_shown_for_debugging_says_what_matters() {
     assert_eq!(shown, "JoinHandle { id: TaskId(#0), is_finished: false }");
     let shown = format!("{executor:?}");
     assert_eq!(shown, "Executor { ready: 1, unfinished: 1, timers: 0, .. }");
+    // The entry of one that has ended while it was queued is still in the queue.
+    let executor = virtual_executor();
+    executor.block_on(poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        Poll::Ready(())
+    }));
+    let shown = format!("{executor:?}");
+    assert_eq!(shown, "Executor { ready: 0, unfinished: 0, timers: 0, .. }");
 }
 
 #[test]
