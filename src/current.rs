@@ -10,7 +10,6 @@ use crate::task::TaskId;
 
 /// What to do with a future that was polled where no executor runs.
 pub(crate) const AWAIT_IT: &str = "`.await` it inside `watchglass::block_on` or a task";
-pub(crate) const POLL_IT: &str = "poll it inside `watchglass::block_on` or a task";
 
 /// The task that runs now on this thread, for a log, say: events and messages name it so. `None` where no executor runs
 /// here, in a closure of [`spawn_blocking`](crate::spawn_blocking), say. And `None` where one runs, but neither polls

@@ -11,7 +11,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::context::Shared;
-use crate::current::{AWAIT_IT, POLL_IT};
 use crate::elsewhere::NotedElsewhere;
 use crate::join_handle::JoinHandle;
 use crate::name::Name;
@@ -51,7 +50,8 @@ use crate::waiter::{Joiner, Waiter};
 /// # Another executor
 ///
 /// As with a [`JoinHandle`]: only the executor whose tasks are in the set runs them, so await the set in that one's
-/// [`block_on`](crate::Executor::block_on). In another's it is a [stall](crate::Stalled) that says so.
+/// [`block_on`](crate::Executor::block_on). In another's it is a [stall](crate::Stalled) that says so. Where no executor
+/// runs it may be polled, too, by whoever runs that one meanwhile.
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {
@@ -203,10 +203,6 @@ impl<T: 'static> JoinSet<T> {
     /// If the future is dropped before it is done, no outcome is lost, but nobody is woken on its behalf any more (with
     /// tokio's set somebody is). So do not make a new one at each `poll` of your own future: use
     /// [`poll_join_next`](JoinSet::poll_join_next). Polled again after it was ready, it waits for the next task.
-    ///
-    /// # Panics
-    ///
-    /// The future panics if it has to wait where no executor runs on this thread.
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
         JoinNext {
             set: self,
@@ -234,10 +230,6 @@ impl<T: 'static> JoinSet<T> {
     /// [`join_next`](JoinSet::join_next), for a future or a stream of your own that has a set in it: whoever
     /// polled last is woken when a task ends.
     ///
-    /// # Panics
-    ///
-    /// If it has to wait where no executor runs on this thread.
-    ///
     /// ```
     /// use std::future::poll_fn;
     ///
@@ -250,41 +242,27 @@ impl<T: 'static> JoinSet<T> {
     /// ```
     #[track_caller]
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        let next = self.poll_as("JoinSet::poll_join_next", POLL_IT, cx);
+        let next = self.poll_join_next_with_id(cx);
         next.map(|next| next.map(|(_, outcome)| outcome))
     }
 
     /// Like [`poll_join_next`](JoinSet::poll_join_next), and says whose outcome it is.
-    ///
-    /// # Panics
-    ///
-    /// If it has to wait where no executor runs on this thread.
     #[track_caller]
     pub fn poll_join_next_with_id(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(TaskId, Result<T, JoinError>)>> {
-        self.poll_as("JoinSet::poll_join_next_with_id", POLL_IT, cx)
-    }
-
-    #[track_caller]
-    fn poll_as(
-        &mut self,
-        what: &str,
-        instead: &str,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<NextOutcome<T>>> {
         if let Some(next) = self.try_join_next_with_id() {
             return Poll::Ready(Some(next));
         }
-        if self.is_empty() {
-            return Poll::Ready(None);
-        }
-        let shared = Shared::expect_current(what, instead);
-        let at = Location::caller();
         // All are of one executor.
-        let first = self.handles.values().next();
-        let are_elsewhere = first.is_some_and(|task| !Rc::ptr_eq(task.executor(), &shared));
+        let Some(task) = self.handles.values().next() else {
+            return Poll::Ready(None);
+        };
+        // Where none runs, whoever polls is woken all the same when a task ends, as by a handle.
+        let shared = Shared::current().unwrap_or_else(|| task.executor().clone());
+        let at = Location::caller();
+        let are_elsewhere = !Rc::ptr_eq(task.executor(), &shared);
         let on = match are_elsewhere {
             true => WaitsOn::Elsewhere,
             false => WaitsOn::AnyTask,
@@ -437,7 +415,7 @@ impl<T: 'static> Future for JoinNext<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let next = self.poll_next("JoinSet::join_next", cx);
+        let next = self.poll_next(cx);
         next.map(|next| next.map(|(_, outcome)| outcome))
     }
 }
@@ -447,7 +425,7 @@ impl<T: 'static> Future for JoinNextWithId<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.next.poll_next("JoinSet::join_next_with_id", cx)
+        self.next.poll_next(cx)
     }
 }
 
@@ -455,10 +433,9 @@ impl<T: 'static> Future for JoinNextWithId<'_, T> {
 type NextOutcome<T> = (TaskId, Result<T, JoinError>);
 
 impl<T: 'static> JoinNext<'_, T> {
-    /// Polls it as `what`, the function that made it.
     #[track_caller]
-    fn poll_next(&mut self, what: &str, cx: &mut Context<'_>) -> Poll<Option<NextOutcome<T>>> {
-        let next = self.set.poll_as(what, AWAIT_IT, cx);
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<NextOutcome<T>>> {
+        let next = self.set.poll_join_next_with_id(cx);
         self.is_waiting = next.is_pending();
         next
     }

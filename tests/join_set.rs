@@ -5,9 +5,11 @@ mod common;
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
 use common::{Log, OnDrop, recorded, secs, virtual_executor};
@@ -236,6 +238,31 @@ fn a_task_that_ends_while_the_set_begins_to_wait_is_not_missed() {
         "nor is anybody noted to be woken"
     );
     drop(set);
+}
+
+/// As a handle may: by a loop of one's own that steps the executor, say.
+#[test]
+fn a_set_may_be_polled_where_no_executor_runs() {
+    struct Wakes(AtomicUsize);
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
+    let waker = Waker::from(wakes.clone());
+    let cx = &mut Context::from_waker(&waker);
+    let executor = virtual_executor();
+    let mut set = JoinSet::new();
+    let id = set.insert(executor.spawn(async { 7 }));
+    assert!(pin!(set.join_next()).poll(cx).is_pending());
+    // That future is gone, and whom it would have woken.
+    assert!(set.poll_join_next_with_id(cx).is_pending());
+    executor.run_until_idle();
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    let ended = set.poll_join_next_with_id(cx);
+    assert!(matches!(ended, Poll::Ready(Some((of, Ok(7)))) if of == id));
+    assert!(matches!(set.poll_join_next(cx), Poll::Ready(None)));
 }
 
 #[test]

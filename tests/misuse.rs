@@ -114,25 +114,6 @@ fn what_needs_an_executor_says_so_outside_of_one() {
     assert_panics(&message("timeout"), || {
         pin!(timeout(secs(1), pending::<()>())).poll(cx)
     });
-    let executor = virtual_executor();
-    let mut set = JoinSet::new();
-    set.insert(executor.spawn(pending::<()>()));
-    assert_panics(&message("JoinSet::join_next"), || {
-        pin!(set.join_next()).poll(cx)
-    });
-    assert_panics(&message("JoinSet::join_next_with_id"), || {
-        pin!(set.join_next_with_id()).poll(cx)
-    });
-    let polled = |what| {
-        let instead = "poll it inside `watchglass::block_on` or a task";
-        with_advice(what, instead.to_owned())
-    };
-    assert_panics(&polled("JoinSet::poll_join_next"), || {
-        set.poll_join_next(cx)
-    });
-    assert_panics(&polled("JoinSet::poll_join_next_with_id"), || {
-        set.poll_join_next_with_id(cx)
-    });
 }
 
 #[test]
