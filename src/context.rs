@@ -9,7 +9,7 @@
 //! out first, and dropped when the borrow has ended.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ use crate::spin::Spin;
 use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
 use crate::trace::{Cause, Event, Said, TaskKind, Tracer};
 use crate::waiter::{Joiner, PolledChild, Waiter};
-use crate::wheel::{TimerId, Wheel};
+use crate::wheel::Wheel;
 
 /// Everything that one executor has, except for the loop that drives it.
 // Aligned, so that it is not the allocator's choice on which cache lines the fields lie that every poll needs.
@@ -53,16 +53,10 @@ pub(crate) struct Shared {
     /// True if the poll that runs now has left its task's id with somebody, and nothing was cancelled
     /// since. Of use only while tracing: see `is_registered` in `waiting.rs`.
     pub(crate) registered: Cell<bool>,
-    /// True if it has left it where `is_registered` does not look.
-    pub(crate) registered_unseen: Cell<bool>,
     /// The slot of the waker that `held_waker` found last.
     pub(crate) last_held: Cell<usize>,
-    /// What the poll that runs now has said. Of use only while tracing.
-    pub(crate) said: RefCell<Said>,
     /// True once the executor is being dropped, and with it all of its tasks.
     pub(crate) is_ending: Cell<bool>,
-    /// The timers that were due already when the poll that runs now armed them. Of use only while tracing.
-    pub(crate) armed_when_due: RefCell<HashSet<TimerId>>,
     /// Its tasks that await one of another executor, and where, each place as often as it does.
     pub(crate) awaits_elsewhere: RefCell<HashMap<TaskId, Vec<&'static Location<'static>>>>,
 }
@@ -87,11 +81,8 @@ impl Shared {
             polled_with: Cell::new(ptr::null()),
             polled_child: PolledChild::default(),
             registered: Cell::new(false),
-            registered_unseen: Cell::new(false),
             last_held: Cell::new(0),
-            said: RefCell::default(),
             is_ending: Cell::new(false),
-            armed_when_due: RefCell::default(),
             awaits_elsewhere: RefCell::default(),
         })
     }
@@ -262,7 +253,7 @@ impl Shared {
     /// panics. `tell` says that the drop begins.
     pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>, tell: impl FnOnce()) {
         // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
-        self.said.borrow_mut().clear();
+        self.tracer().with_said(Said::clear);
         let before = self.queue.set_running(Some(id));
         // Where it has waited it is told to wait, whoever asks meanwhile.
         let waits_at = self.queue.with_slot(id, |slot| slot.waits_at);

@@ -80,7 +80,7 @@ impl Shared {
         let timed = self.tracer().take_timed_poll(task);
         let ended = timed.map(|_| Instant::now());
         let timed = timed.zip(ended);
-        self.tracer().note_waits(task, &self.said.borrow());
+        self.tracer().note_waits(task);
         let held = timed.map_or(Duration::ZERO, |(poll, ended)| ended - poll.began);
         let waits_at = self.queue.waits_at.get();
         self.queue.with_slot(task, |slot| slot.waits_at = waits_at);
@@ -97,17 +97,14 @@ impl Shared {
         };
         self.tracer().emit_at(self.clock.elapsed_at(ended), event);
         let queued = self.queue.state(task) == SlotState::Queued;
-        // Where nobody can look, it may have left its id in an earlier poll, too.
-        let unseen = self.registered_unseen.get();
-        let is_known_elsewhere = self.tracer().note_known_elsewhere(task, unseen);
-        let nobody_knows_it = || !is_known_elsewhere && !self.is_registered(task);
+        let nobody_knows_it = || !self.tracer().has_left_unseen(task) && !self.is_registered(task);
         if !ready && !queued && wakers == Some(0) && nobody_knows_it() {
             self.tracer().tell_forgotten(task);
         }
         if let Some((poll, ended)) = timed
             && self.tracer().long_poll().is_some_and(|long| held >= long)
         {
-            let is_waiting = |on| self.said.borrow().contains(on);
+            let is_waiting = |on| self.tracer().with_said(|said| said.contains(on));
             let long = self.long_poll(poll, is_waiting, ended);
             self.tracer().emit(move || Event::LongPoll(long));
         }
@@ -180,9 +177,12 @@ impl Shared {
             let now_ns = self.clock.now_ns();
             let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             let began_ns = now_ns.saturating_sub(took_ns);
-            let armed_when_due = self.armed_when_due.borrow();
+            let was_due = |timer| {
+                self.tracer()
+                    .with_armed_when_due(|due| due.contains(&timer))
+            };
             for (timer, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
-                if deadline_ns <= now_ns && !armed_when_due.contains(&timer) {
+                if deadline_ns <= now_ns && !was_due(timer) {
                     timers += 1;
                     late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
                     if now_ns - deadline_ns >= took_ns / u64::from(DELAYED_PART) {

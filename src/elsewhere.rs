@@ -32,7 +32,7 @@ impl AwaitsElsewhere {
         at: &'static Location<'static>,
         waker: &Waker,
     ) -> Joiner {
-        let waiter = shared.waiter_kept_elsewhere(waker);
+        let waiter = shared.waiter_left_unseen(waker);
         let awaits = AwaitsElsewhere {
             noted: NotedElsewhere::new(shared, at),
             waiter: Cell::new(Some(waiter)),

@@ -199,7 +199,7 @@ impl<F: Future> JoinAll<F> {
     fn parent(&self, before: Parent, shared: Option<&Shared>, waker: &Waker) -> Parent {
         let inside = match shared {
             Some(shared) if self.is_registered && !self.has_moved => {
-                Some(shared.waiter_kept_elsewhere(waker))
+                Some(shared.waiter_left_unseen(waker))
             }
             _ => None,
         };

@@ -268,7 +268,7 @@ impl<T: 'static> JoinSet<T> {
             false => WaitsOn::AnyTask,
         };
         shared.waits(on, at);
-        let waiter = shared.waiter_kept_elsewhere(cx.waker());
+        let waiter = shared.waiter_left_unseen(cx.waker());
         let awaits = Awaits {
             _elsewhere: are_elsewhere.then(|| NotedElsewhere::new(shared.clone(), at)),
             shared,

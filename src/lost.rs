@@ -74,7 +74,7 @@ impl Shared {
             true => main_is_held,
             false => self.waker_is_held(id),
         };
-        let may_be_woken = |id| is_held(id) || self.tracer().is_known_elsewhere(id);
+        let may_be_woken = |id| is_held(id) || self.tracer().has_left_unseen(id);
         let is_one = |id, slot: &Slot| slot.state == SlotState::Queued || may_be_woken(id);
         let mut found = self
             .queue

@@ -145,7 +145,7 @@ impl Shared {
         self.poll_ended();
         if OBSERVED {
             // The observer itself runs the executor, and is not told. So who knows where the task waits by now?
-            self.tracer().note_known_elsewhere(id, true);
+            self.tracer().note_left_unseen(id);
         }
         polled
     }

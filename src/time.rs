@@ -303,7 +303,7 @@ impl Sleep {
                 let shared = Shared::expect_current(name_of(kind), AWAIT_IT);
                 // A limit that never comes is none, and nobody can reset it: it has nobody to wake.
                 if kind != TimerKind::Timeout {
-                    let waiter = shared.waiter_kept_elsewhere(cx.waker());
+                    let waiter = shared.waiter_left_unseen(cx.waker());
                     shared.waits(WaitsOn::Never, at);
                     match kept {
                         Some(kept) => **kept = (shared, waiter),
@@ -418,7 +418,7 @@ impl Timer {
         let waiter = self.shared.cancel_timer(self.id);
         // Where that is kept now, `is_registered` does not look.
         if let Some(task) = waiter.as_ref().and_then(Waiter::task) {
-            self.shared.tracer().note_known_elsewhere(task, true);
+            self.shared.tracer().note_left_unseen(task);
         }
         SleepState::Never(waiter.map(|waiter| Box::new((self.shared.clone(), waiter))))
     }

@@ -75,7 +75,8 @@ impl Shared {
         };
         if before.task() != task {
             if before.task() == self.queue.running() {
-                self.said.borrow_mut().give_up(WaitsOn::Timer(timer));
+                self.tracer()
+                    .with_said(|said| said.give_up(WaitsOn::Timer(timer)));
             }
             self.tracer()
                 .emit(move || Event::TimerHandedOver { timer, task });
@@ -102,7 +103,7 @@ impl Shared {
     /// Notes a timer that was due when a poll armed or moved it: whoever did that has delayed nobody.
     fn note_if_due(&self, timer: TimerId, deadline_ns: u64) {
         if self.queue.running().is_some() && deadline_ns <= self.clock.now_ns() {
-            self.armed_when_due.borrow_mut().insert(timer);
+            self.tracer().with_armed_when_due(|due| due.insert(timer));
         }
     }
 

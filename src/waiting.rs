@@ -6,6 +6,7 @@
 //!    ... with any other               ──▶ Waiter::Waker   a clone
 //! ```
 
+use std::collections::HashSet;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::task::Waker;
 use crate::context::Shared;
 use crate::slots::{NextPoll, Slot};
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, WaitsOn};
+use crate::trace::{Cause, Event, Said, WaitsOn};
 use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, WokenChildren};
 
 /// What a poll has said up to some moment: where its task waits, and for how many things.
@@ -57,8 +58,10 @@ impl Shared {
 
     /// [`waiter`](Shared::waiter), for whoever keeps it where [`is_registered`](Shared::is_registered) does not look:
     /// neither in a timer nor in a slot.
-    pub(crate) fn waiter_kept_elsewhere(&self, waker: &Waker) -> Waiter {
-        self.registered_unseen.set(true);
+    pub(crate) fn waiter_left_unseen(&self, waker: &Waker) -> Waiter {
+        if let Some(task) = self.queue.running() {
+            self.tracer().note_left_unseen(task);
+        }
         self.waiter(waker)
     }
 
@@ -113,9 +116,9 @@ impl Shared {
         }
         let task = self.queue.running();
         if task.is_some() {
-            self.tracer().note_poll_at(on, at, &self.said);
+            self.tracer().note_poll_at(on, at);
         }
-        if task.is_some() && !self.said.borrow_mut().push(on, at) {
+        if task.is_some() && !self.tracer().with_said(|said| said.push(on, at)) {
             return;
         }
         self.tracer().emit(move || Event::Waits { task, on, at });
@@ -128,10 +131,7 @@ impl Shared {
     pub(crate) fn said_so_far() -> Option<SaidSoFar> {
         Shared::with_current(|current| {
             let current = current?;
-            let waits = match current.tracer().has_observer() {
-                true => current.said.borrow().len(),
-                false => 0,
-            };
+            let waits = current.tracer().with_said(|said| said.len());
             let at = current.queue.waits_at.get();
             Some(SaidSoFar { at, waits })
         })
@@ -156,7 +156,7 @@ impl Shared {
     #[inline(never)]
     fn give_up_since(at: Option<&'static Location<'static>>, waits: usize) {
         let shared = Shared::current().expect("it is asked before");
-        let given_up = shared.said.borrow_mut().give_up_since(waits);
+        let given_up = shared.tracer().with_said(|said| said.give_up_since(waits));
         given_up.into_iter().for_each(|on| shared.gives_up(on));
         shared.queue.waits_at.set(at); // see `tell_waits`
     }
@@ -172,7 +172,9 @@ impl Shared {
         if !self.tracer().is_on() {
             return;
         }
-        let times = self.said.borrow_mut().give_up(WaitsOn::Task(task));
+        let times = self
+            .tracer()
+            .with_said(|said| said.give_up(WaitsOn::Task(task)));
         (0..times).for_each(|_| self.gives_up(WaitsOn::Task(task)));
         let next_poll = self.queue.with_slot(task, |slot| slot.next_poll);
         let is_aborted = next_poll.is_none_or(|next_poll| next_poll == NextPoll::Dropped);
@@ -202,10 +204,9 @@ impl Shared {
 
     /// A poll begins. In it, the task has left its id with nobody yet, and has said nothing.
     pub(crate) fn forget_registered(&self) {
-        self.said.borrow_mut().clear();
+        self.tracer().with_said(Said::clear);
         self.registered.set(false);
-        self.registered_unseen.set(false);
-        self.armed_when_due.borrow_mut().clear();
+        self.tracer().with_armed_when_due(HashSet::clear);
     }
 
     /// A timer or a handle has been dropped: perhaps the only one that would wake the running task.
@@ -235,7 +236,9 @@ impl Shared {
             _ => false,
         };
         self.registered.get()
-            || self.said.borrow().waits().any(|(on, _)| is_left_with(on))
+            || self
+                .tracer()
+                .with_said(|said| said.waits().any(|(on, _)| is_left_with(on)))
             || self
                 .wheel
                 .borrow()

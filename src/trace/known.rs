@@ -24,8 +24,8 @@ pub(super) struct Known {
     queued_at: Option<Instant>,
     /// How many polls in a row it brought about itself.
     polls_by_itself: u32,
-    /// True if it has ever left its id where nobody looks: see `waiter_kept_elsewhere` in `waiting.rs`.
-    is_known_elsewhere: bool,
+    /// True if it has ever left its id where nobody looks: see `waiter_left_unseen` in `waiting.rs`.
+    has_left_unseen: bool,
     /// True if it was told since its last poll that nobody has its waker.
     is_forgotten: bool,
     /// True if it was told since its last poll that it is in a circle of tasks that await each other.
@@ -76,7 +76,7 @@ impl Known {
             cause: None,
             queued_at: None,
             polls_by_itself: 0,
-            is_known_elsewhere: false,
+            has_left_unseen: false,
             is_forgotten: false,
             is_in_circle: false,
             has_more_causes: false,
@@ -135,10 +135,14 @@ impl Known {
         (cause, self.polls_by_itself)
     }
 
-    /// A poll has ended, and in it the task may have left its id where nobody looks. True if it ever has.
-    pub(super) fn note_known_elsewhere(&mut self, unseen: bool) -> bool {
-        self.is_known_elsewhere |= unseen;
-        self.is_known_elsewhere
+    /// The task has left its id where nobody looks.
+    pub(super) fn note_left_unseen(&mut self) {
+        self.has_left_unseen = true;
+    }
+
+    /// True if it ever has.
+    pub(super) fn has_left_unseen(&self) -> bool {
+        self.has_left_unseen
     }
 
     /// A poll has ended, in which this was said.

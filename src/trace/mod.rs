@@ -24,6 +24,7 @@ mod state;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
@@ -70,6 +71,10 @@ struct Telling {
     /// What that was when all tasks were looked at.
     looked_at: Cell<u64>,
     known: KnownTasks,
+    /// What the poll that runs now has said.
+    said: RefCell<Said>,
+    /// The timers that were due already when the poll that runs now armed them.
+    armed_when_due: RefCell<HashSet<TimerId>>,
     /// A poll that takes this long is told of as such. `None` on the virtual clock only, where nobody asked for it.
     long_poll: Option<Duration>,
     /// The poll that goes on, if it matters how long it takes.
@@ -91,6 +96,8 @@ impl Tracer {
             next_seq: Cell::new(0),
             looked_at: Cell::new(0),
             known: KnownTasks::default(),
+            said: RefCell::default(),
+            armed_when_due: RefCell::default(),
             long_poll,
             timed: Cell::new(None),
             panic: Cell::new(None),
@@ -164,23 +171,35 @@ impl Tracer {
         }
     }
 
-    /// The poll that goes on has come to this `.await`. `said` is what it has said before.
-    pub(crate) fn note_poll_at(
-        &self,
-        on: WaitsOn,
-        at: &'static Location<'static>,
-        said: &RefCell<Said>,
-    ) {
+    /// The poll that goes on has come to this `.await`.
+    pub(crate) fn note_poll_at(&self, on: WaitsOn, at: &'static Location<'static>) {
         if let Some(telling) = self.0.as_deref()
             && telling.long_poll.is_some()
             && let Some(mut poll) = telling.timed.get()
         {
             let has_waited = |known: &mut Known| known.has_waited(on, at);
             let has_waited = telling.known.with(poll.task, has_waited);
-            let is_waiting = |on| said.borrow().contains(on);
+            let is_waiting = |on| telling.said.borrow().contains(on);
             poll.comes_to((on, at), has_waited, is_waiting, Instant::now());
             telling.timed.set(Some(poll));
         }
+    }
+
+    /// What the poll that runs now has said; nothing where nobody observes.
+    pub(crate) fn with_said<R: Default>(&self, look: impl FnOnce(&mut Said) -> R) -> R {
+        let telling = self.0.as_deref();
+        telling.map_or_else(R::default, |telling| look(&mut telling.said.borrow_mut()))
+    }
+
+    /// The same of the timers that were due already when it armed them.
+    pub(crate) fn with_armed_when_due<R: Default>(
+        &self,
+        look: impl FnOnce(&mut HashSet<TimerId>) -> R,
+    ) -> R {
+        let telling = self.0.as_deref();
+        telling.map_or_else(R::default, |telling| {
+            look(&mut telling.armed_when_due.borrow_mut())
+        })
     }
 
     /// What is known of a task, if anything is kept.
@@ -190,8 +209,8 @@ impl Tracer {
     }
 
     /// Keeps where the task waits after the poll that has just ended.
-    pub(crate) fn note_waits(&self, task: TaskId, said: &Said) {
-        self.with_known(task, |known| known.note_waits(said));
+    pub(crate) fn note_waits(&self, task: TaskId) {
+        self.with_said(|said| self.with_known(task, |known| known.note_waits(said)));
     }
 
     /// True if the task has said in its last poll that it waits for the end of this one. `None` if it has said too much
@@ -245,14 +264,14 @@ impl Tracer {
         known.unwrap_or((Cause::Outside, 0))
     }
 
-    /// Notes whether the task has left its id where nobody looks, in the poll that has just ended. True if it ever has.
-    pub(crate) fn note_known_elsewhere(&self, task: TaskId, unseen: bool) -> bool {
-        self.with_known(task, |known| known.note_known_elsewhere(unseen)) == Some(true)
+    /// The task has left its id where nobody looks.
+    pub(crate) fn note_left_unseen(&self, task: TaskId) {
+        self.with_known(task, Known::note_left_unseen);
     }
 
     /// True if the task has ever left its id where nobody looks.
-    pub(crate) fn is_known_elsewhere(&self, task: TaskId) -> bool {
-        self.note_known_elsewhere(task, false)
+    pub(crate) fn has_left_unseen(&self, task: TaskId) -> bool {
+        self.with_known(task, |known| known.has_left_unseen()) == Some(true)
     }
 
     /// Tells that nobody has the task's waker, unless it was told since its last poll. True if it was told now.

@@ -75,7 +75,7 @@ macro_rules! join_scenarios {
                 ) {
                 }
 
-                pub(crate) fn waiter_kept_elsewhere(&self, _: &Waker) -> Waiter {
+                pub(crate) fn waiter_left_unseen(&self, _: &Waker) -> Waiter {
                     Waiter::Task(TASK)
                 }
             }

@@ -8,7 +8,7 @@ pub fn drop_contained<T>(value: T) {
     drop(value);
 }
 
-pub fn drop_and_resume<T>(value: T, panic: Box<dyn std::any::Any + Send>) -> ! {
-    drop(value);
-    std::panic::resume_unwind(panic)
+pub fn output_after<T>(drop_future: impl FnOnce(), output: T) -> T {
+    drop_future();
+    output
 }
