@@ -27,7 +27,7 @@ use crate::queue::{AfterEnd, Queue};
 use crate::slots::{NextPoll, Slot, SlotState};
 use crate::spin::Spin;
 use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
-use crate::trace::{Cause, Event, Said, TaskKind, Tracer};
+use crate::trace::{Cause, Event, TaskKind, Tracer};
 use crate::waiter::{Joiner, PolledChild, Waiter};
 use crate::wheel::Wheel;
 
@@ -253,7 +253,7 @@ impl Shared {
     /// panics. `tell` says that the drop begins.
     pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>, tell: impl FnOnce()) {
         // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
-        self.tracer().with_said(Said::clear);
+        self.tracer().clear_said();
         let before = self.queue.set_running(Some(id));
         // Where it has waited it is told to wait, whoever asks meanwhile.
         let waits_at = self.queue.with_slot(id, |slot| slot.waits_at);

@@ -177,12 +177,8 @@ impl Shared {
             let now_ns = self.clock.now_ns();
             let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             let began_ns = now_ns.saturating_sub(took_ns);
-            let was_due = |timer| {
-                self.tracer()
-                    .with_armed_when_due(|due| due.contains(&timer))
-            };
             for (timer, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
-                if deadline_ns <= now_ns && !was_due(timer) {
+                if deadline_ns <= now_ns && !self.tracer().was_armed_due(timer) {
                     timers += 1;
                     late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
                     if now_ns - deadline_ns >= took_ns / u64::from(DELAYED_PART) {

@@ -24,7 +24,7 @@ use crate::guard::output_after;
 use crate::inbox::TaskWaker;
 use crate::name::short_name;
 use crate::task::{TaskId, message_of};
-use crate::trace::{Event, Said};
+use crate::trace::Event;
 
 pub(crate) struct MainTask<'a> {
     pub(crate) id: TaskId,
@@ -159,7 +159,7 @@ impl<'a> MainTask<'a> {
     ) -> thread::Result<()> {
         let shared = self.shared;
         // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
-        shared.tracer().with_said(Said::clear);
+        shared.tracer().clear_said();
         shared.queue.set_running(Some(self.id));
         tell();
         let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));

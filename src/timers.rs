@@ -100,10 +100,12 @@ impl Shared {
         is_reset
     }
 
-    /// Notes a timer that was due when a poll armed or moved it: whoever did that has delayed nobody.
+    /// Notes a timer that was due when a poll armed or moved it: whoever did that has delayed nobody, and may spin.
     fn note_if_due(&self, timer: TimerId, deadline_ns: u64) {
-        if self.queue.running().is_some() && deadline_ns <= self.clock.now_ns() {
-            self.tracer().with_armed_when_due(|due| due.insert(timer));
+        if let Some(task) = self.queue.running()
+            && deadline_ns <= self.clock.now_ns()
+        {
+            self.tracer().note_armed_due(task, timer);
         }
     }
 

@@ -6,7 +6,6 @@
 //!    ... with any other               ──▶ Waiter::Waker   a clone
 //! ```
 
-use std::collections::HashSet;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use std::task::Waker;
 use crate::context::Shared;
 use crate::slots::{NextPoll, Slot};
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Said, WaitsOn};
+use crate::trace::{Cause, Event, WaitsOn};
 use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, WokenChildren};
 
 /// What a poll has said up to some moment: where its task waits, and for how many things.
@@ -204,9 +203,8 @@ impl Shared {
 
     /// A poll begins. In it, the task has left its id with nobody yet, and has said nothing.
     pub(crate) fn forget_registered(&self) {
-        self.tracer().with_said(Said::clear);
+        self.tracer().clear_said();
         self.registered.set(false);
-        self.tracer().with_armed_when_due(HashSet::clear);
     }
 
     /// A timer or a handle has been dropped: perhaps the only one that would wake the running task.

@@ -600,6 +600,37 @@ fn a_task_that_yields_to_itself_is_told_of_once_a_thousand_polls() {
     assert!(found[0].contains("thousand_polls, given to block_on at tests/"));
 }
 
+/// Virtual time does not move meanwhile, so no limit ends it.
+#[test]
+fn a_task_that_sleeps_for_no_time_again_and_again_spins() {
+    let zero = async || loop {
+        sleep(Duration::ZERO).await;
+    };
+    let passed = async || loop {
+        sleep_until(now()).await;
+    };
+    let reset = async || {
+        let mut nap = sleep(Duration::MAX);
+        loop {
+            nap.reset(now());
+            (&mut nap).await;
+        }
+    };
+    let programs: [Pin<Box<dyn Future<Output = ()>>>; 3] =
+        [Box::pin(zero()), Box::pin(passed()), Box::pin(reset())];
+    for program in programs {
+        let (executor, recording) = recorded(Executor::builder().virtual_time());
+        let limited = executor.spawn(timeout(secs(1), program));
+        for _ in 0..2_100 {
+            executor.step();
+        }
+        assert!(!limited.is_finished());
+        let found = findings(&recording);
+        let spins = |line: &String| line.contains("polled 1000 times");
+        assert!(found.iter().any(spins), "{found:?}");
+    }
+}
+
 #[test]
 fn a_task_that_spins_twice_is_found_twice() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());

@@ -271,9 +271,9 @@ pub enum Event {
     /// when it has ended: after a panic or a drop, when that was told. See
     /// [`Builder::long_poll`](crate::Builder::long_poll).
     LongPoll(Box<LongPoll>),
-    /// A task has been polled a thousand times in a row, or two thousand, and so on, each time only because
-    /// it woke itself. It may be waiting for something by asking again and again, and then the thread never
-    /// parks, and virtual time never moves.
+    /// A task has been polled a thousand times in a row, or two thousand, and so on, each time only because it woke
+    /// itself, or slept until a time that had come. It may be waiting for something by asking again and again, and then
+    /// the thread never parks, and virtual time never moves.
     Spinning {
         /// The task.
         task: TaskId,

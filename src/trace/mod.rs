@@ -74,7 +74,7 @@ struct Telling {
     /// What the poll that runs now has said.
     said: RefCell<Said>,
     /// The timers that were due already when the poll that runs now armed them.
-    armed_when_due: RefCell<HashSet<TimerId>>,
+    armed_due: RefCell<HashSet<TimerId>>,
     /// A poll that takes this long is told of as such. `None` on the virtual clock only, where nobody asked for it.
     long_poll: Option<Duration>,
     /// The poll that goes on, if it matters how long it takes.
@@ -97,7 +97,7 @@ impl Tracer {
             looked_at: Cell::new(0),
             known: KnownTasks::default(),
             said: RefCell::default(),
-            armed_when_due: RefCell::default(),
+            armed_due: RefCell::default(),
             long_poll,
             timed: Cell::new(None),
             panic: Cell::new(None),
@@ -191,15 +191,26 @@ impl Tracer {
         telling.map_or_else(R::default, |telling| look(&mut telling.said.borrow_mut()))
     }
 
-    /// The same of the timers that were due already when it armed them.
-    pub(crate) fn with_armed_when_due<R: Default>(
-        &self,
-        look: impl FnOnce(&mut HashSet<TimerId>) -> R,
-    ) -> R {
+    /// A poll begins, which has said nothing and armed nothing yet.
+    pub(crate) fn clear_said(&self) {
+        if let Some(telling) = self.0.as_deref() {
+            telling.said.borrow_mut().clear();
+            telling.armed_due.borrow_mut().clear();
+        }
+    }
+
+    /// The poll of this task has armed a timer that was due by then.
+    pub(crate) fn note_armed_due(&self, task: TaskId, timer: TimerId) {
+        if let Some(telling) = self.0.as_deref() {
+            telling.armed_due.borrow_mut().insert(timer);
+            telling.known.with(task, Known::note_armed_due);
+        }
+    }
+
+    /// True if the poll that runs now has armed this timer, when it was due already.
+    pub(crate) fn was_armed_due(&self, timer: TimerId) -> bool {
         let telling = self.0.as_deref();
-        telling.map_or_else(R::default, |telling| {
-            look(&mut telling.armed_when_due.borrow_mut())
-        })
+        telling.is_some_and(|telling| telling.armed_due.borrow().contains(&timer))
     }
 
     /// What is known of a task, if anything is kept.

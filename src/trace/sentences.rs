@@ -211,7 +211,7 @@ impl fmt::Display for Event {
             Event::LongPoll(poll) => write!(f, "{poll}"),
             Event::Spinning { task, polls } => write!(
                 f,
-                "{task} has been polled {polls} times in a row only because it woke itself"
+                "{task} has been polled {polls} times in a row only because it woke itself, or slept for no time"
             ),
             Event::Printed { text, .. } => write!(f, "printed: {}", text.trim_end().escape_debug()),
             Event::LogFull { events } => write!(

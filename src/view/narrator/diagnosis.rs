@@ -32,7 +32,7 @@ impl Narrator<'_> {
             Event::LongPoll(poll) => self.long_poll(poll),
             Event::Spinning { task, polls } => format!(
                 "{}, {}, has been polled {polls} times in a row only because it woke \
-                 itself: it waits in a loop, unless it computes and lets the others run",
+                 itself, or slept for no time: it waits in a loop, unless it computes and lets the others run",
                 self.name(*task),
                 self.began(*task)
             ),

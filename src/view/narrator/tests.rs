@@ -199,8 +199,8 @@ fn every_event_is_told_with_names_and_reasons() {
         (
             Event::Spinning { task: idle, polls: 1_000 },
             format!(
-                "idle, spawned at {at}, has been polled 1000 times in a row only because it woke itself: it waits \
-                 in a loop, unless it computes and lets the others run"
+                "idle, spawned at {at}, has been polled 1000 times in a row only because it woke \
+                 itself, or slept for no time: it waits in a loop, unless it computes and lets the others run"
             ),
         ),
         (
