@@ -20,7 +20,7 @@ use crate::inbox::Home;
 use crate::join_handle::JoinHandle;
 use crate::join_set::JoinSet;
 use crate::name::{Name, short_name};
-use crate::task::{TaskId, boxed_and_named};
+use crate::task::{TaskId, boxed_closure};
 use crate::trace::{Event, WaitsOn};
 
 /// Runs a closure on another thread, and gives a handle on its result. The executor's thread goes on
@@ -203,7 +203,7 @@ where
     let at = Location::caller();
     let call = Arc::new(BlockingCall(Mutex::new(None)));
     let wanted = Arc::downgrade(&call);
-    let task = boxed_and_named(Blocking { call: call.clone() }, name);
+    let task = boxed_closure(Blocking { call: call.clone() }, name);
     let id = shared.insert_blocking(task, at);
     let waker = shared.waker_for(id);
     let is_out = IsOut::from_now(shared.home.clone());

@@ -29,8 +29,8 @@ use crate::current::Entered;
 use crate::guard::drop_contained;
 use crate::main_task::MainTask;
 use crate::queue::Popped;
-use crate::slots::{Slot, SlotState};
-use crate::stalled::Stalled;
+use crate::slots::SlotState;
+use crate::stalled::{Stalled, UnfinishedTask, unfinished_tasks};
 use crate::task::TaskId;
 
 /// How many polls a turn has at most. Then the inbox and the timers are looked at again.
@@ -468,20 +468,27 @@ impl Executor {
         self.shared.clock.instant_of(next_wake_ns)
     }
 
-    /// How many tasks have not finished; inside of a `block_on`, its own future is one of them. At the end of a
-    /// test, 0, if none was forgotten. One that was aborted, as by the drop of a [`JoinSet`](crate::JoinSet), has
-    /// not finished until its turn comes: a `block_on` of a [`sleep`](crate::sleep) lets it come. It looks at each
-    /// place in the table of tasks.
+    /// The tasks that have not finished, in the order of their slots: what each is called, where it was spawned and where
+    /// it waits. At the end of a test there are none, if none was forgotten. One that was aborted, as by the drop of a
+    /// [`JoinSet`](crate::JoinSet), has not finished until its turn comes: a `block_on` of a [`sleep`](crate::sleep) lets
+    /// it come. Asked inside of a `block_on`, whose own future is not among them, nor is the task that asks.
+    ///
+    /// It looks at each place in the table of tasks.
     ///
     /// ```
     /// let executor = watchglass::Executor::new();
+    /// executor.block_on(async {
+    ///     let five = watchglass::spawn(async { 5 });
+    ///     assert_eq!(five.await.unwrap(), 5);
+    /// });
+    /// assert_eq!(executor.unfinished_tasks(), []);
     /// executor.spawn(std::future::pending::<()>());
-    /// executor.run_until_idle();
-    /// assert_eq!(executor.unfinished_tasks(), 1);
+    /// assert_eq!(executor.unfinished_tasks()[0].name, "Pending");
     /// ```
+    #[doc(alias = "all_tasks")]
     #[must_use]
-    pub fn unfinished_tasks(&self) -> usize {
-        self.shared.queue.count_unfinished()
+    pub fn unfinished_tasks(&self) -> Vec<UnfinishedTask> {
+        unfinished_tasks(&self.shared, None)
     }
 
     /// Whoever tries many orders wants to know in which of them there was a panic.
@@ -541,12 +548,12 @@ impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Asked for first: what is written to may be the user's code.
         let timers = self.shared.wheel.borrow().len();
+        let states = self.shared.queue.unfinished(|_, slot| Some(slot.state));
         // Not what the queue holds: of a task that ended while it was queued, the entry is still there.
-        let is_ready = |_, slot: &Slot| (slot.state == SlotState::Queued).then_some(());
-        let ready = self.shared.queue.unfinished(is_ready).len();
+        let ready = states.iter().filter(|&&state| state == SlotState::Queued);
         f.debug_struct("Executor")
-            .field("ready", &ready)
-            .field("unfinished", &self.unfinished_tasks())
+            .field("ready", &ready.count())
+            .field("unfinished", &states.len())
             .field("timers", &timers)
             .finish_non_exhaustive()
     }

@@ -382,7 +382,7 @@ impl<T> JoinSet<T> {
     ///     set.spawn(yield_now());
     ///     set.detach_all();
     /// });
-    /// assert_eq!(executor.unfinished_tasks(), 1, "it was not aborted");
+    /// assert_eq!(executor.unfinished_tasks().len(), 1, "it was not aborted");
     /// ```
     pub fn detach_all(&mut self) {
         drop(mem::take(&mut self.handles));

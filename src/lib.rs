@@ -248,7 +248,7 @@ pub use executor::{Executor, Step, block_on};
 pub use join_all::{JoinAll, join_all};
 pub use join_handle::{AbortHandle, JoinHandle, spawn, spawn_named};
 pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
-pub use stalled::{Stalled, StuckTask};
+pub use stalled::{Stalled, UnfinishedTask};
 #[doc(inline)]
 pub use task::{JoinError, TaskId};
 #[doc(inline)]

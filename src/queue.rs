@@ -300,10 +300,6 @@ impl Queue {
         unfinished.filter_map(|(id, slot)| get(id, slot)).collect()
     }
 
-    pub(crate) fn count_unfinished(&self) -> usize {
-        self.tasks.borrow().slots.unfinished().count()
-    }
-
     /// True if one of those who wait for an unfinished task's end is such a one.
     pub(crate) fn any_joiner(&self, is_such: impl Fn(&Waiter) -> bool) -> bool {
         let tasks = self.tasks.borrow();

@@ -10,8 +10,9 @@ use crate::context::Shared;
 use crate::inbox::TaskWaker;
 use crate::lost::circles;
 use crate::main_task::MainTask;
+use crate::slots::SlotState;
 use crate::task::TaskId;
-use crate::trace::{At, Event, OneLine, in_circle, in_program, named};
+use crate::trace::{At, Event, OneLine, TaskKind, in_circle, in_program, named};
 
 /// The executor has nothing to do and nothing can ever give it something: no task is ready, no
 /// timer is armed, no closure is out on a thread, and nobody outside holds a waker (or the executor
@@ -31,20 +32,32 @@ use crate::trace::{At, Event, OneLine, in_circle, in_program, named};
 /// assert_eq!(main.waits_for, [spawned.id]);
 /// assert_eq!((&spawned.name[..], spawned.waits_at), ("Pending", None));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Stalled {
     /// Not a `Vec`, which is a word more: every `block_on` hands on a `Result` with this error.
-    pub(crate) tasks: Box<[StuckTask]>,
+    pub(crate) tasks: Box<[UnfinishedTask]>,
 }
 
-/// A task that will never finish.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A task that has not finished, and where it waits. In a [`Stalled`] it never will.
+///
+/// Its `Debug` is its `Display`, so that a test that finds one left says which:
+///
+/// ```
+/// use watchglass::Executor;
+///
+/// let executor = Executor::new();
+/// let _left = executor.spawn_named("left", std::future::pending::<()>());
+/// assert!(format!("{:?}", executor.unfinished_tasks()).contains("`left`, spawned at"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct StuckTask {
+pub struct UnfinishedTask {
     /// Which task.
     pub id: TaskId,
-    /// True for `block_on`'s own future.
-    pub is_main: bool,
+    /// Whether it is `block_on`'s own future, was spawned, or is a closure on a thread (which is never in a [`Stalled`]).
+    pub kind: TaskKind,
+    /// True if it is to be polled, or dropped, at its next turn; not in a [`Stalled`].
+    pub is_ready: bool,
     /// The last part of its future's type, or the name that it was given.
     pub name: String,
     /// Where it was spawned; for `block_on`'s own future, where `block_on` was called.
@@ -66,7 +79,7 @@ pub struct StuckTask {
     /// [`block_on`](crate::Executor::block_on) run it. A handle that it gave up awaiting and still has looks the same,
     /// as for `waits_for`.
     pub waits_elsewhere: bool,
-    /// True if somebody has its waker. The executor was promised that nobody outside will use one: by
+    /// True if somebody has its waker. In a [`Stalled`] the executor was promised that nobody outside will use one: by
     /// [`closed_world`](crate::Builder::closed_world), which virtual time implies.
     pub waker_is_held: bool,
 }
@@ -90,7 +103,10 @@ pub(crate) fn is_certain(shared: &Shared, main: &mut MainTask<'_>, closed_world:
 
 pub(crate) fn verdict(shared: &Shared, main: &mut MainTask<'_>) -> Stalled {
     let main_is_held = main.waker_is_cloned();
-    let tasks = stuck_tasks(shared, main, main_is_held);
+    let mut tasks = unfinished_tasks(shared, Some((main, main_is_held)));
+    // The main task first: it is named also where not all are.
+    tasks.sort_by_key(|task| task.kind != TaskKind::Main);
+    let tasks = tasks.into();
     let stalled = Stalled { tasks };
     shared.tracer().emit(|| Event::Stalled {
         tasks: stalled.tasks.iter().map(|task| task.id).collect(),
@@ -99,36 +115,44 @@ pub(crate) fn verdict(shared: &Shared, main: &mut MainTask<'_>) -> Stalled {
     stalled
 }
 
-/// All tasks, now that none can ever finish: `block_on`'s own future, and then the others in the order of their slots.
-fn stuck_tasks(shared: &Shared, main: &MainTask<'_>, main_is_held: bool) -> Box<[StuckTask]> {
+/// Those that have not finished, in the order of their slots. `block_on`'s own future is among them if it is given, with
+/// whether its waker is held; who is being polled is not.
+pub(crate) fn unfinished_tasks(
+    shared: &Shared,
+    main: Option<(&MainTask<'_>, bool)>,
+) -> Vec<UnfinishedTask> {
     let mut waits_for: HashMap<TaskId, Vec<TaskId>> = HashMap::new();
     for (who, awaited) in shared.awaited() {
         waits_for.entry(who).or_default().push(awaited);
     }
     let elsewhere = shared.awaits_elsewhere.borrow();
     let awaited_elsewhere = |id| elsewhere.get(&id).and_then(|places| places.last().copied());
-    let mut tasks = shared.queue.unfinished(|id, slot| {
-        Some(StuckTask {
+    shared.queue.unfinished(|id, slot| {
+        let main = main.filter(|(main, _)| main.id == id);
+        let (kind, name) = match (main, &slot.task) {
+            (Some((main, _)), _) => (TaskKind::Main, main.name().to_owned()),
+            (None, Some(task)) if task.is_closure() => {
+                (TaskKind::Blocking, task.name().into_owned())
+            }
+            (None, Some(task)) => (TaskKind::Spawned, task.name().into_owned()),
+            // It is being polled, or is `block_on`'s own and was not given.
+            (None, None) => return None,
+        };
+        Some(UnfinishedTask {
             id,
-            is_main: id == main.id,
-            // Only `block_on`'s own future is not in its slot.
-            name: match &slot.task {
-                Some(task) => task.name().into_owned(),
-                None => main.name().to_owned(),
-            },
+            kind,
+            is_ready: slot.state == SlotState::Queued,
+            name,
             spawned_at: slot.spawned_at,
             waits_at: awaited_elsewhere(id).or(slot.waits_at),
             waits_for: waits_for.get(&id).cloned().unwrap_or_default(),
             waits_elsewhere: awaited_elsewhere(id).is_some(),
-            waker_is_held: match id == main.id {
-                true => main_is_held,
-                false => shared.waker_is_held(id),
+            waker_is_held: match main {
+                Some((_, is_held)) => is_held,
+                None => shared.waker_is_held(id),
             },
         })
-    });
-    // The main task first: it is named also where not all are.
-    tasks.sort_by_key(|task| !task.is_main);
-    tasks.into()
+    })
 }
 
 /// One waker that somebody outside holds, while the executor is parked for no other reason. When the
@@ -163,8 +187,8 @@ impl Watched {
 
 impl Stalled {
     /// The tasks that wait for each other in a circle, if some do: each awaits the end of the next,
-    /// and the last awaits that of the first, as far as [`StuckTask::waits_for`] and
-    /// [`StuckTask::waits_at`] tell.
+    /// and the last awaits that of the first, as far as [`UnfinishedTask::waits_for`] and
+    /// [`UnfinishedTask::waits_at`] tell.
     pub fn cycle(&self) -> Vec<TaskId> {
         let waits = self.tasks.iter().filter(|task| task.waits_at.is_some());
         let awaited = waits.flat_map(|task| task.waits_for.iter().map(|&id| (task.id, id)));
@@ -172,13 +196,20 @@ impl Stalled {
         circles.into_iter().next().unwrap_or_default()
     }
 
-    fn held(&self) -> impl Iterator<Item = &StuckTask> {
+    fn held(&self) -> impl Iterator<Item = &UnfinishedTask> {
         self.tasks.iter().filter(|task| task.waker_is_held)
     }
 
-    /// The stuck tasks: `block_on`'s own future, and then the others in the order of their slots.
-    pub fn tasks(&self) -> &[StuckTask] {
+    /// The tasks that have not finished: `block_on`'s own future, and then the others in the order of their slots.
+    pub fn tasks(&self) -> &[UnfinishedTask] {
         &self.tasks
+    }
+}
+
+/// As its `Display`: it is what `unwrap` prints.
+impl fmt::Debug for Stalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -214,15 +245,16 @@ impl fmt::Display for Stalled {
             true => Ok(()),
             false => write!(
                 f,
-                "\nWakers of {}{and_more} are held. The executor was promised that nobody outside uses them: if \
-                 another thread does, build it with `.closed_world(false)`, or leave `closed` out of WATCHGLASS",
+                "\nWakers of {}{and_more} are held, by a lock or a channel, perhaps. If no other thread uses them, this \
+                 is a deadlock. If one does, build the executor with `.closed_world(false)`, for `true` (as virtual time \
+                 implies) promises that none does; or leave `closed` out of WATCHGLASS",
                 held.join(", ")
             ),
         }
     }
 }
 
-impl StuckTask {
+impl UnfinishedTask {
     /// The tasks that it waits for, if there are any.
     fn awaited(&self) -> Option<String> {
         let (awaited, others) = named(&self.waits_for);
@@ -241,14 +273,20 @@ impl StuckTask {
     }
 }
 
-const NOT_OURS: &str = "a future that is not watchglass's (of a lock, a channel or another crate's combinator, perhaps)";
+const NOT_OURS: &str = "a future that is not watchglass's (of a lock, a channel or another crate's `join` or `select`, perhaps)";
 
-impl fmt::Display for StuckTask {
+impl fmt::Debug for UnfinishedTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StuckTask { id, name, .. } = self;
-        let began = match self.is_main {
-            true => "given to block_on",
-            false => "spawned",
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for UnfinishedTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnfinishedTask { id, name, .. } = self;
+        let began = match self.kind {
+            TaskKind::Main => "given to block_on",
+            TaskKind::Spawned | TaskKind::Blocking => "spawned",
         };
         write!(
             f,
@@ -256,6 +294,12 @@ impl fmt::Display for StuckTask {
             OneLine(name),
             self.spawned_at
         )?;
+        if self.is_ready {
+            return write!(f, "is ready");
+        }
+        if self.kind == TaskKind::Blocking {
+            return write!(f, "waits for its closure on another thread");
+        }
         if self.waits_elsewhere {
             let at = self.waits_at.map(At);
             let at = at.map_or(String::new(), |at| at.to_string());

@@ -122,6 +122,11 @@ pub(crate) trait Task {
     /// What to call the task in the trace and in messages.
     fn name(&self) -> Name;
 
+    /// True if it only waits for a closure on another thread.
+    fn is_closure(&self) -> bool {
+        false
+    }
+
     /// Lets another future move in, where a box was left for it: `future` is an `Option` of it. False, and nothing has
     /// happened, if it is of another type.
     fn renew(self: Pin<&mut Self>, _future: &mut dyn Any) -> bool {
@@ -178,7 +183,21 @@ pub(crate) fn boxed<F: Future + 'static>(future: F) -> BoxedTask {
 /// Boxes a future as a task that is called `name`.
 pub(crate) fn boxed_and_named<F: Future + 'static>(future: F, name: Name) -> BoxedTask {
     let stage = Stage::Running { future };
-    Box::pin(Named { name, stage })
+    Box::pin(Named {
+        name,
+        is_closure: false,
+        stage,
+    })
+}
+
+/// A task that only waits for a closure on another thread.
+pub(crate) fn boxed_closure<F: Future + 'static>(future: F, name: Name) -> BoxedTask {
+    let stage = Stage::Running { future };
+    Box::pin(Named {
+        name,
+        is_closure: true,
+        stage,
+    })
 }
 
 pin_project! {
@@ -255,6 +274,7 @@ pin_project! {
     /// A task that was given a name.
     struct Named<F: Future> {
         name: Name,
+        is_closure: bool,
         #[pin]
         stage: Stage<F>,
     }
@@ -275,6 +295,10 @@ impl<F: Future + 'static> Task for Named<F> {
 
     fn name(&self) -> Name {
         self.name.clone()
+    }
+
+    fn is_closure(&self) -> bool {
+        self.is_closure
     }
 }
 

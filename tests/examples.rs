@@ -458,9 +458,9 @@ Ben to Anna: waits for the account that it gives to
 
 stalled: no task is ready, no timer is armed, no blocking call is out and nobody outside will use a waker, so these can never finish:
   #0 `main`, given to block_on at examples*deadlock.rs:*, waits for #1 at examples*deadlock.rs:*
-  #1 `Anna to Ben`, spawned at examples*deadlock.rs:*, waits for a future that is not watchglass's (of a lock, a channel or another crate's combinator, perhaps)
-  #2 `Ben to Anna`, spawned at examples*deadlock.rs:*, waits for a future that is not watchglass's (of a lock, a channel or another crate's combinator, perhaps)
-Wakers of #1, #2 are held. The executor was promised that nobody outside uses them: if another thread does, build it with `.closed_world(false)`, or leave `closed` out of WATCHGLASS
+  #1 `Anna to Ben`, spawned at examples*deadlock.rs:*, waits for a future that is not watchglass's (of a lock, a channel or another crate's `join` or `select`, perhaps)
+  #2 `Ben to Anna`, spawned at examples*deadlock.rs:*, waits for a future that is not watchglass's (of a lock, a channel or another crate's `join` or `select`, perhaps)
+Wakers of #1, #2 are held, by a lock or a channel, perhaps. If no other thread uses them, this is a deadlock. If one does, build the executor with `.closed_world(false)`, for `true` (as virtual time implies) promises that none does; or leave `closed` out of WATCHGLASS
 ",
         );
         run.took < Duration::from_secs(2)

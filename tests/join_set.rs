@@ -499,7 +499,7 @@ fn a_set_in_a_future_of_the_program_s_own_wakes_it() {
         }
         assert_eq!(sum.await, 6);
     });
-    assert_eq!(executor.unfinished_tasks(), 0);
+    assert_eq!(executor.unfinished_tasks(), []);
 }
 
 #[test]

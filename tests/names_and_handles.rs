@@ -10,6 +10,7 @@ use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe, panic_any};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::task::Poll;
 
 use common::{OnDrop, recorded, secs, virtual_executor};
@@ -422,13 +423,60 @@ fn the_current_task_is_the_one_that_runs_or_is_dropped_and_no_other() {
         pending::<()>().await
     });
     executor.run_until_idle();
-    while executor.unfinished_tasks() > 1 {
+    while executor.unfinished_tasks().len() > 1 {
         executor.run_until_idle();
     }
     assert_eq!((current_task(), seen.get()), (None, None));
     let id = task.id();
     drop(executor);
     assert_eq!((current_task(), seen.get()), (None, Some(id)));
+}
+
+#[test]
+fn what_has_not_finished_is_listed_with_where_it_stands() {
+    let executor = Rc::new(virtual_executor());
+    let (lets_go, waits) = mpsc::channel::<()>();
+    let line = line!();
+    let closure = executor.spawn_blocking_named("closure", move || waits.recv());
+    drop(executor.spawn_named("asleep", async { sleep(secs(2)).await }));
+    drop(executor.spawn_named("done", async {}));
+    drop(executor.spawn_named("lost", pending::<()>()));
+    let from_inside = Rc::downgrade(&executor);
+    let asks = executor.block_on(async move {
+        yield_now().await;
+        let executor = from_inside.upgrade().expect("it runs");
+        executor.spawn_named("new", async {});
+        executor.unfinished_tasks()
+    });
+    let at = |lines, column| format!("tests/names_and_handles.rs:{}:{column}", line + lines);
+    // In the order of their slots.
+    let expected = [
+        format!(
+            "#0 `closure`, spawned at {}, waits for its closure on another thread",
+            at(1, 28)
+        ),
+        format!(
+            "#1 `asleep`, spawned at {}, waits at {}",
+            at(2, 19),
+            at(2, 64)
+        ),
+        format!("#2.1 `new`, spawned at {}, is ready", at(9, 18)),
+        format!(
+            "#3 `lost`, spawned at {}, waits, and nobody has its waker",
+            at(4, 19)
+        ),
+    ];
+    assert_eq!(asks.len(), expected.len(), "{asks:#?}");
+    for (task, expected) in asks.iter().zip(&expected) {
+        assert!(
+            format!("{task:?}").starts_with(expected),
+            "{task:?}\n{expected:?}"
+        );
+    }
+    let kinds: Vec<TaskKind> = asks.iter().map(|task| task.kind).collect();
+    assert_eq!(kinds[..2], [TaskKind::Blocking, TaskKind::Spawned]);
+    lets_go.send(()).unwrap();
+    executor.block_on(closure).unwrap().unwrap();
 }
 
 #[test]

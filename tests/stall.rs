@@ -49,6 +49,7 @@ will use a waker, so these can never finish:
   #2 `waits_for`, spawned at tests/stall.rs:35:24, waits for #1 at tests/stall.rs:28:11
 and they wait in a circle: #1 → #2 → #1";
         assert_eq!(stalled.to_string(), expected);
+        assert_eq!(format!("{stalled:?}"), expected, "as `unwrap` prints it");
         let sentences = sentences(&recording);
         let says = [
             "#1 → #2 → #1: each awaits the next, and nothing else would wake them: they can never be polled again, \
@@ -109,7 +110,7 @@ fn what_is_not_watchglass_s_is_named_as_that() {
         "{message}"
     );
     let stuck = &stalled.tasks()[0];
-    assert!(stuck.is_main && stuck.waits_at.is_none());
+    assert_eq!((stuck.kind, stuck.waits_at), (TaskKind::Main, None));
     let mut kept = None;
     let keeps = std::future::poll_fn(|cx| {
         kept = Some(cx.waker().clone());
@@ -187,7 +188,7 @@ fn of_many_who_are_stuck_some_are_named_and_the_others_counted() {
     let [main, others @ ..] = stalled.tasks() else {
         unreachable!()
     };
-    assert!(main.is_main && others.is_sorted_by_key(|task| task.id.slot()));
+    assert!(main.kind == TaskKind::Main && others.is_sorted_by_key(|task| task.id.slot()));
     let told = stalled.to_string();
     assert_eq!(told.lines().count(), 1 + 20 + 1 + 1, "{told}");
     assert!(
@@ -195,14 +196,14 @@ fn of_many_who_are_stuck_some_are_named_and_the_others_counted() {
         "{told}"
     );
     assert!(
-        told.contains("\nWakers of #30, #0, ") && told.contains(" #18 and 11 more are held."),
+        told.contains("\nWakers of #30, #0, ") && told.contains(" #18 and 11 more are held, by"),
         "{told}"
     );
     let story = recording.story();
     assert!(story.contains("; and 11 more\n"), "{story}");
 }
 
-const NOT_OURS: &str = "waits for a future that is not watchglass's (of a lock, a channel or another crate's combinator, perhaps)";
+const NOT_OURS: &str = "waits for a future that is not watchglass's (of a lock, a channel or another crate's `join` or `select`, perhaps)";
 
 /// Each in a circle by its handles, if one believed that it still awaits them.
 #[test]
@@ -887,7 +888,11 @@ fn of_several_that_are_awaited_all_are_named_and_elsewhere_the_last_place() {
         Pin::new(&mut second).poll(cx).map(drop)
     }));
     let stalled = stalled.unwrap_err();
-    let main = stalled.tasks().iter().find(|task| task.is_main).unwrap();
+    let main = stalled
+        .tasks()
+        .iter()
+        .find(|task| task.kind == TaskKind::Main)
+        .unwrap();
     assert_eq!(main.waits_at.unwrap().line(), last, "{stalled}");
 }
 
@@ -984,8 +989,9 @@ fn a_stall_says_whose_wakers_it_was_promised_that_nobody_uses() {
     drop(sender);
     thread.join().unwrap();
     let text = stalled.to_string();
-    let says = "\nWakers of #0.1, #2 are held. The executor was promised that nobody outside uses them: if another \
-        thread does, build it with `.closed_world(false)`, or leave `closed` out of WATCHGLASS";
+    let says = "\nWakers of #0.1, #2 are held, by a lock or a channel, perhaps. If no other thread uses them, this is a \
+        deadlock. If one does, build the executor with `.closed_world(false)`, for `true` (as virtual time implies) \
+        promises that none does; or leave `closed` out of WATCHGLASS";
     assert!(text.ends_with(says), "{text}");
     let held = stalled
         .tasks()
