@@ -49,12 +49,16 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Uses a clock that stands still while anything is ready, and then jumps to the next deadline:
-    /// sleeping takes no time, and every run is the same, as long as no other thread takes part, nothing that is
-    /// random (`select!` of the crates futures and tokio is, but for its biased forms, and so is tokio's `watch` where
-    /// tokio has its feature `rt` or `macros`), and nothing that looks at the real clock: the `Mutex` and the `RwLock`
-    /// of async-lock hand themselves over in turn only to whoever has waited for half a millisecond of real time.
-    /// (`tokio::sync::Mutex`, which needs no tokio runtime, always does.)
+    /// Uses a clock that stands still while anything is ready, and then jumps to the next deadline: sleeping takes no
+    /// time, and every run is the same. (Or [`run_until`](Executor::run_until) says how far time is to go.) Only these
+    /// make runs differ:
+    ///
+    /// - another thread that takes part;
+    /// - what is random, as `select!` of the crates futures and tokio is, but for its biased forms, and as tokio's
+    ///   `watch` is where tokio has its feature `rt` or `macros`;
+    /// - what looks at the real clock: async-lock's `Mutex` and `RwLock` serve those who wait in their order only once
+    ///   one has waited for half a millisecond of real time. (`tokio::sync::Mutex`, which needs no tokio runtime, always
+    ///   does.)
     ///
     /// Time does not move while a closure of [`spawn_blocking`](crate::spawn_blocking) is out on a thread, but it
     /// does not wait for threads of your own. So a closure that waits for what a task does after a sleep waits for
@@ -72,7 +76,6 @@ impl Builder {
     /// ```
     #[doc(alias = "pause")]
     #[doc(alias = "start_paused")]
-    #[doc(alias = "advance")]
     pub fn virtual_time(mut self) -> Self {
         self.virtual_time = true;
         self

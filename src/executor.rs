@@ -370,22 +370,23 @@ impl Executor {
     /// If an observer panics, with its panic; and inside of a running executor.
     #[track_caller]
     pub fn step(&self) -> Step {
-        self.step_as("step")
+        self.step_as("step", None)
     }
 
+    /// Virtual time does not move on beyond `until`.
     #[track_caller]
-    fn step_as(&self, what: &str) -> Step {
+    fn step_as(&self, what: &str, until_ns: Option<u64>) -> Step {
         let advice = "and only one runs on a thread at a time; use it between two calls of `block_on`, or let others \
                       run with `yield_now().await`";
         let _entered = self.enter(what, advice);
         // An observer may have panicked between two calls.
         self.resume_observer_panic();
-        let step = self.next_step();
+        let step = self.next_step(until_ns);
         self.resume_observer_panic();
         step
     }
 
-    fn next_step(&self) -> Step {
+    fn next_step(&self, until_ns: Option<u64>) -> Step {
         let queue = &self.shared.queue;
         loop {
             if let Some(Popped { id, how, task }) = queue.pop(&self.turn_left, None) {
@@ -403,7 +404,7 @@ impl Executor {
             if self.turn_left.get() > 0 {
                 continue;
             }
-            match self.shared.advance_clock() {
+            match self.shared.advance_clock(until_ns) {
                 Some(by) => return Step::ClockAdvanced(by),
                 // It came after the turn had begun: whom it wakes is ready, and time stands still until then.
                 None if !self.shared.inbox.is_empty() => self.shared.take_inbox(),
@@ -429,7 +430,40 @@ impl Executor {
     /// ```
     #[track_caller]
     pub fn run_until_idle(&self) {
-        while self.step_as("run_until_idle") != Step::Idle {}
+        while self.step_as("run_until_idle", None) != Step::Idle {}
+    }
+
+    /// Does all that is to happen by `instant` on the virtual clock, which then says `instant`: also what comes of a
+    /// sleep that ends at that very time. So `run_until(executor.now() + duration)` lets time go by in a test, between
+    /// two looks at what the program has done; and `run_until(executor.now())` lets everything happen that can happen
+    /// now.
+    ///
+    /// Time stops earlier where a closure is out on a thread, for it stands still meanwhile. On the real clock this is
+    /// [`run_until_idle`](Executor::run_until_idle), which waits for no time to come.
+    ///
+    /// # Panics
+    ///
+    /// As [`step`](Executor::step).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use watchglass::{Executor, interval};
+    ///
+    /// let executor = Executor::builder().virtual_time().build();
+    /// let (sender, ticks) = async_channel::unbounded();
+    /// executor.spawn(async move {
+    ///     let mut interval = interval(Duration::from_secs(10));
+    ///     while sender.send(interval.tick().await).await.is_ok() {}
+    /// });
+    /// executor.run_until(executor.now() + Duration::from_secs(30));
+    /// assert_eq!(ticks.len(), 4, "after 0, 10, 20 and 30 seconds");
+    /// ```
+    #[doc(alias = "advance")]
+    #[track_caller]
+    pub fn run_until(&self, instant: Instant) {
+        // Later than the clock can say is never.
+        let until_ns = self.shared.clock.ns_of(instant);
+        while self.step_as("run_until", until_ns) != Step::Idle {}
     }
 
     /// The time on this executor's clock, which is virtual if the executor was so built. Inside it is what
@@ -470,8 +504,8 @@ impl Executor {
 
     /// The tasks that have not finished, in the order of their slots: what each is called, where it was spawned and where
     /// it waits. At the end of a test there are none, if none was forgotten. One that was aborted, as by the drop of a
-    /// [`JoinSet`](crate::JoinSet), has not finished until its turn comes: a `block_on` of a [`sleep`](crate::sleep) lets
-    /// it come. Asked inside of a `block_on`, whose own future is not among them, nor is the task that asks.
+    /// [`JoinSet`](crate::JoinSet), has not finished until its turn comes, as in
+    /// [`run_until`](Executor::run_until)`(executor.now())`. Asked inside of a `block_on`, whose own future is not among them, nor is the task that asks.
     ///
     /// It looks at each place in the table of tasks.
     ///

@@ -36,7 +36,7 @@ impl Shared {
             // An observer may have woken a task, or armed what is due.
             return None;
         }
-        if self.advance_clock().is_some() {
+        if self.advance_clock(None).is_some() {
             return None;
         }
         if is_stalled {
@@ -46,15 +46,22 @@ impl Shared {
         None
     }
 
-    /// Virtual time jumps to the next deadline. It must not while a closure is out on a thread or
-    /// a wake is on its way, for whatever comes of these comes before the deadline.
-    pub(crate) fn advance_clock(&self) -> Option<Duration> {
+    /// Virtual time jumps to the next deadline, or `until` then, if that is earlier. It must not while a closure is out
+    /// on a thread or a wake is on its way, for whatever comes of these comes before the deadline.
+    pub(crate) fn advance_clock(&self, until_ns: Option<u64>) -> Option<Duration> {
         if !self.clock.is_virtual() || self.home.blocking_calls() > 0 || !self.inbox.is_empty() {
             return None;
         }
-        let to_ns = self.wheel.borrow().next_wake()?;
+        let next_wake_ns = self.wheel.borrow().next_wake();
+        let to_ns = next_wake_ns.into_iter().chain(until_ns).min()?;
         let from_ns = self.clock.now_ns();
-        debug_assert!(to_ns > from_ns, "the turn before has fired what was due");
+        debug_assert!(
+            next_wake_ns.is_none_or(|ns| ns > from_ns),
+            "the turn before has fired what was due"
+        );
+        if to_ns <= from_ns {
+            return None;
+        }
         self.clock.advance_to(to_ns);
         let (from, to) = (Duration::from_nanos(from_ns), Duration::from_nanos(to_ns));
         self.tracer()

@@ -1,5 +1,5 @@
 //! `step` does the next thing that can be seen and nothing more; `run_until_idle` goes on until there
-//! is nothing.
+//! is nothing, and `run_until` as long as virtual time is no later.
 
 mod common;
 
@@ -7,10 +7,11 @@ use std::cell::Cell;
 use std::future::pending;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use common::{Log, Probe, ms, recorded, secs, virtual_executor, wake_remotely};
+use common::{LONG, Log, Probe, ms, recorded, secs, virtual_executor, wake_remotely};
 use watchglass::trace::Event;
 use watchglass::{Executor, Step, now, sleep, spawn, spawn_blocking, yield_now};
 
@@ -42,6 +43,63 @@ fn one_step_is_one_poll_or_one_batch_of_timers_or_one_jump_of_the_clock() {
         Step::Idle,
     ];
     assert_eq!(expected.map(|_| executor.step()), expected);
+}
+
+#[test]
+fn until_an_instant_everything_happens_that_is_to_happen_by_then() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    let (start, log) = (executor.now(), Log::new());
+    let says = log.clone();
+    drop(executor.spawn(async move {
+        for n in 0.. {
+            // What comes of the sleep is at the same instant, some turns later.
+            yield_now().await;
+            spawn(async {}).await.unwrap();
+            says.push(n);
+            sleep(secs(10)).await;
+        }
+    }));
+    let run_until = |seconds| {
+        executor.run_until(start + secs(seconds));
+        assert_eq!(executor.now(), start + secs(seconds));
+        log.take()
+    };
+    assert_eq!(run_until(0), [0]);
+    assert_eq!(run_until(9), [0; 0]);
+    assert_eq!(run_until(10), [1]);
+    assert_eq!(run_until(10), [0; 0]);
+    assert_eq!(run_until(35), [2, 3]);
+    // Time does not go back.
+    executor.run_until(start);
+    assert_eq!(executor.now(), start + secs(35));
+    let jump = |event: &Event| match event {
+        Event::ClockAdvanced { to, .. } => Some(to.as_secs()),
+        _ => None,
+    };
+    let jumps: Vec<u64> = recording.events().iter().filter_map(jump).collect();
+    assert_eq!(jumps, [9, 10, 20, 30, 35]);
+    // A sleep counts from there.
+    executor.block_on(sleep(secs(1)));
+    assert_eq!(executor.now(), start + secs(36));
+}
+
+#[test]
+fn until_an_instant_is_no_further_than_time_moves() {
+    // Where a closure is out on a thread.
+    let executor = virtual_executor();
+    let start = executor.now();
+    let (lets_go, waits) = mpsc::channel::<()>();
+    let closure = executor.spawn_blocking(move || waits.recv());
+    executor.run_until(start + secs(1));
+    assert_eq!(executor.now(), start);
+    lets_go.send(()).unwrap();
+    executor.block_on(closure).unwrap().unwrap();
+    // And on the real clock.
+    let executor = Executor::new();
+    let task = executor.spawn(sleep(secs(3600)));
+    let before = Instant::now();
+    executor.run_until(executor.now() + secs(3600));
+    assert!(!task.is_finished() && before.elapsed() < LONG);
 }
 
 #[test]
