@@ -69,6 +69,12 @@ export async function withPage(browser, page, hash, test) {
       await send("Input.dispatchMouseEvent", { type: "mousePressed", ...at });
       await send("Input.dispatchMouseEvent", { type: "mouseReleased", ...at });
     };
+    const drag = async (from, to) => {
+      const at = ([x, y]) => ({ x, y, button: "left", buttons: 1, clickCount: 1 });
+      await send("Input.dispatchMouseEvent", { type: "mousePressed", ...at(from) });
+      await send("Input.dispatchMouseEvent", { type: "mouseMoved", ...at(to) });
+      await send("Input.dispatchMouseEvent", { type: "mouseReleased", ...at(to) });
+    };
     const resize = (width, height) =>
       send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
     const media = (media, features = {}) => {
@@ -80,7 +86,7 @@ export async function withPage(browser, page, hash, test) {
       const { currentIndex, entries } = await send("Page.getNavigationHistory");
       return entries[currentIndex].url;
     };
-    await test({ evaluate, press, click, resize, media, address, openedMs, errors });
+    await test({ evaluate, press, click, drag, resize, media, address, openedMs, errors });
   } finally {
     child.kill();
     await new Promise((resolve) => (child.exitCode === null && child.signalCode === null ? child.on("exit", resolve) : resolve()));

@@ -5,7 +5,7 @@ import { withPage } from "./browser.mjs";
 const [browser, page] = process.argv.slice(2);
 const shift = 8;
 
-await withPage(browser, page, "", async ({ evaluate, press, resize, media, address, errors }) => {
+await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media, address, errors }) => {
   // Not all of them: of the lines that are printed, and of the many tasks at the end, a few are like the rest.
   const steps = await evaluate(
     "[...Array(count).keys()].filter((at) => at < 3 || at % 20 === 0 || (at < 260 && record(at).event !== 'Printed'))");
@@ -295,6 +295,20 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
   }
   await resize(1280, 900);
 
+  // ---- a timeline of many lanes can be made higher
+  const edge = async () => {
+    const [right, bottom] = await evaluate(`(() => {
+      const { right, bottom } = document.getElementById("picture").getBoundingClientRect();
+      return [right, bottom];
+    })()`);
+    return [right - 4, bottom - 4];
+  };
+  await evaluate("scrollTo(0, 0)");
+  const [x, y] = await edge();
+  await drag([x, y], [x, y + 150]);
+  const [, dragged] = await edge();
+  assert.ok(dragged > y + 120, `its edge follows the mouse, from ${y} to ${dragged}`);
+
   // ---- on paper
   await media("print");
   for (const [width, height] of [[740, 1000], [1280, 900]]) {
@@ -310,6 +324,7 @@ await withPage(browser, page, "", async ({ evaluate, press, resize, media, addre
     await evaluate("go([...Array(count).keys()].find((at) => (go(at), document.querySelector('.slot.taken') && document.querySelector('.line.waits'))))");
     assert.equal(await evaluate("getComputedStyle(document.querySelector('.slot.taken')).printColorAdjust"), "exact", "the wheel keeps its colours");
   }
+  await evaluate("document.getElementById('picture').removeAttribute('style')");
   // ---- with colours of the system's
   await media("", { "forced-colors": "active" });
   const style = (selector, name) => evaluate(`getComputedStyle(document.querySelector("${selector}"))["${name}"]`);
