@@ -21,7 +21,9 @@ fn run_executor(
     block_on(async {
         let first = spawn(worker(jobs.clone(), results.clone()));
         let second = spawn(worker(jobs, results));
-        join_all([first, second]).await;
+        for ended in join_all([first, second]).await {
+            ended.expect("no worker panics");
+        }
     });
     thread::current().id()
 }
