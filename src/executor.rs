@@ -39,8 +39,8 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// Runs futures on the thread that made it.
 ///
 /// Tasks survive between calls: what [`spawn`](Executor::spawn) was given and
-/// [`block_on`](Executor::block_on) did not finish goes on at the next call. Between calls nothing
-/// runs.
+/// [`block_on`](Executor::block_on) did not finish goes on at the next call. Between calls nothing is
+/// polled. (Closures of [`spawn_blocking`](Executor::spawn_blocking) go on, on their threads.)
 ///
 /// ```
 /// use watchglass::Executor;
@@ -57,17 +57,17 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// # Memory
 ///
 /// An executor keeps room for as many tasks and timers as it has had at once, for those that come later,
-/// until nothing of it is left, no handle or sleep either. For a task that is about 100 bytes. If the last one in its
-/// place came from `spawn`, and was awaited to its output, or ended without a handle and with an output that needs no
-/// drop, the box stays too that its future was in, if that is no larger than 128 bytes: then the next one there needs
-/// no box of its own, if it is of the same type. And where a task has given its waker away, that stays too, some 70
-/// bytes, for the next one there that does. The futures themselves are dropped when they end.
+/// until nothing of it is left, no handle or sleep either. For a task that is about 100 bytes. A waker that it has given
+/// away stays, too, some 70 bytes, for the next task in its place that gives one away. And so does the box of a future
+/// of at most 128 bytes, for the next task there of the same type: of one from `spawn` that was awaited to its output,
+/// or that ended without a handle and with an output that needs no drop. The futures themselves are dropped when they
+/// end.
 ///
 /// # Waiting
 ///
 /// While nothing is ready the thread is parked. Only where another thread has ended such a wait within 48 us
-/// does the next one spin first, for up to 24 us, because the answer may come as soon again; after a spin
-/// that no answer ends, it takes twice as many short waits to spin once more (256 at most). So a thread that wakes this
+/// does the next one spin first, for up to 24 us, because the answer may come as soon again. After
+/// each spin in vain, it wants twice as many such short waits as before (256 at most) until it spins again. So a thread that wakes this
 /// executor every 24 us or more often keeps it from sleeping at all. It never spins where a deadline is as
 /// near as that, nor where somebody observes, who sees every wait as a park, nor where
 /// [`Builder::spin`](crate::Builder::spin) forbids it.

@@ -1,4 +1,4 @@
-//! The timer wheel: hands out what was put in it in the order of its deadlines, none early.
+//! The timer wheel: hands out what was put in it in the order of its deadlines (see *Order*), none early.
 //!
 //! The executor keeps here whom to wake for everything that sleeps. It asks [`Wheel::next_wake`] how
 //! long it may park, and [`Wheel::pop`] what has come due. The wheel itself knows no clock and no

@@ -8,6 +8,10 @@ use std::sync::{Mutex, PoisonError};
 /// Why a task has no output: it panicked, or it was cancelled. It does not say which task: for that take the handle's
 /// [`id`](crate::JoinHandle::id) before.
 ///
+/// # Dropping
+///
+/// Dropping it drops the panic's payload, if it has one. A panic in that drop is not caught: it is a part of your code.
+///
 /// ```
 /// watchglass::block_on(async {
 ///     let task = watchglass::spawn(async { panic!("on purpose") });

@@ -126,14 +126,16 @@ pub enum Event {
         /// `waker_fn`, and its clones cannot be counted.
         wakers: Option<usize>,
     },
-    /// A poll returned `Pending`, and nobody holds the task's waker, and it is in no queue: as far as can be known, it
-    /// will never be polled again. Where somebody has dropped the waker since, or the timer is gone that would have
-    /// woken the task, `block_on` tells this when nothing is ready, or at its own end. (More than a hundred tasks and
-    /// timers are not looked at each time, but after a sixteenth as many events, and before the verdict,
-    /// [`Stalled`](Event::Stalled): of a loss just before everything falls silent, or just before the end, nothing may
-    /// be told there.) It is not told of a task that has ever waited where the executor does not look, and may be known
-    /// there still: for a [`JoinSet`](crate::JoinSet), in a [`join_all`](crate::join_all()), for a deadline that never
-    /// comes, for another executor's task; or that was polled in an observer, which is not told of that.
+    /// A task waits, nobody holds its waker, and it is in no queue: as far as can be known, it will never be polled again.
+    ///
+    /// It is told at the end of its poll; or, if somebody has dropped the waker since, or the timer is gone that would
+    /// have woken it, when nothing is ready, or at the end of `block_on`. More than a hundred tasks and timers are not
+    /// looked at each time, but after a sixteenth as many events, and before [`Stalled`](Event::Stalled): so of a loss
+    /// just before everything falls silent, or just before the end, nothing may be told there.
+    ///
+    /// It is never told of a task that has ever waited where the executor does not look, since it may be known there
+    /// still: for a [`JoinSet`](crate::JoinSet), in a [`join_all`](crate::join_all()), for a deadline that never comes,
+    /// for another executor's task; or that was polled in an observer, which is not told of that.
     ForgottenWaker {
         /// The forgotten task.
         task: TaskId,

@@ -40,7 +40,7 @@
 //! says, and the views come.
 //!
 //! **When the log ends before the program**, as `for:5s` asks, they come from a thread of their own, also while a poll
-//! blocks the executor's: that poll is told as a long one, which goes on. First the files are written, and then it is
+//! blocks the executor's: that poll is told as a long one, which goes on, if it has taken as long as one by then. First the files are written, and then it is
 //! standard output's turn, once the program does not hold its lock. Very many events take some seconds. Meanwhile the
 //! executor stands still at its next event; then the program goes on, and is watched no more, but for `live`.
 //!
