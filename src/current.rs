@@ -28,6 +28,7 @@ pub(crate) const AWAIT_IT: &str = "`.await` it inside `watchglass::block_on` or 
 /// ```
 #[doc(alias = "current_id")]
 #[doc(alias = "try_current")]
+#[must_use]
 pub fn current_task() -> Option<TaskId> {
     Shared::with_current(|current| current?.queue.running())
 }

@@ -291,12 +291,14 @@ impl<T> JoinHandle<T> {
     }
 
     /// True if the task has ended: with an output, by a panic, or cancelled.
+    #[must_use]
     pub fn is_finished(&self) -> bool {
         let shared = self.shared.as_ref();
         shared.is_none_or(|shared| shared.is_finished(self.id))
     }
 
     /// The task's id.
+    #[must_use]
     pub fn id(&self) -> TaskId {
         self.id
     }
@@ -376,12 +378,14 @@ impl AbortHandle {
     }
 
     /// As [`JoinHandle::is_finished`].
+    #[must_use]
     pub fn is_finished(&self) -> bool {
         let shared = self.shared.upgrade();
         shared.is_none_or(|shared| shared.is_finished(self.id))
     }
 
     /// The task's id.
+    #[must_use]
     pub fn id(&self) -> TaskId {
         self.id
     }

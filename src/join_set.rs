@@ -105,6 +105,7 @@ fn wake_from_here(shared: &Shared, waiter: Waiter) {
 
 impl<T> JoinSet<T> {
     /// An empty set.
+    #[must_use]
     pub fn new() -> Self {
         let ended = Rc::new(Ended::default());
         JoinSet {
@@ -362,11 +363,13 @@ impl<T> JoinSet<T> {
     }
 
     /// How many tasks there are, ended or not, that were not joined yet.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.handles.len()
     }
 
     /// True if no task is left to be joined.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.handles.is_empty()
     }

@@ -189,6 +189,7 @@ impl Stalled {
     /// The tasks that wait for each other in a circle, if some do: each awaits the end of the next,
     /// and the last awaits that of the first, as far as [`UnfinishedTask::waits_for`] and
     /// [`UnfinishedTask::waits_at`] tell.
+    #[must_use]
     pub fn cycle(&self) -> Vec<TaskId> {
         let waits = self.tasks.iter().filter(|task| task.waits_at.is_some());
         let awaited = waits.flat_map(|task| task.waits_for.iter().map(|&id| (task.id, id)));
@@ -201,6 +202,7 @@ impl Stalled {
     }
 
     /// The tasks that have not finished: `block_on`'s own future, and then the others in the order of their slots.
+    #[must_use]
     pub fn tasks(&self) -> &[UnfinishedTask] {
         &self.tasks
     }

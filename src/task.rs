@@ -59,11 +59,13 @@ impl TaskId {
 
     /// The slot in the executor's table. Slots are reused.
     #[inline]
+    #[must_use]
     pub fn slot(self) -> u32 {
         (self.bits.get() >> 32) as u32
     }
 
     /// How many tasks have lived in the slot before this one.
+    #[must_use]
     pub fn generation(self) -> u32 {
         self.bits.get() as u32 - 1
     }

@@ -176,6 +176,7 @@ impl Sleep {
     /// When it is due. `None` for one that never ends, and for a [`sleep`] that was made outside of an executor, until
     /// it is polled or [reset](Sleep::reset). (That a deadline lies beyond the 584 years of the executor's
     /// clock is found out when the executor meets it.)
+    #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             SleepState::For(_) | SleepState::Never(_) => None,
@@ -186,6 +187,7 @@ impl Sleep {
     }
 
     /// True if the executor has seen the deadline pass.
+    #[must_use]
     pub fn is_elapsed(&self) -> bool {
         match &self.state {
             SleepState::Elapsed(_) => true,

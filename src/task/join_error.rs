@@ -45,11 +45,13 @@ impl JoinError {
 
     /// True if the task was aborted, or its executor was dropped, before it finished, and its future did not panic in
     /// its drop.
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.panic.is_none()
     }
 
     /// True if the task panicked.
+    #[must_use]
     pub fn is_panic(&self) -> bool {
         self.panic.is_some()
     }

@@ -123,6 +123,7 @@ impl Interval {
     }
 
     /// The time between two ticks.
+    #[must_use]
     pub fn period(&self) -> Duration {
         self.period
     }

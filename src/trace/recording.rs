@@ -30,16 +30,19 @@ pub struct Recording {
 
 impl Recording {
     /// An empty recording.
+    #[must_use]
     pub fn new() -> Self {
         Recording::default()
     }
 
     /// A copy of everything recorded so far, each event with its number and its time.
+    #[must_use]
     pub fn records(&self) -> Vec<Record> {
         self.records.borrow().clone()
     }
 
     /// A copy of everything recorded so far, the events alone.
+    #[must_use]
     pub fn events(&self) -> Vec<Event> {
         let records = self.records.borrow();
         records.iter().map(|record| record.event.clone()).collect()
@@ -58,11 +61,13 @@ impl Recording {
     }
 
     /// How many events are recorded.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.records.borrow().len()
     }
 
     /// True if nothing is recorded.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

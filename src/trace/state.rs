@@ -135,6 +135,7 @@ pub struct TimerState {
 
 impl State {
     /// The state before anything has happened.
+    #[must_use]
     pub fn new() -> Self {
         State::default()
     }
@@ -147,16 +148,19 @@ impl State {
     }
 
     /// The time of the last record.
+    #[must_use]
     pub fn time(&self) -> Duration {
         self.time
     }
 
     /// Every task that there has ever been, in the order in which they were spawned.
+    #[must_use]
     pub fn tasks(&self) -> &[TaskState] {
         &self.tasks
     }
 
     /// One task, if it is known.
+    #[must_use]
     pub fn task(&self, id: TaskId) -> Option<&TaskState> {
         self.index.get(&id).map(|&at| &self.tasks[at])
     }
@@ -167,31 +171,37 @@ impl State {
     }
 
     /// The ready queue, from the front.
+    #[must_use]
     pub fn ready(&self) -> impl ExactSizeIterator<Item = &Ready> {
         self.ready.iter()
     }
 
     /// The task that is being polled, or dropped.
+    #[must_use]
     pub fn running(&self) -> Option<TaskId> {
         self.running
     }
 
     /// The timers in the wheel, in the order of their ids.
+    #[must_use]
     pub fn timers(&self) -> impl ExactSizeIterator<Item = &TimerState> {
         self.timers.values()
     }
 
     /// One timer, if it is in the wheel.
+    #[must_use]
     pub fn timer(&self, id: TimerId) -> Option<&TimerState> {
         self.timers.get(&id)
     }
 
     /// True if the thread is given back to the operating system.
+    #[must_use]
     pub fn parked(&self) -> bool {
         self.parked
     }
 
     /// What was printed so far, and which task ran meanwhile, if one did.
+    #[must_use]
     pub fn printed(&self) -> &[(Option<TaskId>, String)] {
         &self.printed
     }
@@ -421,6 +431,7 @@ impl Tracer {
 
 impl Stage {
     /// True if the task has ended, one way or another.
+    #[must_use]
     pub fn is_end(self) -> bool {
         matches!(self, Stage::Done | Stage::Cancelled | Stage::Panicked)
     }

@@ -39,6 +39,7 @@ fn text(place: Option<&'static Location<'static>>) -> Option<String> {
 
 impl Snapshot {
     /// What the replay says.
+    #[must_use]
     pub fn of(state: &State) -> Self {
         let unfinished = state.tasks().iter().filter(|task| !task.stage.is_end());
         let mut tasks: Vec<Unfinished> = unfinished
@@ -68,6 +69,7 @@ impl Snapshot {
     }
 
     /// What the executor says that runs on this thread.
+    #[must_use]
     pub fn of_current() -> Option<Self> {
         Shared::current().map(|shared| Snapshot::taken(&shared))
     }
