@@ -1983,6 +1983,33 @@ fn of_a_program_that_never_ends_the_first_part_is_shown() {
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]
+fn a_program_whose_closure_waits_for_a_sleep() {
+    let executor = watchglass::Executor::builder().virtual_time().build();
+    let (sender, receiver) = mpsc::channel();
+    executor.block_on(async move {
+        watchglass::sleep(Duration::from_millis(20)).await;
+        let receives = watchglass::spawn_blocking_named("receives", move || receiver.recv());
+        watchglass::sleep(Duration::from_millis(30)).await;
+        sender.send(()).unwrap();
+        receives.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn that_virtual_time_stands_still_for_a_closure_is_told_where_the_log_ends() {
+    let program = "a_program_whose_closure_waits_for_a_sleep";
+    let run = || run_until(program, "for:300ms,story", LOG_ENDS);
+    let (story, _) = calm(run, |(story, _)| {
+        story.contains("0.020 s  nothing is ready")
+    });
+    let last = story.lines().last().unwrap();
+    let stands_still = "; virtual time stands still at 0.020 s until receives has come to its end, and so no timer fires";
+    assert!(last.contains(stands_still), "{story}");
+}
+
+/// Not a test: the program that the test below runs.
+#[test]
+#[ignore = "run by another test"]
 fn a_program_that_ticks_now_and_then() {
     watchglass::block_on(async {
         for tick in 1.. {

@@ -36,7 +36,8 @@ pub(crate) struct Narrator<'a> {
     /// If the last record tells of one whose waker nobody has: since when.
     forgotten_since: Option<Since>,
     /// When the thread was last parked.
-    parked_since: Duration,
+    /// Since when the thread has been parked last, and until when.
+    parked: (Duration, Option<Duration>),
 }
 
 /// Since when nobody could wake a task any more.
@@ -72,7 +73,7 @@ impl<'a> Narrator<'a> {
             dropping: None,
             forgotten: HashSet::new(),
             forgotten_since: None,
-            parked_since: Duration::ZERO,
+            parked: (Duration::ZERO, None),
         }
     }
 
@@ -113,7 +114,7 @@ impl<'a> Narrator<'a> {
             return;
         }
         match record.event {
-            Event::Parked { .. } => self.parked_since = record.time,
+            Event::Parked { until } => self.parked = (record.time, until),
             Event::Dropping { task } => self.dropping = Some(task),
             Event::PollStarted { task, why } => {
                 self.dropping = (why == Cause::Aborted).then_some(task);

@@ -57,15 +57,23 @@ impl Narrator<'_> {
         // One that was cancelled may run on.
         let is_over = |task: &TaskState| matches!(task.stage, Stage::Done | Stage::Panicked);
         let is_out = |task: &TaskState| task.kind == TaskKind::Blocking && !is_over(task);
-        let may_go_on = self.state.timers().len() > 0 || self.state.tasks().iter().any(is_out);
-        match self.state.parked() && !may_go_on {
-            true => format!(
-                "{text}; the thread has been parked since {}, and neither a timer is armed nor a closure out: only \
+        let out = self.state.tasks().iter().find(|task| is_out(task));
+        let (since, until) = self.parked;
+        let since = self.names.time(since);
+        match (self.state.timers().len(), out) {
+            _ if !self.state.parked() => text,
+            (0, None) => format!(
+                "{text}; the thread has been parked since {since}, and neither a timer is armed nor a closure out: only \
                  another thread can wake somebody. If none does, add `closed` to WATCHGLASS, and it says who waits, and \
-                 where",
-                self.names.time(self.parked_since)
+                 where"
             ),
-            false => text,
+            // A timer that is armed ends no park on the virtual clock.
+            (1.., Some(closure)) if until.is_none() => format!(
+                "{text}; virtual time stands still at {since} until {} has come to its end, and so no timer fires: if \
+                 it waits for what a task does after a sleep, both wait for ever",
+                self.name(closure.id)
+            ),
+            _ => text,
         }
     }
 
