@@ -69,7 +69,7 @@ where
     let instead = "call it in async code that runs, as in `block_on(async { spawn_blocking(f).await })`, or use \
                    `Executor::spawn_blocking`; on a thread that may block, just call the closure";
     let shared = Shared::expect_current("spawn_blocking", instead);
-    hand_over(shared, short_name(type_name::<F>()).into(), closure)
+    hand_over(shared, name_of::<F>(), closure)
 }
 
 /// Like [`spawn_blocking`], for a closure whose task is to be called `name` in traces and messages.
@@ -116,8 +116,7 @@ impl Executor {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let name = short_name(type_name::<F>()).into();
-        hand_over(self.shared.clone(), name, closure)
+        hand_over(self.shared.clone(), name_of::<F>(), closure)
     }
 
     /// Like [`spawn_blocking`](Executor::spawn_blocking), for a closure whose task is to be called `name` in traces and
@@ -172,8 +171,7 @@ impl<T: Send + 'static> JoinSet<T> {
     {
         let instead = "call it in async code that runs, or `insert` the handle that `Executor::spawn_blocking` gives";
         let shared = Shared::expect_current("JoinSet::spawn_blocking", instead);
-        let name = short_name(type_name::<F>()).into();
-        self.insert(hand_over(shared, name, closure))
+        self.insert(hand_over(shared, name_of::<F>(), closure))
     }
 
     /// Like [`spawn_blocking`](JoinSet::spawn_blocking), for a closure whose task is to be called `name` in traces and
@@ -191,6 +189,17 @@ impl<T: Send + 'static> JoinSet<T> {
                        `Executor::spawn_blocking_named` gives";
         let shared = Shared::expect_current("JoinSet::spawn_blocking_named", instead);
         self.insert(hand_over(shared, name.into(), closure))
+    }
+}
+
+/// A closure is called after the function in which it stands, which is not always the task that hands it over; and what
+/// has a name itself, by that.
+fn name_of<F>() -> Name {
+    let type_name = type_name::<F>();
+    let name = short_name(type_name);
+    match type_name.ends_with("{{closure}}") {
+        true => format!("closure in {name}").into(),
+        false => name.into(),
     }
 }
 

@@ -24,6 +24,8 @@ use watchglass::{
 
 async fn free_function() {}
 
+fn sync_function() {}
+
 async fn generic<T>(_: T) {}
 
 struct Server<T>(T);
@@ -58,6 +60,7 @@ fn a_task_is_called_by_the_last_part_of_its_type_or_as_it_is_told() {
         drop(spawn_named("told", free_function()));
         drop(spawn_named(format!("told {}", 2), free_function()));
         drop(spawn_blocking(|| ()));
+        drop(spawn_blocking(sync_function));
     });
     let names = recording
         .events()
@@ -83,7 +86,8 @@ fn a_task_is_called_by_the_last_part_of_its_type_or_as_it_is_told() {
         (Spawned, "free_function"),
         (Spawned, "told"),
         (Spawned, "told 2"),
-        (Blocking, here),
+        (Blocking, &format!("closure in {here}")),
+        (Blocking, "sync_function"),
     ];
     let expected = expected.map(|(kind, name)| (kind, name.to_owned()));
     assert_eq!(names.collect::<Vec<_>>(), expected);
@@ -403,7 +407,10 @@ fn whatever_spawns_may_name_its_task() {
         ("on a thread", TaskKind::Blocking),
         ("whatever_spawns_may_name_its_task", TaskKind::Spawned),
         ("whatever_spawns_may_name_its_task", TaskKind::Spawned),
-        ("whatever_spawns_may_name_its_task", TaskKind::Blocking),
+        (
+            "closure in whatever_spawns_may_name_its_task",
+            TaskKind::Blocking,
+        ),
     ];
     assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind)));
 }

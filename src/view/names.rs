@@ -7,7 +7,7 @@ use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 
 use crate::task::TaskId;
-use crate::trace::{Event, OneLine, Record, Seconds, TaskKind};
+use crate::trace::{Event, OneLine, Record, Seconds};
 
 /// In a list, a longer name would be all that one sees.
 const CUT_COLUMNS: usize = 40;
@@ -24,27 +24,17 @@ impl Names {
     pub(crate) fn of(records: &[Record]) -> Self {
         let spawned = || {
             records.iter().filter_map(|record| match &record.event {
-                Event::Spawned {
-                    task, name, kind, ..
-                } => Some((*task, (&**name, *kind == TaskKind::Blocking))),
+                Event::Spawned { task, name, .. } => Some((*task, &**name)),
                 _ => None,
             })
         };
-        // By name, and whether it is a closure.
-        let mut bearers: HashMap<(&str, bool), usize> = HashMap::new();
-        spawned().for_each(|(_, bearer)| *bearers.entry(bearer).or_default() += 1);
-        let label = |(task, bearer): (TaskId, (&str, bool))| {
-            let (name, _) = bearer;
-            if !name.chars().any(is_seen) {
-                return (task, task.to_string());
-            }
-            let name = OneLine(name);
-            let label = match (bearer, bearers[&bearer]) {
-                // A closure stands in a function, which is not always that of the task that hands it over.
-                ((_, true), 1) => format!("closure in {name}"),
-                ((_, true), _) => format!("closure {task} in {name}"),
-                ((_, false), 1) => name.to_string(),
-                ((_, false), _) => format!("{name} {task}"),
+        let mut bearers: HashMap<&str, usize> = HashMap::new();
+        spawned().for_each(|(_, name)| *bearers.entry(name).or_default() += 1);
+        let label = |(task, name): (TaskId, &str)| {
+            let label = match bearers[name] {
+                _ if !name.chars().any(is_seen) => task.to_string(),
+                1 => OneLine(name).to_string(),
+                _ => format!("{} {task}", OneLine(name)),
             };
             (task, label)
         };
@@ -249,43 +239,7 @@ mod tests {
     use std::panic::Location;
 
     use super::*;
-    use crate::trace::{Place, TimerId, TimerKind};
-
-    #[test]
-    fn a_closure_is_told_from_the_task_whose_name_it_has() {
-        let spawned = |slot, kind| {
-            let generation = std::num::NonZeroU32::MIN;
-            let event = Event::Spawned {
-                task: TaskId::new(slot, generation),
-                name: "copies".into(),
-                kind,
-                at: Location::caller(),
-            };
-            let (seq, time) = (0, Duration::ZERO);
-            Record { seq, time, event }
-        };
-        let labels = |kinds: &[TaskKind]| {
-            let records = kinds
-                .iter()
-                .zip(0..)
-                .map(|(&kind, slot)| spawned(slot, kind));
-            let names = Names::of(&records.collect::<Vec<_>>());
-            let mut labels: Vec<String> = names.labels.into_values().collect();
-            labels.sort_unstable();
-            labels
-        };
-        use TaskKind::{Blocking, Main, Spawned};
-        assert_eq!(labels(&[Main, Blocking]), ["closure in copies", "copies"]);
-        assert_eq!(
-            labels(&[Main, Spawned, Blocking, Blocking]),
-            [
-                "closure #2 in copies",
-                "closure #3 in copies",
-                "copies #0",
-                "copies #1"
-            ]
-        );
-    }
+    use crate::trace::{Place, TaskKind, TimerId, TimerKind};
 
     #[test]
     fn names_that_are_the_same_when_they_are_cut_have_their_ids() {

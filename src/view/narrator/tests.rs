@@ -66,10 +66,10 @@ fn every_event_is_told_with_names_and_reasons() {
         (spawned(late, "late", TaskKind::Spawned), format!("main spawns late at {at}")),
         (
             spawned(copies, "copies", TaskKind::Blocking),
-            format!("main hands closure in copies to the thread pool at {at}"),
+            format!("main hands copies to the thread pool at {at}"),
         ),
-        (Event::BlockingStarted { task: copies }, "closure in copies runs as soon as the pool has a thread for it".into()),
-        (waits(Some(copies), WaitsOn::Blocking), "closure in copies will be polled when it has run".into()),
+        (Event::BlockingStarted { task: copies }, "copies runs as soon as the pool has a thread for it".into()),
+        (waits(Some(copies), WaitsOn::Blocking), "copies will be polled when it has run".into()),
         (
             armed(timer, Some(main), TimerKind::Sleep, slot),
             "timer 0 is armed to wake main at 0.005 s: it is in level 1, slot 2 of the wheel".into(),
@@ -184,7 +184,7 @@ fn every_event_is_told_with_names_and_reasons() {
         ),
         (
             Event::PollStarted { task: idle, why: Cause::Joined(copies) },
-            "idle polled (poll 1): closure in copies, which it awaits, has ended".into(),
+            "idle polled (poll 1): copies, which it awaits, has ended".into(),
         ),
         (
             returns(idle, false, ms(0)),
@@ -222,13 +222,13 @@ fn every_event_is_told_with_names_and_reasons() {
         ),
         (
             Event::BlockingDone { task: copies, thread: "x".into(), queued: ms(3), took: ms(5) },
-            "closure in copies has run on thread x for 5.0 ms".into(),
+            "copies has run on thread x for 5.0 ms".into(),
         ),
-        (returns(copies, true, ms(5)), "closure in copies returns Ready after 5.0 ms".into()),
-        (Event::Completed { task: copies }, "closure in copies is done".into()),
+        (returns(copies, true, ms(5)), "copies returns Ready after 5.0 ms".into()),
+        (Event::Completed { task: copies }, "copies is done".into()),
         (
             Event::PassedOver { task: copies },
-            "closure in copies has ended while it was queued: its place in the ready queue is passed over".into(),
+            "copies has ended while it was queued: its place in the ready queue is passed over".into(),
         ),
         (
             Event::Printed { task: Some(main), text: "it's \"x\"\n".into() },
