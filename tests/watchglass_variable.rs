@@ -1077,6 +1077,16 @@ fn an_executor_in_the_drop_of_a_thread_local_is_watched_as_any_other() {
     assert!(second.contains("is done"), "{printed}");
 }
 
+#[test]
+fn a_view_says_in_the_order_of_which_seed_it_was() {
+    let one = run("asynchronous", "virtual,seed:7,story", "");
+    let first = "in the order of seed 7\n0.000 s ";
+    assert!(printed(&one).contains(first), "{}", printed(&one));
+    let several = run("two_tasks_four_ways", "virtual,seed:7,story", "");
+    let second = "executor 2 of this program, in the order of seed 7\n0.000 s ";
+    assert!(printed(&several).contains(second), "{}", printed(&several));
+}
+
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]

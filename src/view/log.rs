@@ -288,7 +288,10 @@ mod tests {
             events: 2,
             long_poll: Duration::ZERO,
         };
-        let (views, output) = (vec![View::Json(file.clone())], Output::of_next_executor());
+        let (views, output) = (
+            vec![View::Json(file.clone())],
+            Output::of_next_executor(None),
+        );
         let mut log = Log::begin(views, output, true, limits);
         for expected in [false, false, true, true] {
             let by = UnparkCause::Deadline;

@@ -28,14 +28,17 @@ const LARGE_MB: usize = 50;
 pub(crate) struct Output {
     /// From 1; the second executor's files have `-2` in their names.
     run: usize,
+    /// In the order of which number its tasks are polled, if that is shuffled.
+    seed: Option<u64>,
     /// Where the program was when it was made: it may be elsewhere at the end.
     folder: PathBuf,
 }
 
 impl Output {
-    pub(crate) fn of_next_executor() -> Self {
+    pub(crate) fn of_next_executor(seed: Option<u64>) -> Self {
         Output {
             run: RUNS.fetch_add(1, Ordering::Relaxed) + 1,
+            seed,
             folder: env::current_dir().unwrap_or_default(),
         }
     }
@@ -89,13 +92,22 @@ impl Output {
         }
     }
 
-    /// Prints a view, and first whose it is. Where there is only one so far, as in most programs, that needs no word.
+    /// Prints a view, and first whose it is. Where there is only one so far, as in most programs, that needs no word, but
+    /// for its seed.
     fn print(&self, text: &str) -> io::Result<()> {
         // Until the end: that of an executor on another thread must not come in between.
         let _alone = io::stdout().lock();
         Past.begin_line()?;
-        if RUNS.load(Ordering::Relaxed) > 1 {
-            writeln!(Past, "executor {} of this program", self.run)?;
+        let is_one_of_several = RUNS.load(Ordering::Relaxed) > 1;
+        match (is_one_of_several, self.seed) {
+            (false, None) => {}
+            (false, Some(seed)) => writeln!(Past, "in the order of seed {seed}")?,
+            (true, None) => writeln!(Past, "executor {} of this program", self.run)?,
+            (true, Some(seed)) => writeln!(
+                Past,
+                "executor {} of this program, in the order of seed {seed}",
+                self.run
+            )?,
         }
         Past.write_all(text.as_bytes())
     }

@@ -81,7 +81,7 @@ pub(crate) fn watched(mut builder: Builder) -> Builder {
     if !is_watched {
         return builder;
     }
-    let output = Output::of_next_executor();
+    let output = Output::of_next_executor(builder.seed);
     if wish.live {
         let whose = output.whose();
         let print = move |record: &Record| write_line(format_args!("{whose}{record}"));
