@@ -334,7 +334,10 @@ impl<T> JoinSet<T> {
     /// ```
     pub fn abort(&self, id: TaskId) -> bool {
         let handle = self.handles.get(&id);
-        handle.inspect(|handle| handle.abort()).is_some()
+        if let Some(handle) = handle {
+            handle.abort();
+        }
+        handle.is_some()
     }
 
     /// [Aborts](JoinHandle::abort) every task, in the order of their ids. They stay in the set until

@@ -287,25 +287,31 @@ impl Tracer {
 
     /// Tells that nobody has the task's waker, unless it was told since its last poll. True if it was told now.
     pub(crate) fn tell_forgotten(&self, task: TaskId) -> bool {
-        let is_new = |telling: &&Telling| telling.known.with(task, Known::is_forgotten_anew);
-        let telling = self.on().filter(is_new);
-        telling
-            .inspect(|telling| telling.tell(Event::ForgottenWaker { task }))
-            .is_some()
+        let Some(telling) = self.on() else {
+            return false;
+        };
+        let is_new = telling.known.with(task, Known::is_forgotten_anew);
+        if is_new {
+            telling.tell(Event::ForgottenWaker { task });
+        }
+        is_new
     }
 
     /// Tells that these tasks await each other, unless it was told of each of them since its last poll: of another circle
     /// one has been polled. True if it was told now.
     pub(crate) fn tell_deadlock(&self, circle: &[TaskId]) -> bool {
-        let is_new = |telling: &&Telling| {
-            let is_new = |&&task: &&TaskId| telling.known.with(task, Known::is_in_circle_anew);
-            circle.iter().filter(is_new).count() > 0
+        let Some(telling) = self.on() else {
+            return false;
         };
-        let telling = self.on().filter(is_new);
-        let event = || Event::Deadlock {
-            circle: circle.into(),
-        };
-        telling.inspect(|telling| telling.tell(event())).is_some()
+        let mut is_new = false;
+        for &task in circle {
+            is_new |= telling.known.with(task, Known::is_in_circle_anew);
+        }
+        if is_new {
+            let circle = circle.into();
+            telling.tell(Event::Deadlock { circle });
+        }
+        is_new
     }
 
     /// True if somebody is told, and all tasks and timers may be looked at now: if they are few, or after a sixteenth as
