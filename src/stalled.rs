@@ -58,7 +58,7 @@ pub struct UnfinishedTask {
     pub kind: TaskKind,
     /// True if it is to be polled, or dropped, at its next turn; not in a [`Stalled`].
     pub is_ready: bool,
-    /// The last part of its future's type, or the name that it was given.
+    /// What it is called: see [`Spawned`](Event::Spawned).
     pub name: String,
     /// Where it was spawned; for `block_on`'s own future, where `block_on` was called.
     pub spawned_at: &'static Location<'static>,

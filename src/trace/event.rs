@@ -37,7 +37,8 @@ pub struct Record {
 
 /// Something that the executor did, or that was done to it.
 ///
-/// Its `Display` is an English sentence. Durations since the executor was built are called times.
+/// Its `Display` is an English sentence. Durations since the executor was built are called times. A later version may
+/// tell more of an event: match it with `..` behind the fields that you need.
 ///
 /// Each task that was [`Spawned`](Event::Spawned) ends with exactly one of [`Completed`](Event::Completed),
 /// [`Cancelled`](Event::Cancelled) and [`Panicked`](Event::Panicked), at the latest when its executor is dropped (but
@@ -49,7 +50,8 @@ pub enum Event {
     Spawned {
         /// The new task.
         task: TaskId,
-        /// The last part of its future's type, or the name that it was given.
+        /// The last part of its future's type (of a closure, `closure in` and the function in which it stands), or the
+        /// name that it was given.
         name: Cow<'static, str>,
         /// What sort of task it is.
         kind: TaskKind,
