@@ -155,7 +155,8 @@ pub struct Executor {
 pub enum Step {
     /// One task was polled, or dropped if it had been aborted.
     Polled(TaskId),
-    /// This many timers fired, at most 64: others that are due fire after 64 polls at most, perhaps of other tasks.
+    /// This many timers fired: up to 64, and those that are due at the same instant as the last. Others that are due fire
+    /// after 64 polls at most, perhaps of other tasks.
     TimersFired(usize),
     /// Virtual time moved on by this much, to the next deadline, or to an earlier one that was cancelled.
     ClockAdvanced(Duration),

@@ -48,12 +48,17 @@ impl Shared {
 
     /// Virtual time jumps to the next deadline, or `until` then, if that is earlier. It must not while a closure is out
     /// on a thread or a wake is on its way, for whatever comes of these comes before the deadline.
+    // Left to itself the compiler does not, and a sleep takes 30 instructions more.
+    #[inline(always)]
     pub(crate) fn advance_clock(&self, until_ns: Option<u64>) -> Option<Duration> {
         if !self.clock.is_virtual() || self.home.blocking_calls() > 0 || !self.inbox.is_empty() {
             return None;
         }
         let next_wake_ns = self.wheel.borrow().next_wake();
-        let to_ns = next_wake_ns.into_iter().chain(until_ns).min()?;
+        let to_ns = match until_ns {
+            None => next_wake_ns?,
+            Some(until_ns) => next_wake_ns.map_or(until_ns, |ns| ns.min(until_ns)),
+        };
         let from_ns = self.clock.now_ns();
         debug_assert!(
             next_wake_ns.is_none_or(|ns| ns > from_ns),

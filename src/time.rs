@@ -20,7 +20,7 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 use crate::clock::Clock;
 use crate::context::Shared;
 use crate::current::AWAIT_IT;
-use crate::trace::{Place, TimerId, TimerKind, WaitsOn};
+use crate::trace::{TimerId, TimerKind, WaitsOn};
 use crate::waiter::Waiter;
 
 /// The time on the clock of the executor that runs on this thread: virtual time, if it is virtual.
@@ -191,7 +191,7 @@ impl Sleep {
     pub fn is_elapsed(&self) -> bool {
         match &self.state {
             SleepState::Elapsed(_) => true,
-            SleepState::Armed(timer) => !matches!(timer.place(), Some(Place::Slot { .. })),
+            SleepState::Armed(timer) => timer.has_fired(),
             SleepState::For(_)
             | SleepState::Until(_)
             | SleepState::Begun(..)
@@ -251,7 +251,7 @@ impl Sleep {
         }
         let state = mem::replace(&mut self.state, SleepState::Until(deadline));
         self.state = match state {
-            SleepState::Armed(timer) if timer.place().is_some() => timer.never(),
+            SleepState::Armed(timer) if !timer.has_fired() => timer.never(),
             SleepState::Never(Some(kept)) => match Deadline::on(&kept.0.clock, deadline) {
                 Some(deadline) => {
                     let (shared, waiter) = *kept;
@@ -292,7 +292,7 @@ impl Sleep {
             SleepState::Armed(timer) => {
                 let timer = &*timer;
                 let Timer { shared, id, .. } = timer;
-                if shared.has_come(*id, timer.deadline.ns()) {
+                if timer.has_fired() {
                     let deadline = timer.deadline.instant_on(&shared.clock);
                     self.state = SleepState::Elapsed(deadline.expect("it lies in the past"));
                     return Poll::Ready(());
@@ -425,8 +425,8 @@ impl Timer {
         SleepState::Never(waiter.map(|waiter| Box::new((self.shared.clone(), waiter))))
     }
 
-    fn place(&self) -> Option<Place> {
-        self.shared.wheel.borrow().place(self.id)
+    fn has_fired(&self) -> bool {
+        self.shared.wheel.borrow().place(self.id).is_none()
     }
 }
 

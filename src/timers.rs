@@ -18,7 +18,7 @@ use crate::trace::{Cause, Event, Place, TimerId, TimerKind, WaitsOn};
 use crate::waiter::Waiter;
 use crate::wheel::Expired;
 
-/// How many timers a turn fires at most; the rest are due at the next turn.
+/// So many timers a turn fires, and then those of the same instant; the rest are due at the next turn.
 const MAX_TIMERS_A_TURN: usize = 64;
 
 impl Shared {
@@ -40,7 +40,7 @@ impl Shared {
         let task = waiter.task();
         let timer = self.wheel.borrow_mut().insert(deadline_ns, waiter);
         self.tracer().emit(move || {
-            self.note_if_due(timer, deadline_ns);
+            self.note_armed(timer, deadline_ns);
             Event::TimerArmed {
                 timer,
                 task,
@@ -89,7 +89,7 @@ impl Shared {
         let is_reset = self.wheel.borrow_mut().reset(timer, deadline_ns);
         if is_reset {
             self.tracer().emit(move || {
-                self.note_if_due(timer, deadline_ns);
+                self.note_armed(timer, deadline_ns);
                 Event::TimerReset {
                     timer,
                     deadline: Duration::from_nanos(deadline_ns),
@@ -100,12 +100,11 @@ impl Shared {
         is_reset
     }
 
-    /// Notes a timer that was due when a poll armed or moved it: whoever did that has delayed nobody, and may spin.
-    fn note_if_due(&self, timer: TimerId, deadline_ns: u64) {
-        if let Some(task) = self.queue.running()
-            && deadline_ns <= self.clock.now_ns()
-        {
-            self.tracer().note_armed_due(task, timer);
+    /// Notes if a timer was due when a poll armed or moved it: whoever did that has delayed nobody, and may spin.
+    fn note_armed(&self, timer: TimerId, deadline_ns: u64) {
+        if let Some(task) = self.queue.running() {
+            let is_due = deadline_ns <= self.clock.now_ns();
+            self.tracer().note_armed(task, timer, is_due);
         }
     }
 
@@ -148,34 +147,6 @@ impl Shared {
         }
     }
 
-    /// True if a timer's time has come, for whoever polls what waits for it. If it is due and has not fired, it does so
-    /// now: others of the same instant may have fired in an earlier turn, and a time limit among them.
-    #[inline]
-    pub(crate) fn has_come(&self, timer: TimerId, deadline_ns: u64) -> bool {
-        let place = self.wheel.borrow().place(timer);
-        match place {
-            None => true,
-            Some(Place::Slot { .. }) => false,
-            Some(Place::Due) => {
-                self.fire_polled(timer, deadline_ns);
-                true
-            }
-        }
-    }
-
-    /// Who would be woken is being polled.
-    #[cold]
-    fn fire_polled(&self, timer: TimerId, deadline_ns: u64) {
-        let waiter = self.wheel.borrow_mut().cancel(timer);
-        self.unregistered();
-        self.tracer().emit(move || Event::TimerFired {
-            timer,
-            deadline: Duration::from_nanos(deadline_ns),
-            now: self.clock.elapsed(),
-        });
-        drop(waiter);
-    }
-
     fn place(&self, timer: TimerId) -> Place {
         let place = self.wheel.borrow().place(timer);
         place.expect("the timer is in the wheel")
@@ -195,14 +166,36 @@ impl Shared {
 
     fn fire_due(&self) -> usize {
         let now_ns = self.clock.now_ns();
-        let mut fired = 0;
-        while fired < MAX_TIMERS_A_TURN {
-            let expired = match self.tracer().is_on() {
-                true => self.pop_and_tell(now_ns),
-                false => self.wheel.borrow_mut().pop(now_ns),
-            };
-            let Some(expired) = expired else {
-                break;
+        let next = || match self.tracer().is_on() {
+            true => self.pop_and_tell(now_ns),
+            false => self.wheel.borrow_mut().pop(now_ns),
+        };
+        let fired = self.fire_up_to(MAX_TIMERS_A_TURN, now_ns, next);
+        match fired {
+            MAX_TIMERS_A_TURN => fired + self.fire_rest(now_ns),
+            _ => fired,
+        }
+    }
+
+    /// Those of the instant that has begun, or a time limit might be up before what was to be done by then. Not more than
+    /// there are by now: whoever is woken may arm others that are due.
+    #[cold]
+    #[inline(never)]
+    fn fire_rest(&self, now_ns: u64) -> usize {
+        let most = self.wheel.borrow().count_due();
+        self.fire_up_to(most, now_ns, || self.wheel.borrow_mut().pop_due())
+    }
+
+    #[inline(always)]
+    fn fire_up_to(
+        &self,
+        most: usize,
+        now_ns: u64,
+        next: impl Fn() -> Option<Expired<Waiter>>,
+    ) -> usize {
+        for fired in 0..most {
+            let Some(expired) = next() else {
+                return fired;
             };
             let timer = expired.timer;
             self.tracer().emit(move || Event::TimerFired {
@@ -211,9 +204,8 @@ impl Shared {
                 now: Duration::from_nanos(now_ns),
             });
             self.wake_waiter(expired.value, Cause::Timer(timer));
-            fired += 1;
         }
-        fired
+        most
     }
 
     /// [`Wheel::pop`], which tells where each timer has gone in a cascade, before it takes one out. Whoever is told may

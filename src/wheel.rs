@@ -252,6 +252,18 @@ impl<T> Wheel<T> {
         }
     }
 
+    /// How many entries are due: it walks through them.
+    pub(crate) fn count_due(&self) -> usize {
+        let mut index = self.due;
+        let mut count = 0;
+        while index != NONE {
+            count += 1;
+            let next = self.slab[index].next;
+            index = if next == self.due { NONE } else { next };
+        }
+        count
+    }
+
     /// How many entries there are.
     pub(crate) fn len(&self) -> usize {
         self.slab.len

@@ -632,6 +632,24 @@ fn a_task_that_sleeps_for_no_time_again_and_again_spins() {
 }
 
 #[test]
+fn who_arms_a_timer_that_is_due_and_then_waits_for_another_does_not_spin() {
+    let (executor, recording) = recorded(Executor::builder().virtual_time());
+    executor.block_on(async {
+        for _ in 0..1_100 {
+            race(sleep(Duration::ZERO), async {}).await;
+            sleep(ms(1)).await;
+        }
+        for _ in 0..1_100 {
+            let mut nap = sleep(Duration::ZERO);
+            assert!(poll_once(Pin::new(&mut nap)).await.is_pending());
+            nap.reset(now() + ms(1));
+            nap.await;
+        }
+    });
+    assert_eq!(findings(&recording), [""; 0]);
+}
+
+#[test]
 fn a_task_that_spins_twice_is_found_twice() {
     let (executor, recording) = recorded(Executor::builder().virtual_time());
     executor.block_on(async {

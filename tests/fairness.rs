@@ -1,13 +1,14 @@
 //! However busy the queue, timers and other threads are served at least every 64 polls, and bursts
-//! come in bounded batches.
+//! come in bounded batches, but for timers of one instant.
 
 mod common;
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Log, Probe, recorded, secs, virtual_executor, wake_remotely};
+use common::{Log, Probe, calm, ms, recorded, secs, virtual_executor, wake_remotely};
 use watchglass::trace::{Cause, Event, Record};
 use watchglass::{Executor, Step, sleep, sleep_until, yield_now};
 
@@ -116,6 +117,44 @@ fn a_remote_wake_is_taken_from_the_inbox_within_64_polls() {
 
 #[test]
 fn a_burst_of_timers_is_handed_out_in_batches_with_polls_in_between() {
+    const TIMERS: u32 = 150;
+    let run = || {
+        let executor = Executor::new();
+        let first = executor.now() + ms(20);
+        for n in 0..TIMERS {
+            drop(executor.spawn(sleep_until(first + n * Duration::from_micros(1))));
+        }
+        // So many polls in a row, and what ends it.
+        let row = || {
+            let mut polls = 0;
+            loop {
+                match executor.step() {
+                    Step::Polled(_) => polls += 1,
+                    other => return (polls, other),
+                }
+            }
+        };
+        let armed = row();
+        while executor.now() < first + ms(1) {
+            thread::sleep(ms(1));
+        }
+        [armed, row(), row(), row(), row()]
+    };
+    // All are armed before the first is due.
+    let rows = calm(run, |rows| rows[0] == (TIMERS, Step::Idle));
+    let expected = [
+        (TIMERS, Step::Idle),
+        (0, Step::TimersFired(64)),
+        (64, Step::TimersFired(64)),
+        (64, Step::TimersFired(22)),
+        (22, Step::Idle),
+    ];
+    assert_eq!(rows, expected);
+}
+
+/// Or a time limit might be up before what was to be done by then.
+#[test]
+fn timers_of_one_instant_are_one_batch() {
     let executor = virtual_executor();
     for _ in 0..150 {
         drop(executor.spawn(sleep(secs(1))));
@@ -124,11 +163,9 @@ fn a_burst_of_timers_is_handed_out_in_batches_with_polls_in_between() {
         assert!(matches!(executor.step(), Step::Polled(_)));
     }
     assert_eq!(executor.step(), Step::ClockAdvanced(secs(1)));
-    for batch in [64, 64, 22] {
-        assert_eq!(executor.step(), Step::TimersFired(batch));
-        for _ in 0..batch {
-            assert!(matches!(executor.step(), Step::Polled(_)));
-        }
+    assert_eq!(executor.step(), Step::TimersFired(150));
+    for _ in 0..150 {
+        assert!(matches!(executor.step(), Step::Polled(_)));
     }
     assert_eq!(executor.step(), Step::Idle);
 }

@@ -166,9 +166,7 @@ fn reset_moves_a_deadline_both_ways_at_any_time() {
                 }
                 sleep.as_mut().reset(start + to);
                 assert_eq!(sleep.deadline(), Some(start + to));
-                // While it waits, it has a timer.
-                let has_come = to <= when && polls == 1 && when < secs(2);
-                assert_eq!(sleep.is_elapsed(), has_come);
+                assert!(!sleep.is_elapsed());
                 sleep.await;
             });
             assert_eq!(

@@ -14,10 +14,13 @@ use crate::trace::TimerKind;
 
 /// Awaits `future`, but no longer than `duration`.
 ///
-/// Each time, `future` is polled first: if it is ready and the time is up as well, its output counts; so it does if a
-/// sleep in it ends at the very instant at which the time is up. It is polled at least once, even if `duration` is
-/// zero. The time counts from this call inside an executor, and elsewhere from the
+/// Each time, `future` is polled first: if it is ready and the time is up as well, its output counts. It is polled at
+/// least once, even if `duration` is zero. The time counts from this call inside an executor, and elsewhere from the
 /// first poll, as for a [`sleep`].
+///
+/// All timers of one instant fire before anybody is polled. So if a sleep in `future` ends at the very instant at which
+/// the time is up, as may be on the virtual clock, its output counts, too; but not if it takes another turn then: if a
+/// task ends that `future` awaits, say, or if it sleeps once more, for no time.
 ///
 /// # Errors
 ///

@@ -188,8 +188,7 @@ pub enum Event {
         place: Place,
     },
     /// A deadline passed. The wake follows, unless the `join_all` or the combinator of another crate that it belongs to
-    /// was woken before and has not been polled since, or the sleep was polled with a waker that is no task's; or in a
-    /// poll, of a sleep that was due by then.
+    /// was woken before and has not been polled since, or the sleep was polled with a waker that is no task's.
     TimerFired {
         /// The timer, which is gone now.
         timer: TimerId,

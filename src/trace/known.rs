@@ -6,7 +6,7 @@ use std::mem;
 use std::panic::Location;
 use std::time::Instant;
 
-use super::event::{Cause, Effect, WaitsOn};
+use super::event::{Cause, Effect, TimerId, WaitsOn};
 use super::said::Said;
 use super::words::NAMED;
 use crate::task::TaskId;
@@ -24,8 +24,8 @@ pub(super) struct Known {
     queued_at: Option<Instant>,
     /// How many polls in a row it brought about itself.
     polls_by_itself: u32,
-    /// True if its last poll armed a timer that was due by then.
-    has_armed_due: bool,
+    /// The timers that its last poll armed when they were due.
+    armed_due: Vec<TimerId>,
     /// True if it has ever left its id where nobody looks: see `waiter_left_unseen` in `waiting.rs`.
     has_left_unseen: bool,
     /// True if it was told since its last poll that nobody has its waker.
@@ -78,7 +78,7 @@ impl Known {
             cause: None,
             queued_at: None,
             polls_by_itself: 0,
-            has_armed_due: false,
+            armed_due: Vec::new(),
             has_left_unseen: false,
             is_forgotten: false,
             is_in_circle: false,
@@ -128,21 +128,28 @@ impl Known {
     pub(super) fn take_cause(&mut self) -> (Cause, u32) {
         // Only a wake that the observer itself caused is not remembered.
         let cause = self.cause.take().unwrap_or(Cause::Outside);
-        let has_armed_due = mem::take(&mut self.has_armed_due);
-        self.polls_by_itself = match cause {
-            // After 2^32 polls it begins anew.
-            Cause::Itself => self.polls_by_itself.wrapping_add(1),
-            Cause::Timer(_) if has_armed_due => self.polls_by_itself.wrapping_add(1),
-            _ => 0,
+        let is_by_itself = match cause {
+            Cause::Itself => true,
+            Cause::Timer(timer) => self.armed_due.contains(&timer),
+            _ => false,
         };
+        self.polls_by_itself = match is_by_itself {
+            // After 2^32 polls it begins anew.
+            true => self.polls_by_itself.wrapping_add(1),
+            false => 0,
+        };
+        self.armed_due.clear();
         self.is_forgotten = false;
         self.is_in_circle = false;
         (cause, self.polls_by_itself)
     }
 
-    /// The poll that goes on has armed a timer that was due by then.
-    pub(super) fn note_armed_due(&mut self) {
-        self.has_armed_due = true;
+    /// The poll that goes on has armed this timer, or moved it, and it was due by then, or was not.
+    pub(super) fn note_armed(&mut self, timer: TimerId, is_due: bool) {
+        self.armed_due.retain(|&other| other != timer);
+        if is_due {
+            self.armed_due.push(timer);
+        }
     }
 
     /// The task has left its id where nobody looks.

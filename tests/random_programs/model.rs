@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
+use std::iter;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
@@ -23,7 +24,8 @@ fn executor() -> Rc<Executor> {
     CURRENT.with_borrow(|current| current.clone().expect("a model runs"))
 }
 
-/// The most that one turn polls, and the most timers that it fires.
+/// The most that one turn polls. Of the timers it fires all that are due, for on the virtual clock they are of one
+/// instant.
 const TURN: usize = 64;
 
 #[derive(Default)]
@@ -134,7 +136,7 @@ impl Executor {
                     return true;
                 }
             }
-            let fired = (0..TURN).take_while(|_| self.fire_one()).count();
+            let fired = iter::from_fn(|| self.fire_one().then_some(())).count();
             self.turn.set(self.ready.borrow().len().min(TURN));
             if fired > 0 {
                 return true;
@@ -416,10 +418,8 @@ impl Drop for Set {
 // ---- waiting for a time
 
 pub(crate) enum Sleep {
-    /// Not polled yet since it was made, or reset when it had ended.
+    /// Not polled yet, or never to end.
     Until(Option<u64>),
-    /// Never to end.
-    Never(Waiter),
     /// The number of the timer, and its deadline.
     Armed(u64, u64),
     Elapsed(u64),
@@ -439,11 +439,6 @@ impl Sleep {
         timers.iter_mut().find(|t| t.number == number).map(look)
     }
 
-    fn has_come(&self) -> bool {
-        let now = executor().now.get();
-        self.with_timer(|timer| timer.at > now) != Some(true)
-    }
-
     fn arm(&mut self, deadline: u64, waiter: Waiter) {
         let executor = executor();
         let number = executor.armed.get();
@@ -455,15 +450,10 @@ impl Sleep {
     }
 
     fn reset(&mut self, deadline: Option<u64>) {
-        let waiter = match self {
-            Sleep::Never(waiter) => Some(waiter.clone()),
-            _ => self.with_timer(|timer| timer.waiter.clone()),
-        };
+        let waiter = self.with_timer(|timer| timer.waiter.clone());
         *self = Sleep::Until(deadline);
-        match (waiter, deadline) {
-            (Some(waiter), Some(deadline)) => self.arm(deadline, waiter),
-            (Some(waiter), None) => *self = Sleep::Never(waiter),
-            (None, _) => {}
+        if let (Some(waiter), Some(deadline)) = (waiter, deadline) {
+            self.arm(deadline, waiter);
         }
     }
 }
@@ -473,11 +463,13 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         match *self {
-            Sleep::Until(None) | Sleep::Never(_) => *self = Sleep::Never(waiter()),
+            Sleep::Until(None) => return Poll::Pending,
             Sleep::Until(Some(deadline)) => self.arm(deadline, waiter()),
-            // It takes its timer out, if that has not fired yet.
-            Sleep::Armed(_, deadline) if self.has_come() => *self = Sleep::Elapsed(deadline),
-            Sleep::Armed(..) => drop(self.with_timer(|timer| timer.waiter = waiter())),
+            Sleep::Armed(_, deadline) => {
+                if self.with_timer(|timer| timer.waiter = waiter()).is_none() {
+                    *self = Sleep::Elapsed(deadline);
+                }
+            }
             Sleep::Elapsed(_) => {}
         }
         match *self {
@@ -627,8 +619,8 @@ impl Runtime for Model {
 
     fn is_elapsed(sleep: &Sleep) -> bool {
         match sleep {
-            Sleep::Until(_) | Sleep::Never(_) => false,
-            Sleep::Armed(..) => sleep.has_come(),
+            Sleep::Until(_) => false,
+            Sleep::Armed(..) => sleep.with_timer(|_| ()).is_none(),
             Sleep::Elapsed(_) => true,
         }
     }
