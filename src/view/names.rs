@@ -115,7 +115,7 @@ impl Names {
 }
 
 /// A task's name, without its middle where it is too long: what tells it from others, its id or a number of its own,
-/// is mostly at the end, but near the beginning of a closure's.
+/// is mostly at the end.
 pub(crate) fn name_that_fits(name: &str, columns: usize) -> String {
     if columns_of(name) <= columns {
         return name.to_owned();
@@ -125,12 +125,8 @@ pub(crate) fn name_that_fits(name: &str, columns: usize) -> String {
     let id = space.filter(|at| letters[at + 1..].first() == Some(&'#'));
     let id = id.map(|at| letters.len() - at);
     let at_the_end = id.filter(|id| *id < columns).unwrap_or(columns / 3);
-    let closures_id = match name.starts_with("closure #") {
-        true => name.find(" in ").unwrap_or(0),
-        false => 0,
-    };
     let room = columns.saturating_sub(1); // beside the `…`
-    let in_front = room.saturating_sub(at_the_end).max(closures_id).min(room);
+    let in_front = room.saturating_sub(at_the_end);
     let begins = that_fit(letters.iter(), in_front);
     let ends = that_fit(letters.iter().rev(), room - in_front);
     let (begins, ends) = (&letters[..begins], &letters[letters.len() - ends..]);
@@ -297,11 +293,10 @@ mod tests {
             ("handle_connection", 9, "handl…ion"),
             ("downloads the image 17", 15, "downloads…ge 17"),
             (
-                "closure #2 in download_everything",
+                "closure in download_everything #2",
                 20,
-                "closure #2 in…ything",
+                "closure in downl… #2",
             ),
-            ("closure #120.2 in main", 17, "closure #120.2…in"),
             ("job #with-a-long-tail", 9, "job #…ail"),
         ] {
             assert_eq!(name_that_fits(name, columns), shown);

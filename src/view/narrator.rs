@@ -35,7 +35,8 @@ pub(crate) struct Narrator<'a> {
     forgotten: HashSet<TaskId>,
     /// If the last record tells of one whose waker nobody has: since when.
     forgotten_since: Option<Since>,
-    /// When the thread was last parked.
+    /// The closures that were handed to the thread pool, and are not known to be over.
+    out: Vec<TaskId>,
     /// Since when the thread has been parked last, and until when.
     parked: (Duration, Option<Duration>),
 }
@@ -73,6 +74,7 @@ impl<'a> Narrator<'a> {
             dropping: None,
             forgotten: HashSet::new(),
             forgotten_since: None,
+            out: Vec::new(),
             parked: (Duration::ZERO, None),
         }
     }
@@ -115,6 +117,14 @@ impl<'a> Narrator<'a> {
         }
         match record.event {
             Event::Parked { until } => self.parked = (record.time, until),
+            Event::BlockingStarted { task } => self.out.push(task),
+            // The closure of a task that was aborted may run on, and its thread uses the waker all the same.
+            Event::BlockingDone { task, .. }
+            | Event::Woken {
+                task,
+                by: Cause::OtherThread,
+                effect: Effect::Finished,
+            } => self.out.retain(|&out| out != task),
             Event::Dropping { task } => self.dropping = Some(task),
             Event::PollStarted { task, why } => {
                 self.dropping = (why == Cause::Aborted).then_some(task);

@@ -83,8 +83,10 @@ impl Output {
                 let text = |records: &[Record]| timeline::text_for(records, Past::columns());
                 self.print(&recording.read(text))
             }
-            View::Story(Some(file)) => self.save(file, &recording.story()),
-            View::Timeline(Some(file)) => self.save(file, &recording.timeline()),
+            View::Story(Some(file)) => self.save(file, &(self.heading() + &recording.story())),
+            View::Timeline(Some(file)) => {
+                self.save(file, &(self.heading() + &recording.timeline()))
+            }
             View::Svg(file) => self.save(file, &recording.svg()),
             View::Html(file) => self.save(file, &recording.html(&title(&program(), self.run))),
             View::Chrome(file) => self.save(file, &recording.chrome_json()),
@@ -98,18 +100,20 @@ impl Output {
         // Until the end: that of an executor on another thread must not come in between.
         let _alone = io::stdout().lock();
         Past.begin_line()?;
-        let is_one_of_several = RUNS.load(Ordering::Relaxed) > 1;
-        match (is_one_of_several, self.seed) {
-            (false, None) => {}
-            (false, Some(seed)) => writeln!(Past, "in the order of seed {seed}")?,
-            (true, None) => writeln!(Past, "executor {} of this program", self.run)?,
-            (true, Some(seed)) => writeln!(
-                Past,
-                "executor {} of this program, in the order of seed {seed}",
-                self.run
-            )?,
-        }
+        Past.write_all(self.heading().as_bytes())?;
         Past.write_all(text.as_bytes())
+    }
+
+    /// Whose the text is, and its seed: a line, or nothing.
+    fn heading(&self) -> String {
+        let is_one_of_several = RUNS.load(Ordering::Relaxed) > 1;
+        let whose = is_one_of_several.then(|| format!("executor {} of this program", self.run));
+        let order = self.seed.map(|seed| format!("in the order of seed {seed}"));
+        let parts: Vec<String> = whose.into_iter().chain(order).collect();
+        match parts.is_empty() {
+            true => String::new(),
+            false => parts.join(", ") + "\n",
+        }
     }
 
     /// Writes a file. What cannot be written there is not lost, but saved where it can be.

@@ -2,7 +2,7 @@
 
 use super::{Narrator, Since};
 use crate::task::TaskId;
-use crate::trace::{At, Event, LongPoll, Stage, TaskKind, TaskState, deadlock, named};
+use crate::trace::{At, Event, LongPoll, TaskKind, deadlock, named};
 use crate::view::names::Span;
 
 impl Narrator<'_> {
@@ -54,24 +54,25 @@ impl Narrator<'_> {
     /// The end of a log that was asked for; and if it looks as if that were the program's, who knows more.
     pub(super) fn log_ended(&self) -> String {
         let text = Event::LogEnded.to_string();
-        // One that was cancelled may run on.
-        let is_over = |task: &TaskState| matches!(task.stage, Stage::Done | Stage::Panicked);
-        let is_out = |task: &TaskState| task.kind == TaskKind::Blocking && !is_over(task);
-        let out = self.state.tasks().iter().find(|task| is_out(task));
         let (since, until) = self.parked;
         let since = self.names.time(since);
+        let (out, others) = named(&self.out);
+        let closures = self.names.tasks(out, others);
         match (self.state.timers().len(), out) {
             _ if !self.state.parked() => text,
-            (0, None) => format!(
+            (0, []) => format!(
                 "{text}; the thread has been parked since {since}, and neither a timer is armed nor a closure out: only \
                  another thread can wake somebody. If none does, add `closed` to WATCHGLASS, and it says who waits, and \
                  where"
             ),
+            (0, _) => format!(
+                "{text}; the thread has been parked since {since}, and no timer is armed: so it waits for {closures}, \
+                 handed to the thread pool and not come back, or for another thread of the program"
+            ),
             // A timer that is armed ends no park on the virtual clock.
-            (1.., Some(closure)) if until.is_none() => format!(
-                "{text}; virtual time stands still at {since} until {} has come to its end, and so no timer fires: if \
-                 it waits for what a task does after a sleep, both wait for ever",
-                self.name(closure.id)
+            _ if until.is_none() => format!(
+                "{text}; virtual time stands still at {since}, and so no timer fires, until {closures}, handed to the \
+                 thread pool, come to an end: what waits there for what a task does after a sleep waits for ever"
             ),
             _ => text,
         }
