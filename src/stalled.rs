@@ -56,7 +56,8 @@ pub struct UnfinishedTask {
     pub id: TaskId,
     /// Whether it is `block_on`'s own future, was spawned, or is a closure on a thread (which is never in a [`Stalled`]).
     pub kind: TaskKind,
-    /// True if it is to be polled, or dropped, at its next turn; not in a [`Stalled`].
+    /// True if it is to be polled, or dropped, at its next turn; not in a [`Stalled`]. Not yet where another thread woke
+    /// it, or somebody did between two calls, and no turn has begun since.
     pub is_ready: bool,
     /// What it is called: see [`Spawned`](Event::Spawned).
     pub name: String,
@@ -249,8 +250,8 @@ impl fmt::Display for Stalled {
             false => write!(
                 f,
                 "\nWakers of {}{and_more} are held, by a lock or a channel, perhaps. If no other thread uses them, this \
-                 is a deadlock. If one does, build the executor with `.closed_world(false)`, for `true` (as virtual time \
-                 implies) promises that none does; or leave `closed` out of WATCHGLASS",
+                 is a deadlock. If one does: that none does was promised by `.closed_world(true)`, by virtual time \
+                 (build with `.closed_world(false)`) or by `closed` in WATCHGLASS",
                 held.join(", ")
             ),
         }

@@ -20,7 +20,7 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 use crate::clock::Clock;
 use crate::context::Shared;
 use crate::current::AWAIT_IT;
-use crate::trace::{TimerId, TimerKind, WaitsOn};
+use crate::trace::{Cause, TimerId, TimerKind, WaitsOn};
 use crate::waiter::Waiter;
 
 /// The time on the clock of the executor that runs on this thread: virtual time, if it is virtual.
@@ -252,6 +252,12 @@ impl Sleep {
         let state = mem::replace(&mut self.state, SleepState::Until(deadline));
         self.state = match state {
             SleepState::Armed(timer) if !timer.has_fired() => timer.never(),
+            // Where it goes on nobody knows yet: whoever waits polls it there.
+            SleepState::Never(Some(kept)) if kept.0.is_ending.get() => {
+                let (shared, waiter) = *kept;
+                shared.wake_waiter(waiter, Cause::Outside);
+                SleepState::Until(deadline)
+            }
             SleepState::Never(Some(kept)) => match Deadline::on(&kept.0.clock, deadline) {
                 Some(deadline) => {
                     let (shared, waiter) = *kept;

@@ -138,26 +138,35 @@ fn another_crate_s_combinator_goes_on_when_the_executor_that_armed_its_sleep_is_
             self.1.lock().unwrap().wake_by_ref();
         }
     }
-    let woken = Arc::new(Woken(
-        AtomicBool::new(true),
-        Mutex::new(Waker::noop().clone()),
-    ));
-    let waker = Waker::from(woken.clone());
-    let mut nap = sleep(secs(3));
-    let mut combined = poll_fn(move |cx| {
-        cx.waker().clone_into(&mut woken.1.lock().unwrap());
-        match woken.0.swap(false, Ordering::Relaxed) {
-            true => Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)),
-            false => Poll::Pending,
+    // One that has a deadline, and one that gets it only when its executor is gone.
+    for first in [secs(3), Duration::MAX] {
+        let woken = Arc::new(Woken(
+            AtomicBool::new(true),
+            Mutex::new(Waker::noop().clone()),
+        ));
+        let waker = Waker::from(woken.clone());
+        let nap = Rc::new(RefCell::new(sleep(first)));
+        let mut combined = poll_fn({
+            let nap = nap.clone();
+            move |cx| {
+                cx.waker().clone_into(&mut woken.1.lock().unwrap());
+                match woken.0.swap(false, Ordering::Relaxed) {
+                    true => Pin::new(&mut *nap.borrow_mut()).poll(&mut Context::from_waker(&waker)),
+                    false => Poll::Pending,
+                }
+            }
+        });
+        let early = virtual_executor();
+        let start = early.now();
+        early.block_on(timeout(secs(1), &mut combined)).unwrap_err();
+        drop(early);
+        let late = virtual_executor();
+        if first == Duration::MAX {
+            drop(late.spawn(async move { nap.borrow_mut().reset(start + secs(3)) }));
         }
-    });
-    let early = virtual_executor();
-    let start = early.now();
-    early.block_on(timeout(secs(1), &mut combined)).unwrap_err();
-    drop(early);
-    let late = virtual_executor();
-    late.block_on(combined);
-    assert_eq!(late.now(), start + secs(3));
+        late.block_on(combined);
+        assert_eq!(late.now(), start + secs(3));
+    }
 }
 
 #[test]

@@ -990,8 +990,8 @@ fn a_stall_says_whose_wakers_it_was_promised_that_nobody_uses() {
     thread.join().unwrap();
     let text = stalled.to_string();
     let says = "\nWakers of #0.1, #2 are held, by a lock or a channel, perhaps. If no other thread uses them, this is a \
-        deadlock. If one does, build the executor with `.closed_world(false)`, for `true` (as virtual time implies) \
-        promises that none does; or leave `closed` out of WATCHGLASS";
+        deadlock. If one does: that none does was promised by `.closed_world(true)`, by virtual time (build with \
+        `.closed_world(false)`) or by `closed` in WATCHGLASS";
     assert!(text.ends_with(says), "{text}");
     let held = stalled
         .tasks()

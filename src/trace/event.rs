@@ -187,8 +187,9 @@ pub enum Event {
         /// Where it lies now.
         place: Place,
     },
-    /// A deadline passed. The wake follows, unless the `join_all` or the combinator of another crate that it belongs to
-    /// was woken before and has not been polled since, or the sleep was polled with a waker that is no task's.
+    /// A deadline passed. The wake follows; none does where the `join_all` or the combinator of another crate that it
+    /// belongs to was woken before and has not been polled since, or where the sleep was polled with a waker that is no
+    /// task's.
     TimerFired {
         /// The timer, which is gone now.
         timer: TimerId,
@@ -206,7 +207,8 @@ pub enum Event {
     ClockAdvanced {
         /// The time before.
         from: Duration,
-        /// The time now: that of the next deadline, or of an earlier one that was cancelled.
+        /// The time now: that of the next deadline, or of an earlier one that was cancelled, or as far as
+        /// [`run_until`](crate::Executor::run_until) lets time go.
         to: Duration,
     },
     /// Nothing is ready: the executor gives the thread back to the operating system.
