@@ -391,6 +391,25 @@ fn a_closure_that_was_given_up_is_not_drawn_as_one_that_ran() {
 }
 
 #[test]
+fn a_closure_of_which_no_end_was_told_is_not_drawn_as_one_that_runs() {
+    let (executor, recording) = recorded(Executor::builder().blocking_threads(1));
+    let (end, ends) = mpsc::channel::<()>();
+    let runs = executor.spawn_blocking(move || ends.recv().unwrap());
+    // Its thread is the other's as long as that runs.
+    let waits = executor.spawn_blocking(|| ());
+    let picture = recording.svg();
+    let label = "a closure on a thread, or a thread for it";
+    assert_eq!(
+        picture.matches(&format!("<title>{label}</title>")).count(),
+        2,
+        "{picture}"
+    );
+    assert!(!picture.contains("class=\"closure\""), "{picture}");
+    end.send(()).unwrap();
+    executor.block_on(async { (runs.await.unwrap(), waits.await.unwrap()) });
+}
+
+#[test]
 fn a_poll_that_panics_is_drawn_as_a_poll_and_then_as_a_panic() {
     let (timeline, picture) = drawn(Executor::builder().virtual_time(), async {
         let task = spawn_named("panics", async {

@@ -439,9 +439,8 @@ impl Drawing<'_> {
         }
     }
 
-    fn ended(&mut self, task: TaskId, stage: Stage, x: f64) {
-        self.closes(task, x);
-        // Whether it has run nobody knows.
+    /// Whether a closure has run of which no end was told, or still waits for a thread, nobody knows.
+    fn may_not_have_run(&mut self, task: TaskId, label: &str) {
         if self.handed_over.remove(&task).is_some()
             && let Some(lane) = self.lane(task)
             && let Some(closure) = lane
@@ -450,8 +449,13 @@ impl Drawing<'_> {
                 .rfind(|bar| bar.kind == Waiting::Closure)
         {
             closure.kind = Waiting::Other;
-            "a closure on a thread, in the end given up".clone_into(&mut closure.label);
+            label.clone_into(&mut closure.label);
         }
+    }
+
+    fn ended(&mut self, task: TaskId, stage: Stage, x: f64) {
+        self.closes(task, x);
+        self.may_not_have_run(task, "a closure on a thread, in the end given up");
         // A panic ends its poll, but not one that was over when its executor dropped it. What an abort drops holds the
         // thread until it is gone.
         if self.polling.take_if(|polling| *polling == task).is_some() {
@@ -503,6 +507,7 @@ impl Drawing<'_> {
         for task in open {
             self.turns_overdue_by_its_timer(task, now, 1.0);
             self.closes(task, 1.0);
+            self.may_not_have_run(task, "a closure on a thread, or a thread for it");
         }
         let armed = self.narrator.state().timers();
         let mut armed: Vec<_> = armed.map(|timer| (timer.deadline, timer.id)).collect();

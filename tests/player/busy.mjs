@@ -54,7 +54,7 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
     .filter((task) => task.kind === "Blocking" && task.stage === "waiting" && !task.queued && !isReady(task))
     .map((task) => stateOf(task) + "; " + [...document.querySelectorAll(".who")].map((who) => who.textContent).join())`)).flat();
   assert.ok(closures.length > 0 && closures.every((closure) =>
-    /^waiting until it has run on another thread; .*closure in busy was handed to a thread here/.test(closure)), closures.join());
+    /^waiting until it has run on another thread; .*closure in busy was handed to the thread pool here/.test(closure)), closures.join());
 
   // ---- what was found
   const found = await evaluate("run.found_at");

@@ -107,7 +107,7 @@ function markTasks() {
     const were = (names) => shortList(names) + (names.length > 1 ? " were " : " was ");
     if (given.length > 0) said.push(were(given) + "given to block_on here");
     if (spawned.length > 0) said.push(were(spawned) + "spawned here");
-    if (handed.length > 0) said.push(were(handed) + "handed to a thread here");
+    if (handed.length > 0) said.push(were(handed) + "handed to the thread pool here");
     for (const [one, { many, names }] of lastSeen) said.push(shortList(names) + " " + (names.length > 1 ? many : one));
     line.append(element("span", "◀ " + said.join("; "), "who"));
   }
