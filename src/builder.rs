@@ -106,11 +106,11 @@ impl Builder {
         self
     }
 
-    /// Polls the tasks of each turn in an order that is shuffled, and the same for the same seed.
-    /// A program that is right only in one order may be found out, so try several. A turn is at most 64 polls, and a
-    /// task is moved only within it, so nobody waits for ever. What is ready in a turn may depend on real time and
-    /// on other threads, and then so does the run. If `block_on` panics, but for being called inside a running executor, the
-    /// seed is told on standard error.
+    /// Polls the tasks of each turn in an order that is shuffled, and the same for the same seed. A program that is
+    /// right only in one order may be found out, so try several. A turn is at most 64 polls, and a task is moved only
+    /// within it, so nobody waits for ever. What is ready in a turn may depend on real time and on other threads, and
+    /// then so does the run. If `block_on` panics, but for being called inside a running executor, the seed is told on
+    /// standard error.
     ///
     /// ```
     /// use std::cell::RefCell;
@@ -154,11 +154,10 @@ impl Builder {
     }
 
     /// A poll that holds the thread for at least `duration` is told to the observer as a
-    /// [`LongPoll`](crate::trace::Event::LongPoll), with whom it delayed. The default is 100 ms on
-    /// the real clock. On the virtual clock, which stands still meanwhile, it is never, so that every run has the same
-    /// events (but half a second for the views of `WATCHGLASS`). A poll that panics counts as well, and so does the
-    /// drop of a future that is not done. That of an output which nobody wants does not, unless it is a part of a poll that
-    /// drops the handle.
+    /// [`LongPoll`](crate::trace::Event::LongPoll), with whom it delayed. The default is 100 ms on the real clock. On
+    /// the virtual clock, which stands still meanwhile, it is never, so that every run has the same events (but half a
+    /// second for the views of `WATCHGLASS`). A poll that panics counts as well, and so does the drop of a future that
+    /// is not done. That of an output which nobody wants does not, unless it is a part of a poll that drops the handle.
     ///
     /// ```
     /// use std::time::Duration;

@@ -156,9 +156,9 @@ impl Shared {
         })
     }
 
-    /// The tasks that have been ready for a noticeable part of this time, that were woken from outside or whose timer is
-    /// due, how many timers are due, and how long the first of them has waited in this time. A timer that was due when
-    /// this very poll armed it has waited for nobody.
+    /// The tasks that have been ready for a noticeable part of this time, that were woken from outside or whose timer
+    /// is due, how many timers are due, and how long the first of them has waited in this time. A timer that was due
+    /// when this very poll armed it has waited for nobody.
     fn delayed_for(&self, took: Duration, ended: Instant) -> (Vec<TaskId>, usize, Duration) {
         // At the executor's end nobody has a turn any more.
         if self.is_ending.get() {

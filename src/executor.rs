@@ -56,21 +56,20 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///
 /// # Memory
 ///
-/// An executor keeps room for as many tasks and timers as it has had at once, for those that come later,
-/// until nothing of it is left, no handle or sleep either. For a task that is about 100 bytes. A waker that it has given
-/// away stays, too, some 70 bytes, for the next task in its place that gives one away. And so does the box of a future
-/// of at most 128 bytes, for the next task there of the same type: of one from `spawn` that was awaited to its output,
-/// or that ended without a handle and with an output that needs no drop. The futures themselves are dropped when they
-/// end.
+/// An executor keeps room for as many tasks and timers as it has had at once, for those that come later, until nothing
+/// of it is left, no handle or sleep either. For a task that is about 100 bytes. A waker that it has given away stays,
+/// too, some 70 bytes, for the next task in its place that gives one away. And so does the box of a future of at most
+/// 128 bytes, for the next task there of the same type: of one from `spawn` that was awaited to its output, or that
+/// ended without a handle and with an output that needs no drop. The futures themselves are dropped when they end.
 ///
 /// # Waiting
 ///
-/// While nothing is ready the thread is parked. Only where another thread has ended such a wait within 48 us
-/// does the next one spin first, for up to 24 us, because the answer may come as soon again. After
-/// each spin in vain, it wants twice as many such short waits as before (256 at most) until it spins again. So a thread that wakes this
-/// executor every 24 us or more often keeps it from sleeping at all. It never spins where a deadline is as
-/// near as that, nor where somebody observes, who sees every wait as a park, nor where
-/// [`Builder::spin`](crate::Builder::spin) forbids it.
+/// While nothing is ready the thread is parked. Only where another thread has ended such a wait within 48 us does the
+/// next one spin first, for up to 24 us, because the answer may come as soon again. After each spin in vain, it wants
+/// twice as many such short waits as before (256 at most) until it spins again. So a thread that wakes this executor
+/// every 24 us or more often keeps it from sleeping at all. It never spins where a deadline is as near as that, nor
+/// where somebody observes, who sees every wait as a park, nor where [`Builder::spin`](crate::Builder::spin) forbids
+/// it.
 ///
 /// It parks with [`thread::park`](std::thread::park) or `park_timeout`, as your own code may. Such a park may return
 /// for no reason; and an [`unpark`](std::thread::Thread::unpark) that comes for yours while the executor is parked is
@@ -155,8 +154,8 @@ pub struct Executor {
 pub enum Step {
     /// One task was polled, or dropped if it had been aborted.
     Polled(TaskId),
-    /// This many timers fired: up to 64, and those that are due at the same instant as the last. Others that are due fire
-    /// after 64 polls at most, perhaps of other tasks.
+    /// This many timers fired: up to 64, and those that are due at the same instant as the last. Others that are due
+    /// fire after 64 polls at most, perhaps of other tasks.
     TimersFired(usize),
     /// Virtual time moved on by this much, to the next deadline, or to an earlier one that was cancelled.
     ClockAdvanced(Duration),
@@ -503,10 +502,11 @@ impl Executor {
         self.shared.clock.instant_of(next_wake_ns)
     }
 
-    /// The tasks that have not finished, in the order of their slots: what each is called, where it was spawned and where
-    /// it waits. At the end of a test there are none, if none was forgotten. One that was aborted, as by the drop of a
-    /// [`JoinSet`](crate::JoinSet), has not finished until its turn comes, as in
-    /// [`run_until`](Executor::run_until)`(executor.now())`. Asked inside of a `block_on`, whose own future is not among them, nor is the task that asks.
+    /// The tasks that have not finished, in the order of their slots: what each is called, where it was spawned and
+    /// where it waits. At the end of a test there are none, if none was forgotten. One that was aborted, as by the drop
+    /// of a [`JoinSet`](crate::JoinSet), has not finished until its turn comes, as in
+    /// [`run_until`](Executor::run_until)`(executor.now())`. Inside of a `block_on`, its own future is not among them,
+    /// nor is the task that asks.
     ///
     /// It looks at each place in the table of tasks.
     ///

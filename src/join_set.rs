@@ -50,8 +50,8 @@ use crate::waiter::{Joiner, Waiter};
 /// # Another executor
 ///
 /// As with a [`JoinHandle`]: only the executor whose tasks are in the set runs them, so await the set in that one's
-/// [`block_on`](crate::Executor::block_on). In another's it is a [stall](crate::Stalled) that says so. Where no executor
-/// runs it may be polled, too, by whoever runs that one meanwhile.
+/// [`block_on`](crate::Executor::block_on). In another's it is a [stall](crate::Stalled) that says so. Where no
+/// executor runs it may be polled, too, by whoever runs that one meanwhile.
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {

@@ -1,5 +1,5 @@
-//! Tasks that are lost: whatever else happens, nobody and nothing will ever wake them. It is told when nothing is ready,
-//! and at the end of `block_on`.
+//! Tasks that are lost: whatever else happens, nobody and nothing will ever wake them. It is told when nothing is
+//! ready, and at the end of `block_on`.
 //!
 //! ```text
 //!    forgotten ▶ awaits nobody, and nobody has its waker
@@ -44,7 +44,8 @@ impl Shared {
             }
             match self.tracer().awaits(who, id) {
                 Some(true) => awaits_now.push((who, id)),
-                // The end would wake it, for it has polled the handle and kept it; but by now it waits for something else.
+                // The end would wake it, for it has polled the handle and kept it; but by now it waits for something
+                // else.
                 Some(false) => continue,
                 // It has said too much to keep it.
                 None => {}

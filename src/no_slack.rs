@@ -1,3 +1,4 @@
-//! Without the feature `timer-slack`, or elsewhere than on Linux, a thread is woken as late as the operating system likes.
+//! Without the feature `timer-slack`, or elsewhere than on Linux, a thread is woken as late as the operating system
+//! likes.
 
 pub(crate) fn lower() {}

@@ -48,7 +48,7 @@ impl Shared {
 
     /// Virtual time jumps to the next deadline, or `until` then, if that is earlier. It must not while a closure is out
     /// on a thread or a wake is on its way, for whatever comes of these comes before the deadline.
-    // Left to itself the compiler does not, and a sleep takes 30 instructions more.
+    // Left to itself the compiler does not inline it, and a sleep takes 30 instructions more.
     #[inline(always)]
     pub(crate) fn advance_clock(&self, until_ns: Option<u64>) -> Option<Duration> {
         if !self.clock.is_virtual() || self.home.blocking_calls() > 0 || !self.inbox.is_empty() {

@@ -12,9 +12,9 @@
 //!      └────────────── the handle takes the output, or there is no handle ────────────────────┘
 //! ```
 //!
-//! A task that runs is waiting or queued in its slot: see [`SlotState`]. A closure's task begins as waiting, and so does
-//! every task while somebody observes, who is told of the wake that queues it. Without a handle a task goes from running
-//! to vacant. When the executor is dropped, tasks go from queued or waiting to finished, and are not run.
+//! A task that runs is waiting or queued in its slot: see [`SlotState`]. A closure's task begins as waiting, and so
+//! does every task while somebody observes, who is told of the wake that queues it. Without a handle a task goes from
+//! running to vacant. When the executor is dropped, tasks go from queued or waiting to finished, and are not run.
 
 use std::any::Any;
 use std::mem;

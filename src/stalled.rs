@@ -54,10 +54,11 @@ pub struct Stalled {
 pub struct UnfinishedTask {
     /// Which task.
     pub id: TaskId,
-    /// Whether it is `block_on`'s own future, was spawned, or is a closure on a thread (which is never in a [`Stalled`]).
+    /// Whether it is `block_on`'s own future, was spawned, or is a closure on a thread (which is never in a
+    /// [`Stalled`]).
     pub kind: TaskKind,
-    /// True if it is to be polled, or dropped, at its next turn; not in a [`Stalled`]. Not yet where another thread woke
-    /// it, or somebody did between two calls, and no turn has begun since.
+    /// True if it is to be polled, or dropped, at its next turn; not in a [`Stalled`]. Not yet where another thread
+    /// woke it, or somebody did between two calls, and no turn has begun since.
     pub is_ready: bool,
     /// What it is called: see [`Spawned`](Event::Spawned).
     pub name: String,
@@ -117,8 +118,8 @@ pub(crate) fn verdict(shared: &Shared, main: &mut MainTask<'_>) -> Stalled {
     stalled
 }
 
-/// Those that have not finished, in the order of their slots. `block_on`'s own future is among them if it is given, with
-/// whether its waker is held; who is being polled is not.
+/// Those that have not finished, in the order of their slots. `block_on`'s own future is among them if it is given,
+/// with whether its waker is held; who is being polled is not.
 pub(crate) fn unfinished_tasks(
     shared: &Shared,
     main: Option<(&MainTask<'_>, bool)>,

@@ -98,10 +98,10 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 
 /// The future of [`sleep`] and [`sleep_until`].
 ///
-/// It is never ready at its first poll. It is ready at the first poll after the executor has seen its
-/// deadline pass, and stays so until it is [reset](Sleep::reset). Of several that are due at the same instant,
-/// whichever was armed first is woken first: by its first poll, by a reset while it waits, or by its next poll if it was
-/// done when it was reset.
+/// It is never ready at its first poll. It is ready at the first poll after the executor has seen its deadline pass,
+/// and stays so until it is [reset](Sleep::reset). Of several that are due at the same instant, whichever was armed
+/// first is woken first: by its first poll, by a reset while it waits, or by its next poll if it was done when it was
+/// reset.
 ///
 /// # Dropping
 ///
@@ -379,8 +379,8 @@ impl SleepState {
     }
 
     /// Gives it a place there, if it has none and needs one.
-    // It is called from two places. Left to itself the compiler inlines it in neither, and a sleep takes 25 instructions
-    // more.
+    // It is called from two places. Left to itself the compiler inlines it in neither, and a sleep takes 25
+    // instructions more.
     #[inline(always)]
     #[track_caller]
     fn bring_to_current(&mut self, kind: TimerKind) {

@@ -129,8 +129,8 @@ impl Shared {
     }
 
     /// Nobody will fire what is left in the wheel: sleeps that are not the executor's own, and go on where they are
-    /// polled next. Who waits for one with a waker of its own, a `join_all` or another crate's combinator, is woken now,
-    /// or it would not poll the sleep there.
+    /// polled next. Who waits for one with a waker of its own, a `join_all` or another crate's combinator, is woken
+    /// now, or it would not poll the sleep there.
     pub(crate) fn hand_back_timers(&self) {
         let take = |waiter: &mut Waiter| match waiter {
             Waiter::Task(_) => None,
@@ -177,8 +177,8 @@ impl Shared {
         }
     }
 
-    /// Those of the instant that has begun, or a time limit might be up before what was to be done by then. Not more than
-    /// there are by now: whoever is woken may arm others that are due.
+    /// Those of the instant that has begun, or a time limit might be up before what was to be done by then. Not more
+    /// than there are by now: whoever is woken may arm others that are due.
     #[cold]
     #[inline(never)]
     fn fire_rest(&self, now_ns: u64) -> usize {

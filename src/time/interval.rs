@@ -11,11 +11,10 @@ use crate::trace::TimerKind;
 /// when it is first polled. Even that tick waits as a [`Sleep`] does: it is never
 /// ready at its first poll, and so lets others have a turn.
 ///
-/// A tick that nobody awaited in time comes late, but at most one does: ticks that were missed
-/// altogether are left out, and the later ones keep to the rhythm of the first. (tokio's default makes up for them at
-/// once.) Who wants a whole `period` between the end of the work and the next tick calls [`reset`](Interval::reset) after
-/// it; and who wants every tick, late or not, keeps the next instant in a variable and awaits
-/// [`sleep_until`](crate::sleep_until).
+/// A tick that nobody awaited in time comes late, but at most one does: ticks that were missed altogether are left out,
+/// and the later ones keep to the rhythm of the first. (tokio's default makes up for them at once.) Who wants a whole
+/// `period` between the end of the work and the next tick calls [`reset`](Interval::reset) after it; and who wants
+/// every tick, late or not, keeps the next instant in a variable and awaits [`sleep_until`](crate::sleep_until).
 ///
 /// # Panics
 ///

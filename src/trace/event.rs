@@ -128,7 +128,8 @@ pub enum Event {
         /// `waker_fn`, and its clones cannot be counted.
         wakers: Option<usize>,
     },
-    /// A task waits, nobody holds its waker, and it is in no queue: as far as can be known, it will never be polled again.
+    /// A task waits, nobody holds its waker, and it is in no queue: as far as can be known, it will never be polled
+    /// again.
     ///
     /// It is told at the end of its poll; or, if somebody has dropped the waker since, or the timer is gone that would
     /// have woken it, when nothing is ready, or at the end of `block_on`. More than a hundred tasks and timers are not
@@ -145,8 +146,8 @@ pub enum Event {
     /// Tasks await each other by their handles, and nothing else would wake any of them: none of them can ever be
     /// polled again, unless one is aborted. `block_on` tells it when nothing is ready, or at its own end, as of a waker
     /// that was lost, and with the same exceptions: see [`ForgottenWaker`](Event::ForgottenWaker). Nor is it told where
-    /// somebody has the waker of one of them, also in a closed world, though the verdict may count on nobody's using it.
-    /// (Who waits for another by a lock or a channel has left its waker there, and who uses that nobody knows.)
+    /// somebody has the waker of one of them, also in a closed world, though the verdict may count on nobody's using
+    /// it. (Who waits for another by a lock or a channel has left its waker there, and who uses that nobody knows.)
     Deadlock {
         /// Each awaits the end of the next, and the last that of the first, which has the lowest slot.
         circle: Box<[TaskId]>,

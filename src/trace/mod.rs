@@ -305,8 +305,8 @@ impl Tracer {
         is_new
     }
 
-    /// Tells that these tasks await each other, unless it was told of each of them since its last poll: of another circle
-    /// one has been polled. True if it was told now.
+    /// Tells that these tasks await each other, unless it was told of each of them since its last poll: of another
+    /// circle one has been polled. True if it was told now.
     pub(crate) fn tell_deadlock(&self, circle: &[TaskId]) -> bool {
         let Some(telling) = self.on() else {
             return false;
@@ -322,8 +322,8 @@ impl Tracer {
         is_new
     }
 
-    /// True if somebody is told, and all tasks and timers may be looked at now: if they are few, or after a sixteenth as
-    /// many events since this was true last, so that it costs no event more than a constant.
+    /// True if somebody is told, and all tasks and timers may be looked at now: if they are few, or after a sixteenth
+    /// as many events since this was true last, so that it costs no event more than a constant.
     pub(crate) fn begins_look(&self, timers: impl FnOnce() -> usize) -> bool {
         let Some(telling) = self.on() else {
             return false;

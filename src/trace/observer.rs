@@ -84,9 +84,9 @@ pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
 
-    /// Like [`observe`](Observer::observe), but the record is given away. The executor calls this one; an
-    /// observer that keeps records overrides it and so need not clone them. (Of a pair the first one is told by `observe`,
-    /// so both must do the same.)
+    /// Like [`observe`](Observer::observe), but the record is given away. The executor calls this one; an observer that
+    /// keeps records overrides it and so need not clone them. (Of a pair the first one is told by `observe`, so both
+    /// must do the same.)
     fn observe_owned(&self, record: Record) {
         self.observe(&record);
     }

@@ -199,9 +199,9 @@ impl Log {
         self.records.len()
     }
 
-    /// What is said, and not only in the views, of these tasks: of a record before which there were so many. All of them
-    /// would take the time of the very program that is watched, so it is told with what its sentence needs: the last of
-    /// them, where each task was spawned, and its last poll.
+    /// What is said, and not only in the views, of these tasks: of a record before which there were so many. All of
+    /// them would take the time of the very program that is watched, so it is told with what its sentence needs: the
+    /// last of them, where each task was spawned, and its last poll.
     pub(crate) fn sentence(&self, tasks: &[TaskId], before: usize, record: &Record) -> String {
         let mut polled = HashSet::new();
         let mut is_needed = |before: &Record| match &before.event {

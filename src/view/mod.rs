@@ -35,14 +35,15 @@
 //! or ends the program with `process::exit`, they come then, and show how far it has come. (Not if the program ends
 //! meanwhile, as it may with a thread of `thread::scope` that is not joined.) Of a program that hangs or is killed, or
 //! ends on another thread, they are lost, but for `live` and for what `for:5s` has brought before. That a task spins is
-//! told on standard error at once, for such a program may never end; and so are the first tasks that can never be polled
-//! again, when the thread parks and no timer is armed. After two million events nothing more is kept, as the last event
-//! says, and the views come.
+//! told on standard error at once, for such a program may never end; and so are the first tasks that can never be
+//! polled again, when the thread parks and no timer is armed. After two million events nothing more is kept, as the
+//! last event says, and the views come.
 //!
 //! **When the log ends before the program**, as `for:5s` asks, they come from a thread of their own, also while a poll
-//! blocks the executor's: that poll is told as a long one, which goes on, if it has taken as long as one by then. First the files are written, and then it is
-//! standard output's turn, once the program does not hold its lock. Very many events take some seconds. Meanwhile the
-//! executor stands still at its next event; then the program goes on, and is watched no more, but for `live`.
+//! blocks the executor's: that poll is told as a long one, which goes on, if it has taken as long as one by then. First
+//! the files are written, and then it is standard output's turn, once the program does not hold its lock. Very many
+//! events take some seconds. Meanwhile the executor stands still at its next event; then the program goes on, and is
+//! watched no more, but for `live`.
 //!
 //! **Where they go.** `story:FILE` and `timeline:FILE` write to a file instead of standard output. An executor after
 //! the first writes to files of its own: `run-2.html`, and so on. A text, where there has been more than one executor,

@@ -94,8 +94,8 @@ impl Output {
         }
     }
 
-    /// Prints a view, and first whose it is. Where there is only one so far, as in most programs, that needs no word, but
-    /// for its seed.
+    /// Prints a view, and first whose it is. Where there is only one so far, as in most programs, that needs no word,
+    /// but for its seed.
     fn print(&self, text: &str) -> io::Result<()> {
         // Until the end: that of an executor on another thread must not come in between.
         let _alone = io::stdout().lock();

@@ -113,8 +113,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Where it waits, or else where it was seen last, with the code if the file is found. Of an `.await` of what is not
-    /// watchglass's nobody is told.
+    /// Where it waits, or else where it was seen last, with the code if the file is found. Of an `.await` of what is
+    /// not watchglass's nobody is told.
     fn at_or_last_seen(&self, task: &TaskState, wait: Option<&Wait>) -> String {
         let mut before = self.records[..=self.at].iter().rev();
         let mut seen = || {
