@@ -31,4 +31,17 @@ for (const run of JSON.parse(readFileSync(process.argv[2], "utf8"))) {
     assert.deepEqual(plain(before), run.states[at], `again after record ${at}`);
   }
 }
+
+// A task in a timeout is where it waits in there, if that is known.
+const [spawn, inner, outer] = ["lib.rs:1:1", "lib.rs:2:2", "lib.rs:3:3"];
+const limit = { event: "TimerArmed", timer: "timer 1", kind: "Timeout", task: "#0", deadline_ns: 9, place: {} };
+const waits = (on, at) => ({ event: "Waits", task: "#0", on, at });
+const seen = (...told) => {
+  const state = emptyState();
+  for (const record of [{ event: "Spawned", task: "#0", at: spawn }, { event: "PollStarted", task: "#0" }, ...told]) fold(state, record);
+  return state.tasks.get("#0").seen_at;
+};
+assert.equal(seen(limit, waits({ kind: "Timer", timer: "timer 1" }, outer)), outer);
+assert.equal(seen(waits({ kind: "Never" }, inner), limit, waits({ kind: "Timer", timer: "timer 1" }, outer)), inner);
+assert.equal(seen(waits({ kind: "Never" }, inner), waits({ kind: "Turn" }, outer)), outer);
 console.log(`${prefixes} prefixes are equal`);

@@ -184,8 +184,11 @@ function fold(state, record, isShown = () => true) {
       const waiting = state.tasks.get(task);
       if (waiting) {
         const waits = ownWaits(state, waiting);
+        // The wait for a time limit is told behind that for what it limits, which says better where the task is.
+        const isSaid = state.kinds.get(record.on.timer) === "Timeout" && waits.some(({ at }) => isShown(at));
+        const isBetter = isShown(record.at) && !isSaid;
         waits.push({ on: record.on, at: record.at });
-        changeTask(state, task, { waits, seen_at: isShown(record.at) ? record.at : waiting.seen_at });
+        changeTask(state, task, { waits, seen_at: isBetter ? record.at : waiting.seen_at });
       }
       break;
     }
