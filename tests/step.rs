@@ -94,7 +94,10 @@ fn until_an_instant_is_no_further_than_time_moves() {
     assert_eq!(executor.now(), start);
     lets_go.send(()).unwrap();
     executor.block_on(closure).unwrap().unwrap();
-    // And on the real clock.
+    // Then it does, also where nobody sleeps.
+    executor.run_until(start + secs(1));
+    assert_eq!(executor.now(), start + secs(1));
+    // Nor is the real clock waited for.
     let executor = Executor::new();
     let task = executor.spawn(sleep(secs(3600)));
     let before = Instant::now();
