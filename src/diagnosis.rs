@@ -138,7 +138,7 @@ impl Shared {
         } = poll;
         let took = ended - began;
         let stretch = poll.longest(is_waiting, ended);
-        let (mut delayed, timers, late) = self.delayed_for(took, ended);
+        let (mut delayed, timers, late) = self.delayed_by(task, took, ended);
         delayed.retain(|&other| other != task && self.queue.state(other).is_unfinished());
         let (delayed, more_delayed) = first_named(delayed);
         Box::new(LongPoll {
@@ -158,8 +158,13 @@ impl Shared {
 
     /// The tasks that have been ready for a noticeable part of this time, that were woken from outside or whose timer
     /// is due, how many timers are due, and how long the first of them has waited in this time. A timer that was due
-    /// when this very poll armed it has waited for nobody.
-    fn delayed_for(&self, took: Duration, ended: Instant) -> (Vec<TaskId>, usize, Duration) {
+    /// when this very poll, which is the last of `task`, armed it has waited for nobody.
+    fn delayed_by(
+        &self,
+        task: TaskId,
+        took: Duration,
+        ended: Instant,
+    ) -> (Vec<TaskId>, usize, Duration) {
         // At the executor's end nobody has a turn any more.
         if self.is_ending.get() {
             return Default::default();
@@ -178,7 +183,7 @@ impl Shared {
             let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             let began_ns = now_ns.saturating_sub(took_ns);
             for (timer, deadline_ns, _, waiter) in self.wheel.borrow().iter() {
-                if deadline_ns <= now_ns && !self.tracer().was_armed_due(timer) {
+                if deadline_ns <= now_ns && !self.tracer().has_armed_due(task, timer) {
                     timers += 1;
                     late_ns = late_ns.max(now_ns - deadline_ns.max(began_ns));
                     if now_ns - deadline_ns >= took_ns / u64::from(DELAYED_PART) {

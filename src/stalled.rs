@@ -103,7 +103,6 @@ pub(crate) fn is_certain(shared: &Shared, main: &mut MainTask<'_>, closed_world:
     closed_world || !main.waker_is_cloned() && !shared.somebody_holds_a_waker()
 }
 
-#[cold]
 pub(crate) fn verdict(shared: &Shared, main: &mut MainTask<'_>) -> Stalled {
     let main_is_held = main.waker_is_cloned();
     let mut tasks = unfinished_tasks(shared, Some((main, main_is_held)));

@@ -184,22 +184,12 @@ pub(crate) fn boxed<F: Future + 'static>(future: F) -> BoxedTask {
 
 /// Boxes a future as a task that is called `name`.
 pub(crate) fn boxed_and_named<F: Future + 'static>(future: F, name: Name) -> BoxedTask {
-    let stage = Stage::Running { future };
-    Box::pin(Named {
-        name,
-        is_closure: false,
-        stage,
-    })
+    Named::boxed(future, name, false)
 }
 
-/// A task that only waits for a closure on another thread.
+/// The same of one that only waits for a closure on another thread.
 pub(crate) fn boxed_closure<F: Future + 'static>(future: F, name: Name) -> BoxedTask {
-    let stage = Stage::Running { future };
-    Box::pin(Named {
-        name,
-        is_closure: true,
-        stage,
-    })
+    Named::boxed(future, name, true)
 }
 
 pin_project! {
@@ -279,6 +269,17 @@ pin_project! {
         is_closure: bool,
         #[pin]
         stage: Stage<F>,
+    }
+}
+
+impl<F: Future + 'static> Named<F> {
+    fn boxed(future: F, name: Name, is_closure: bool) -> BoxedTask {
+        let stage = Stage::Running { future };
+        Box::pin(Named {
+            name,
+            is_closure,
+            stage,
+        })
     }
 }
 

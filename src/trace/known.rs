@@ -2,6 +2,7 @@
 //! Nothing is kept where nobody observes.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::mem;
 use std::panic::Location;
 use std::time::Instant;
@@ -25,7 +26,7 @@ pub(super) struct Known {
     /// How many polls in a row it brought about itself.
     polls_by_itself: u32,
     /// The timers that its last poll armed when they were due.
-    armed_due: Vec<TimerId>,
+    armed_due: HashSet<TimerId>,
     /// True if it has ever left its id where nobody looks: see `waiter_left_unseen` in `waiting.rs`.
     has_left_unseen: bool,
     /// True if it was told since its last poll that nobody has its waker.
@@ -78,7 +79,7 @@ impl Known {
             cause: None,
             queued_at: None,
             polls_by_itself: 0,
-            armed_due: Vec::new(),
+            armed_due: HashSet::new(),
             has_left_unseen: false,
             is_forgotten: false,
             is_in_circle: false,
@@ -130,7 +131,7 @@ impl Known {
         let cause = self.cause.take().unwrap_or(Cause::Outside);
         let is_by_itself = match cause {
             Cause::Itself => true,
-            Cause::Timer(timer) => self.armed_due.contains(&timer),
+            Cause::Timer(timer) => self.has_armed_due(timer),
             _ => false,
         };
         self.polls_by_itself = match is_by_itself {
@@ -146,10 +147,15 @@ impl Known {
 
     /// The poll that goes on has armed this timer, or moved it, and it was due by then, or was not.
     pub(super) fn note_armed(&mut self, timer: TimerId, is_due: bool) {
-        self.armed_due.retain(|&other| other != timer);
-        if is_due {
-            self.armed_due.push(timer);
-        }
+        match is_due {
+            true => self.armed_due.insert(timer),
+            false => self.armed_due.remove(&timer),
+        };
+    }
+
+    /// True if its last poll armed this timer when it was due.
+    pub(super) fn has_armed_due(&self, timer: TimerId) -> bool {
+        self.armed_due.contains(&timer)
     }
 
     /// The task has left its id where nobody looks.

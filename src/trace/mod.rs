@@ -24,7 +24,6 @@ mod state;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
@@ -73,8 +72,6 @@ struct Telling {
     known: KnownTasks,
     /// What the poll that runs now has said.
     said: RefCell<Said>,
-    /// The timers that were due already when the poll that runs now armed them.
-    armed_due: RefCell<HashSet<TimerId>>,
     /// A poll that takes this long is told of as such. `None` on the virtual clock only, where nobody asked for it.
     long_poll: Option<Duration>,
     /// The poll that goes on, if it matters how long it takes.
@@ -97,7 +94,6 @@ impl Tracer {
             looked_at: Cell::new(0),
             known: KnownTasks::default(),
             said: RefCell::default(),
-            armed_due: RefCell::default(),
             long_poll,
             timed: Cell::new(None),
             panic: Cell::new(None),
@@ -191,34 +187,23 @@ impl Tracer {
         telling.map_or_else(R::default, |telling| look(&mut telling.said.borrow_mut()))
     }
 
-    /// A poll begins, which has said nothing and armed nothing yet.
+    /// A poll begins, which has said nothing yet.
     // Left to itself the compiler makes a function of it, and an entry of `block_on` takes 7 instructions more.
     #[inline(always)]
     pub(crate) fn clear_said(&self) {
         if let Some(telling) = self.0.as_deref() {
             telling.said.borrow_mut().clear();
-            telling.armed_due.borrow_mut().clear();
         }
     }
 
     /// The poll of this task has armed this timer, or moved it, and it was due by then, or was not.
     pub(crate) fn note_armed(&self, task: TaskId, timer: TimerId, is_due: bool) {
-        if let Some(telling) = self.0.as_deref() {
-            let mut armed_due = telling.armed_due.borrow_mut();
-            match is_due {
-                true => armed_due.insert(timer),
-                false => armed_due.remove(&timer),
-            };
-            telling
-                .known
-                .with(task, |known| known.note_armed(timer, is_due));
-        }
+        self.with_known(task, |known| known.note_armed(timer, is_due));
     }
 
-    /// True if the poll that runs now has armed this timer, when it was due already.
-    pub(crate) fn was_armed_due(&self, timer: TimerId) -> bool {
-        let telling = self.0.as_deref();
-        telling.is_some_and(|telling| telling.armed_due.borrow().contains(&timer))
+    /// True if the last poll of this task has armed this timer, when it was due already.
+    pub(crate) fn has_armed_due(&self, task: TaskId, timer: TimerId) -> bool {
+        self.with_known(task, |known| known.has_armed_due(timer)) == Some(true)
     }
 
     /// What is known of a task, if anything is kept.
