@@ -109,7 +109,7 @@
 //! | [poll.rs] | one poll: with which waker, and what comes after it |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
 //! | [lost.rs] | tasks that nobody will ever wake, told to the observer |
-//! | [stalled.rs] | the verdict that nothing can ever happen again |
+//! | [stalled.rs] | which tasks have not finished, and the verdict that nothing can ever happen again |
 //! | [rest.rs] | when nothing is ready: time moves, or the verdict falls, or the thread parks |
 //! | [executor.rs] | the loop that polls what is ready |
 //! | [builder.rs] | the choices that an executor offers |

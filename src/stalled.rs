@@ -1,4 +1,5 @@
-//! The verdict that nothing can ever happen again.
+//! Which tasks have not finished, and where each waits; and the verdict that nothing can ever happen again, which lists
+//! them.
 
 use std::collections::HashMap;
 use std::fmt;
