@@ -30,8 +30,9 @@ use crate::guard::drop_contained;
 use crate::main_task::MainTask;
 use crate::queue::Popped;
 use crate::slots::SlotState;
-use crate::stalled::{Stalled, UnfinishedTask, unfinished_tasks};
+use crate::stalled::Stalled;
 use crate::task::TaskId;
+use crate::unfinished::{UnfinishedTask, unfinished_tasks};
 
 /// How many polls a turn has at most. Then the inbox and the timers are looked at again.
 const MAX_POLLS_A_TURN: usize = 64;

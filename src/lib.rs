@@ -109,7 +109,8 @@
 //! | [poll.rs] | one poll: with which waker, and what comes after it |
 //! | [main_task.rs] | the future given to `block_on`, as a task |
 //! | [lost.rs] | tasks that nobody will ever wake, told to the observer |
-//! | [stalled.rs] | which tasks have not finished, and the verdict that nothing can ever happen again |
+//! | [unfinished.rs] | which tasks have not finished, and where each waits |
+//! | [stalled.rs] | the verdict that nothing can ever happen again |
 //! | [rest.rs] | when nothing is ready: time moves, or the verdict falls, or the thread parks |
 //! | [executor.rs] | the loop that polls what is ready |
 //! | [builder.rs] | the choices that an executor offers |
@@ -177,6 +178,7 @@
 //! [poll.rs]: ../src/watchglass/poll.rs.html
 //! [main_task.rs]: ../src/watchglass/main_task.rs.html
 //! [lost.rs]: ../src/watchglass/lost.rs.html
+//! [unfinished.rs]: ../src/watchglass/unfinished.rs.html
 //! [stalled.rs]: ../src/watchglass/stalled.rs.html
 //! [rest.rs]: ../src/watchglass/rest.rs.html
 //! [executor.rs]: ../src/watchglass/executor.rs.html
@@ -217,6 +219,7 @@ mod diagnosis;
 mod poll;
 mod main_task;
 mod lost;
+mod unfinished;
 mod stalled;
 mod rest;
 mod executor;
@@ -248,11 +251,12 @@ pub use executor::{Executor, Step, block_on};
 pub use join_all::{JoinAll, join_all};
 pub use join_handle::{AbortHandle, JoinHandle, spawn, spawn_named};
 pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
-pub use stalled::{Stalled, UnfinishedTask};
+pub use stalled::Stalled;
 #[doc(inline)]
 pub use task::{JoinError, TaskId};
 #[doc(inline)]
 pub use time::{Elapsed, interval, interval_at, now, sleep, sleep_until, timeout, timeout_at};
+pub use unfinished::UnfinishedTask;
 
 #[cfg(any(doc, doctest))]
 pub mod book;
