@@ -47,9 +47,9 @@
 //!
 //! **Where they go.** `story:FILE` and `timeline:FILE` write to a file instead of standard output. An executor after
 //! the first writes to files of its own: `run-2.html`, and so on. A text, where there has been more than one executor,
-//! begins with "executor 2 of this program"; and where the tasks were shuffled, with their seed. A file that cannot be
-//! written does not lose the run: the view is saved in the directory for temporary files, and standard error says
-//! where. `step` reads standard input, and says so where the program has it locked.
+//! begins with "executor 2 of this program"; and where the tasks were shuffled, with their seed. So does a page's title.
+//! A file that cannot be written does not lose the run: the view is saved in the directory for temporary files, and
+//! standard error says where. `step` reads standard input, and says so where the program has it locked.
 //!
 //! **What the program prints** with `println!` is in the views too, on Linux. (Of a test, only with
 //! `cargo test -- --nocapture`.) For that, standard output is a file in memory while an executor lives that is watched

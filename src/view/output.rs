@@ -88,7 +88,7 @@ impl Output {
                 self.save(file, &(self.heading() + &recording.timeline()))
             }
             View::Svg(file) => self.save(file, &recording.svg()),
-            View::Html(file) => self.save(file, &recording.html(&title(&program(), self.run))),
+            View::Html(file) => self.save(file, &recording.html(&self.title(&program()))),
             View::Chrome(file) => self.save(file, &recording.chrome_json()),
             View::Json(file) => self.save(file, &recording.json()),
         }
@@ -108,12 +108,26 @@ impl Output {
     fn heading(&self) -> String {
         let is_one_of_several = RUNS.load(Ordering::Relaxed) > 1;
         let whose = is_one_of_several.then(|| format!("executor {} of this program", self.run));
-        let order = self.seed.map(|seed| format!("in the order of seed {seed}"));
-        let parts: Vec<String> = whose.into_iter().chain(order).collect();
+        let parts: Vec<String> = whose.into_iter().chain(self.order()).collect();
         match parts.is_empty() {
             true => String::new(),
             false => parts.join(", ") + "\n",
         }
+    }
+
+    /// A page's title, by which the pages of several executors, or of several seeds, are told apart.
+    fn title(&self, program: &str) -> String {
+        let whose = (self.run > 1).then(|| format!("executor {}", self.run));
+        let parts = [Some(program.to_owned()), whose, self.order()];
+        parts
+            .into_iter()
+            .flatten()
+            .collect::<Vec<String>>()
+            .join(", ")
+    }
+
+    fn order(&self) -> Option<String> {
+        self.seed.map(|seed| format!("in the order of seed {seed}"))
     }
 
     /// Writes a file. What cannot be written there is not lost, but saved where it can be.
@@ -171,14 +185,6 @@ fn numbered(file: &Path, run: usize) -> PathBuf {
     }
 }
 
-/// A page's title. Of several executors the pages are told apart by it.
-fn title(program: &str, run: usize) -> String {
-    match run {
-        1 => program.to_owned(),
-        run => format!("{program}, executor {run}"),
-    }
-}
-
 /// What the program is called.
 fn program() -> String {
     let path = env::args_os().next().map(PathBuf::from);
@@ -230,8 +236,17 @@ mod tests {
     }
 
     #[test]
-    fn each_further_runs_page_has_a_title_of_its_own() {
-        assert_eq!(title("race", 1), "race");
-        assert_eq!(title("race", 2), "race, executor 2");
+    fn a_page_s_title_tells_it_from_those_of_other_executors_and_seeds() {
+        let title = |run, seed| {
+            let folder = PathBuf::new();
+            Output { run, seed, folder }.title("race")
+        };
+        assert_eq!(title(1, None), "race");
+        assert_eq!(title(2, None), "race, executor 2");
+        assert_eq!(title(1, Some(7)), "race, in the order of seed 7");
+        assert_eq!(
+            title(2, Some(7)),
+            "race, executor 2, in the order of seed 7"
+        );
     }
 }
