@@ -98,3 +98,7 @@ pub mod lab {}
 #[doc = include_str!("book_links.md")]
 #[doc = include_str!("../docs/mistakes.md")]
 pub mod mistakes {}
+
+#[doc = include_str!("book_links.md")]
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}

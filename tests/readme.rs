@@ -167,15 +167,30 @@ fn content(what: &str) -> String {
             format!("```rust,no_run\n{program}```\n")
         }
         Some(("output", name)) => {
-            let output = example(name).env_remove("WATCHGLASS").output().unwrap();
-            assert!(output.status.success(), "{name} failed");
-            let output = String::from_utf8(output.stdout).unwrap();
+            let output = output(name);
             let output = output.trim_matches('\n');
             format!("```text\n$ cargo run --example {name}\n{output}\n```\n")
         }
+        Some(("steps", name)) => {
+            let output = output(name);
+            let steps = output
+                .lines()
+                .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+            let steps: String = steps.map(|step| format!("{step}\n")).collect();
+            format!("```text\n$ cargo run --quiet --example {name} | grep '^[0-9]'\n{steps}```\n")
+        }
         _ if what == "reading order" => table(),
-        _ => panic!("README.md wants {what:?}, which is none of source, output, reading order"),
+        _ => panic!(
+            "README.md wants {what:?}, which is none of source, output, steps, reading order"
+        ),
     }
+}
+
+/// What an example prints.
+fn output(name: &str) -> String {
+    let output = example(name).env_remove("WATCHGLASS").output().unwrap();
+    assert!(output.status.success(), "{name} failed");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The reading order with how many lines of code each file has, and with comments and blank lines.
