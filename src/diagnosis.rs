@@ -59,7 +59,11 @@ impl Shared {
             WaitsOn::Task(awaited) => self.is_finished(awaited),
             WaitsOn::AnyTask => matches!(why, Cause::Joined(_)),
             WaitsOn::Turn => why == Cause::Itself,
-            WaitsOn::Never | WaitsOn::Elsewhere | WaitsOn::Children(_) | WaitsOn::Blocking => false,
+            WaitsOn::Never
+            | WaitsOn::Elsewhere
+            | WaitsOn::Children(_)
+            | WaitsOn::Blocking
+            | WaitsOn::Labelled(_) => false,
         })
     }
 

@@ -121,6 +121,7 @@
 //! | [time/interval.rs] | `interval`: a sleep that is armed again and again |
 //! | [combine.rs] | `join`, `race`, `yield_now` |
 //! | [join_all.rs] | `join_all`, whose futures may have wakers of their own |
+//! | [label.rs] | `label`: a name and a place for a wait that the executor knows nothing of |
 //! | [blocking.rs] | `spawn_blocking`: a closure on a thread of the pool, as a task |
 //!
 //! # Features
@@ -189,6 +190,7 @@
 //! [time/timeout.rs]: ../src/watchglass/time/timeout.rs.html
 //! [time/interval.rs]: ../src/watchglass/time/interval.rs.html
 //! [combine.rs]: ../src/watchglass/combine.rs.html
+//! [label.rs]: ../src/watchglass/label.rs.html
 //! [join_all.rs]: ../src/watchglass/join_all.rs.html
 //! [blocking.rs]: ../src/watchglass/blocking.rs.html
 #![forbid(unsafe_code)]
@@ -229,6 +231,7 @@ mod join_set;
 pub mod time;
 mod combine;
 mod join_all;
+mod label;
 mod blocking;
 #[cfg(feature = "view")]
 pub mod view;
@@ -251,6 +254,7 @@ pub use executor::{Executor, Step, block_on};
 pub use join_all::{JoinAll, join_all};
 pub use join_handle::{AbortHandle, JoinHandle, spawn, spawn_named};
 pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
+pub use label::{Label, label};
 pub use stalled::Stalled;
 #[doc(inline)]
 pub use task::{JoinError, TaskId};

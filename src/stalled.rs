@@ -159,9 +159,10 @@ impl fmt::Display for Stalled {
             true => Ok(()),
             false => write!(
                 f,
-                "\nWakers of {}{and_more} are held, by a lock or a channel, perhaps. If no other thread uses them, this \
-                 is a deadlock. If one does: that none does was promised by `.closed_world(true)`, by virtual time \
-                 (build with `.closed_world(false)`) or by `closed` in WATCHGLASS",
+                "\nWakers of {}{and_more} are held, by a lock or a channel, perhaps: a deadlock, unless another thread \
+                 uses them. That none does was promised by `.closed_world(true)`, by virtual time (build with \
+                 `.closed_world(false)`) or by `closed` in WATCHGLASS. Await `watchglass::label(\"name\", future)`, and \
+                 this says where a task waits",
                 held.join(", ")
             ),
         }

@@ -107,17 +107,10 @@ impl UnfinishedTask {
         let awaited: Vec<String> = awaited.collect();
         (!awaited.is_empty()).then(|| awaited.join(" and "))
     }
-
-    /// Whoever has its waker is not the executor.
-    fn or_for_what_is_not_ours(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.waker_is_held {
-            true => write!(f, ", or for {NOT_OURS}"),
-            false => Ok(()),
-        }
-    }
 }
 
 const NOT_OURS: &str = "a future that is not watchglass's (of a lock, a channel or another crate's `join` or `select`, perhaps)";
+const HOLDERS: &str = "a lock, a channel or another crate's `join` or `select`, perhaps,";
 
 impl fmt::Debug for UnfinishedTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,7 +149,10 @@ impl fmt::Display for UnfinishedTask {
         match (self.awaited(), self.waits_at) {
             (Some(tasks), Some(at)) => {
                 write!(f, "waits for {tasks}{}", At(at))?;
-                self.or_for_what_is_not_ours(f)
+                match self.waker_is_held {
+                    true => write!(f, ", or for {NOT_OURS}"),
+                    false => Ok(()),
+                }
             }
             (None, Some(at)) => {
                 match in_program(at) {
@@ -167,7 +163,10 @@ impl fmt::Display for UnfinishedTask {
                          is the task itself"
                     )?,
                 }
-                self.or_for_what_is_not_ours(f)
+                match self.waker_is_held {
+                    true => write!(f, ", and {HOLDERS} has its waker"),
+                    false => Ok(()),
+                }
             }
             // It has polled the handle, in an earlier poll or for as long as a timeout let it.
             (Some(tasks), None) if self.waker_is_held => {

@@ -460,7 +460,7 @@ stalled: no task is ready, no timer is armed, no blocking call is out and nobody
   #0 `main`, given to block_on at examples*deadlock.rs:*, waits for #1 at examples*deadlock.rs:*
   #1 `Anna to Ben`, spawned at examples*deadlock.rs:*, waits for a future that is not watchglass's (of a lock, a channel or another crate's `join` or `select`, perhaps)
   #2 `Ben to Anna`, spawned at examples*deadlock.rs:*, waits for a future that is not watchglass's (of a lock, a channel or another crate's `join` or `select`, perhaps)
-Wakers of #1, #2 are held, by a lock or a channel, perhaps. If no other thread uses them, this is a deadlock. If one does: that none does was promised by `.closed_world(true)`, by virtual time (build with `.closed_world(false)`) or by `closed` in WATCHGLASS
+Wakers of #1, #2 are held, by a lock or a channel, perhaps: a deadlock, unless another thread uses them. That none does was promised by `.closed_world(true)`, by virtual time (build with `.closed_world(false)`) or by `closed` in WATCHGLASS. Await `watchglass::label(\"name\", future)`, and this says where a task waits
 ",
         );
         run.took < Duration::from_secs(2)

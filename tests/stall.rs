@@ -989,9 +989,10 @@ fn a_stall_says_whose_wakers_it_was_promised_that_nobody_uses() {
     drop(sender);
     thread.join().unwrap();
     let text = stalled.to_string();
-    let says = "\nWakers of #0.1, #2 are held, by a lock or a channel, perhaps. If no other thread uses them, this is a \
-        deadlock. If one does: that none does was promised by `.closed_world(true)`, by virtual time (build with \
-        `.closed_world(false)`) or by `closed` in WATCHGLASS";
+    let says = "\nWakers of #0.1, #2 are held, by a lock or a channel, perhaps: a deadlock, unless another thread uses \
+        them. That none does was promised by `.closed_world(true)`, by virtual time (build with \
+        `.closed_world(false)`) or by `closed` in WATCHGLASS. Await `watchglass::label(\"name\", future)`, and this says \
+        where a task waits";
     assert!(text.ends_with(says), "{text}");
     let held = stalled
         .tasks()

@@ -437,6 +437,8 @@ pub enum WaitsOn {
     Children(usize),
     /// A closure on another thread.
     Blocking,
+    /// A future with a [`label`](crate::label()), which says what that is.
+    Labelled(&'static str),
 }
 
 /// What ended a wait of the whole thread.

@@ -342,6 +342,7 @@ impl fmt::Display for WaitsOn {
             WaitsOn::Children(1) => write!(f, "1 joined future"),
             WaitsOn::Children(many) => write!(f, "{many} joined futures"),
             WaitsOn::Blocking => write!(f, "its closure on another thread"),
+            WaitsOn::Labelled(name) => write!(f, "{}", OneLine(name)),
         }
     }
 }

@@ -212,6 +212,7 @@ pub(crate) fn waits_on(on: WaitsOn) -> Value {
         WaitsOn::Turn => json!({"kind": "Turn"}),
         WaitsOn::Children(children) => json!({"kind": "Children", "children": children}),
         WaitsOn::Blocking => json!({"kind": "Blocking"}),
+        WaitsOn::Labelled(name) => json!({"kind": "Labelled", "name": name}),
     }
 }
 

@@ -193,6 +193,8 @@ impl Bar {
         }
         if let Some(rest) = self.label.strip_prefix(OUTSIDE) {
             labels.extend([format!("foreign{rest}"), "foreign".to_owned()]);
+        } else if let Some((what, _)) = self.label.split_once(" and time limit at ") {
+            labels.push(what.to_owned());
         }
         let fits = |label: &String| columns_of(label) <= letters;
         labels.into_iter().find(fits)
@@ -249,5 +251,9 @@ mod tests {
         for (letters, label) in [(20, "limit 1.000 s"), (12, "limit"), (4, "")] {
             assert_eq!(shown("time limit at 1.000 s", letters), label);
         }
+        let foreign = "a future that is not watchglass's and time limit at 1.000 s";
+        assert_eq!(shown(foreign, 40), "foreign and time limit at 1.000 s");
+        assert_eq!(shown(foreign, 30), "foreign");
+        assert_eq!(shown("the news and time limit at 1.000 s", 30), "the news");
     }
 }

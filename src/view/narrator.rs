@@ -39,6 +39,10 @@ pub(crate) struct Narrator<'a> {
     out: Vec<TaskId>,
     /// Since when the thread has been parked last, and until when.
     parked: (Duration, Option<Duration>),
+    /// Where each task was when it was last seen, by an await or a spawn of its own.
+    seen: HashMap<TaskId, &'static Location<'static>>,
+    /// Since when each task waits that does.
+    waits_since: HashMap<TaskId, Duration>,
 }
 
 /// Since when nobody could wake a task any more.
@@ -76,6 +80,8 @@ impl<'a> Narrator<'a> {
             forgotten_since: None,
             out: Vec::new(),
             parked: (Duration::ZERO, None),
+            seen: HashMap::new(),
+            waits_since: HashMap::new(),
         }
     }
 
@@ -106,6 +112,7 @@ impl<'a> Narrator<'a> {
             Event::ForgottenWaker { task } => Some(self.forgotten_since(task)),
             _ => None,
         };
+        self.look_where(record);
         self.state.fold(record);
         // An observer's own lines come in between, a finding about the poll that has just ended, and the log's end.
         if let Event::Printed { .. }
@@ -126,6 +133,7 @@ impl<'a> Narrator<'a> {
                 effect: Effect::Finished,
             } => self.out.retain(|&out| out != task),
             Event::Dropping { task } => self.dropping = Some(task),
+            Event::PollEnded { task, .. } => drop(self.waits_since.insert(task, record.time)),
             Event::PollStarted { task, why } => {
                 self.dropping = (why == Cause::Aborted).then_some(task);
                 self.forgotten.remove(&task);
@@ -144,6 +152,32 @@ impl<'a> Narrator<'a> {
             | Event::Panicked { task, .. } => Some(WaitsOn::Task(task)),
             _ => None,
         };
+    }
+
+    /// Notes where a task is: before the state knows of the record.
+    fn look_where(&mut self, record: &Record) {
+        let seen = match record.event {
+            Event::Spawned { at, .. } => self.state.running().map(|task| (task, at)),
+            Event::Waits {
+                task: Some(task),
+                on,
+                at,
+            } => {
+                // The wait for a time limit is told behind that for what it limits, which says better where the task is.
+                let is_said = |task: &TaskState| {
+                    let mut waits = task.waits.iter();
+                    waits.any(|wait| in_program(wait.at).is_some())
+                };
+                let is_said = self.is_limit(on) && self.state.task(task).is_some_and(is_said);
+                (!is_said).then_some((task, at))
+            }
+            _ => None,
+        };
+        if let Some((task, at)) = seen
+            && in_program(at).is_some()
+        {
+            self.seen.insert(task, at);
+        }
     }
 
     /// The next record as a sentence, without its time and without a full stop.
@@ -320,7 +354,10 @@ impl<'a> Narrator<'a> {
             }
             // It may wait for what that one does as well, or have left its waker there before. Of the main task's own
             // the clones cannot be counted after its first poll.
-            [.., last] if task.kind != TaskKind::Main && !matches!(last, WaitsOn::Children(_)) => {
+            [.., last]
+                if task.kind != TaskKind::Main
+                    && !matches!(last, WaitsOn::Children(_) | WaitsOn::Labelled(_)) =>
+            {
                 "; somebody else has its waker, too".to_owned()
             }
             _ => String::new(),

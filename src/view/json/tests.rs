@@ -293,6 +293,10 @@ fn each_cause_wait_place_and_end_has_its_own_name() {
             json!({"kind": "Children", "children": 6}),
         ),
         (waits_on(WaitsOn::Blocking), json!({"kind": "Blocking"})),
+        (
+            waits_on(WaitsOn::Labelled("the lock")),
+            json!({"kind": "Labelled", "name": "the lock"}),
+        ),
         (place_value(Place::Due), json!("due")),
     ];
     for (told, expected) in told {

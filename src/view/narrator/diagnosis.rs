@@ -1,17 +1,23 @@
 //! What is wrong, in words: who can never run again, who held the thread, who only wakes itself.
 
+use std::panic::Location;
+
 use super::{Narrator, Since};
 use crate::task::TaskId;
-use crate::trace::{At, Event, LongPoll, TaskKind, deadlock, named};
+use crate::trace::{At, Event, LongPoll, Stage, TaskKind, TaskState, WaitsOn, deadlock, named};
 use crate::view::names::Span;
+
+/// When a log ends, so many of those are named that wait for what may never come.
+const LONGEST: usize = 3;
 
 impl Narrator<'_> {
     pub(super) fn diagnosis(&self, event: &Event) -> String {
         match event {
             Event::ForgottenWaker { task } => format!(
-                "{}, {}, {}: it can never be polled again",
+                "{}, {}{}, {}: it can never be polled again",
                 self.name(*task),
                 self.began(*task),
+                self.and_seen(*task),
                 match self.forgotten_since {
                     Some(Since::ItsPoll) => "returned Pending but nobody holds its waker",
                     Some(Since::ItWasDropped) => "waits, and whoever had its waker has dropped it",
@@ -53,6 +59,10 @@ impl Narrator<'_> {
 
     /// The end of a log that was asked for; and if it looks as if that were the program's, who knows more.
     pub(super) fn log_ended(&self) -> String {
+        self.how_it_stands() + &self.longest_waits()
+    }
+
+    fn how_it_stands(&self) -> String {
         let text = Event::LogEnded.to_string();
         let (since, until) = self.parked;
         let since = self.names.time(since);
@@ -117,14 +127,58 @@ impl Narrator<'_> {
                     // Of several each has its place.
                     _ => String::new(),
                 };
-                let or = match is_held && !self.is_limit(wait.on) {
+                let is_foreign = matches!(wait.on, WaitsOn::Labelled(_)) || self.is_limit(wait.on);
+                let or = match is_held && !is_foreign {
                     true => ", or for a future that is not watchglass's",
                     false => "",
                 };
                 format!("{name}, {began}, waits for {}{at}{or}", self.waits(task))
             }
-            None => format!("{name}, {began}, waits{}", self.waiting(task)),
+            None => format!(
+                "{name}, {began}{}, waits{}",
+                self.and_seen(id),
+                self.waiting(task)
+            ),
         }
+    }
+
+    /// Those that wait for what the executor knows nothing of, the longest first: it may never come.
+    fn longest_waits(&self) -> String {
+        let is_unknown = |on: &WaitsOn| matches!(on, WaitsOn::Labelled(_) | WaitsOn::Never);
+        let waits = |task: &&TaskState| {
+            let is_waiting = task.stage == Stage::Waiting && !task.queued;
+            let is_reachable = task.kind != TaskKind::Blocking && task.wakers != Some(0);
+            is_waiting && is_reachable && self.waits_on(task).iter().all(is_unknown)
+        };
+        let tasks = self.state.tasks().iter().filter(waits);
+        let since = |task: &TaskState| Some((*self.waits_since.get(&task.id)?, task.id));
+        let mut longest: Vec<_> = tasks.filter_map(since).collect();
+        longest.sort_unstable();
+        let mut text = String::new();
+        for &(since, id) in longest.iter().take(LONGEST) {
+            let task = self.state.task(id).expect("it is among them");
+            let (name, since, waiting) = (self.name(id), self.time(since), self.waiting(task));
+            let seen = self
+                .last_seen(id)
+                .map_or(String::new(), |at| format!(", last seen at {at}"));
+            text += &format!("; {name} has waited since {since}{waiting}{seen}");
+        }
+        match longest.len().saturating_sub(LONGEST) {
+            0 => text,
+            others => text + &format!("; and {others} more"),
+        }
+    }
+
+    /// Where a task was when it was last seen, if that is not where it was spawned.
+    fn last_seen(&self, task: TaskId) -> Option<&'static Location<'static>> {
+        let spawned_at = self.state.task(task)?.spawned_at;
+        self.seen.get(&task).copied().filter(|&at| at != spawned_at)
+    }
+
+    /// In words that fit after where its life began.
+    fn and_seen(&self, task: TaskId) -> String {
+        let seen = self.last_seen(task);
+        seen.map_or(String::new(), |at| format!(" and last seen at {at}"))
     }
 
     /// Where a task's life began, in words that fit after "was".

@@ -137,7 +137,8 @@ function handsOver(state, timer, to) {
 }
 
 function sameWait(a, b) {
-  return a.kind === b.kind && a.timer === b.timer && a.task === b.task && a.children === b.children;
+  return a.kind === b.kind && a.timer === b.timer && a.task === b.task && a.children === b.children
+    && a.name === b.name;
 }
 
 // A place of which nothing can be shown is that of a future in a box, say: its task was last seen where it was before.

@@ -78,6 +78,7 @@ function waitsFor(on) {
     case "Turn": return "its next turn";
     case "Children": return on.children + (on.children === 1 ? " joined future" : " joined futures");
     case "Blocking": return "its closure on another thread";
+    case "Labelled": return on.name;
     default: return on.kind;
   }
 }
