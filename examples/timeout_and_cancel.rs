@@ -1,9 +1,9 @@
 //! Three ways to stop a future: a time limit, a race, an abort. In all three, to cancel is to drop.
 //!
-//! A future that waits is a value that holds what it has got so far. To stop it one drops that
-//! value, and what it holds is dropped with it, at the `.await` where it was. It is not asked, and
-//! no exception is raised inside it, which is what Python would do. Watch the doors: each is closed, though nobody
-//! came to the end of `visit`.
+//! A future that waits is a value that holds what it has so far. To stop it, drop that value: what it
+//! holds is dropped with it, at the `.await` where it was. The future is not asked, and no exception is
+//! raised inside it (Python would raise one). Watch the doors: each is closed, although no call of
+//! `visit` came to its end.
 //!
 //! `cargo run --example timeout_and_cancel`
 

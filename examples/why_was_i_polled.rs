@@ -1,7 +1,7 @@
 //! The reason for each poll, from the log of a run.
 //!
-//! Watch that no poll is without a cause: each task is new, or something woke it, and the executor
-//! knows what. Nobody asks "are you done yet?"; who is polled has been called.
+//! Watch that each poll has a cause: the task is new, or something woke it, and the executor knows what
+//! that was. No task is polled just to ask it "are you done yet?".
 //!
 //! `cargo run --example why_was_i_polled`
 //!
