@@ -23,23 +23,25 @@ use crate::name::{Name, short_name};
 use crate::task::{TaskId, boxed_closure};
 use crate::trace::{Event, WaitsOn};
 
-/// Runs a closure on another thread, and gives a handle on its result. The executor's thread goes on
-/// with other tasks meanwhile.
+/// Runs a closure on another thread, and gives a handle on its result.
 ///
-/// This is for what blocks (a file, a lock, `thread::sleep`) and for what computes long. The closure
-/// is sent off by this call, awaited or not. The threads belong to the executor: they are started
-/// when they are needed, up to [a limit](crate::Builder::blocking_threads), wait 10 s for more to
-/// do, and then end. Closures beyond the limit wait their turn.
+/// The executor's thread goes on with other tasks meanwhile. This is for code that blocks (a file, a lock,
+/// `thread::sleep`) and for code that computes for long. The closure is sent off by this call, whether the handle is
+/// awaited or not.
+///
+/// The threads belong to the executor. They are started when they are needed, up to
+/// [a limit](crate::Builder::blocking_threads). A thread that has nothing to do waits 10 s for more, and then ends.
+/// Closures beyond the limit wait their turn.
 ///
 /// If the closure panics, so does the task: the handle gives the panic. If no thread can be started
 /// at all, the handle gives a panic that says so.
 ///
 /// # Aborting and dropping
 ///
-/// A closure that still waits for a thread when its aborted task or the executor is dropped is never run:
-/// it is dropped, with what it holds, by the thread that comes to it. One that runs cannot be stopped: it
-/// runs to its end and its result is dropped. Nobody waits for it, neither the handle nor the executor's
-/// drop (but virtual time stands still until its end, and no verdict falls).
+/// If its task is aborted, or the executor is dropped, a closure that still waits for a thread is never run: the thread
+/// that comes to it drops it, with what it holds. A closure that runs cannot be stopped: it runs to its end and its
+/// result is dropped. Neither the handle nor the executor's drop waits for it. (But until it ends, virtual time stands
+/// still, and no verdict falls.)
 ///
 /// # Panics
 ///
@@ -102,8 +104,10 @@ where
 }
 
 impl Executor {
-    /// Hands a closure to a thread of this executor's pool, as [`spawn_blocking`] does. It runs whether the executor
-    /// does or not; its task ends, and its handle is told, while the executor runs.
+    /// Hands a closure to a thread of this executor's pool, as [`spawn_blocking`] does.
+    ///
+    /// The closure runs whether the executor runs or not. But its task ends, and its handle is told, only while the
+    /// executor runs.
     ///
     /// ```
     /// let executor = watchglass::Executor::new();

@@ -49,22 +49,23 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Uses a clock that stands still while anything is ready, and then jumps to the next deadline: sleeping takes no
-    /// time, and every run is the same. (Or [`run_until`](Executor::run_until) says how far time is to go.) Only these
-    /// make runs differ:
+    /// Uses a clock that stands still while anything is ready, and then jumps to the next deadline.
+    ///
+    /// Sleeping takes no time, and every run is the same. (With [`run_until`](Executor::run_until), you say how far
+    /// time is to go.) Only these make runs differ:
     ///
     /// - another thread that takes part;
-    /// - what is random, as `select!` of the crates futures and tokio is, but for its biased forms, and as tokio's
-    ///   `watch` is where tokio has its feature `rt` or `macros`;
-    /// - what looks at the real clock: async-lock's `Mutex` and `RwLock` serve those who wait in their order only once
-    ///   one has waited for half a millisecond of real time. (`tokio::sync::Mutex`, which needs no tokio runtime, always
-    ///   does.)
+    /// - randomness: in `select!` of the crates futures and tokio, except in its biased forms, and in tokio's `watch`,
+    ///   if tokio has its feature `rt` or `macros`;
+    /// - code that looks at the real clock: async-lock's `Mutex` and `RwLock` serve those who wait in their order only
+    ///   once one has waited for half a millisecond of real time. (`tokio::sync::Mutex`, which needs no tokio runtime,
+    ///   always does.)
     ///
-    /// Time does not move while a closure of [`spawn_blocking`](crate::spawn_blocking) is out on a thread, but it
-    /// does not wait for threads of your own. So a closure that waits for what a task does after a sleep waits for
-    /// ever. Virtual time implies a [closed world](Builder::closed_world): where a thread of your own is to wake a
-    /// task, build with `closed_world(false)`; or let `spawn_blocking` do what the thread does, and time waits for
-    /// it too.
+    /// Time does not move while a closure of [`spawn_blocking`](crate::spawn_blocking) is out on a thread. So a closure
+    /// that waits for something that a task does after a sleep waits for ever. But time does not wait for threads of
+    /// your own, and virtual time implies a [closed world](Builder::closed_world). If a thread of your own is to wake a
+    /// task, build with `closed_world(false)`. Or do in `spawn_blocking` what the thread does, and time waits for it
+    /// too.
     ///
     /// ```
     /// use std::time::Duration;
@@ -81,12 +82,13 @@ impl Builder {
         self
     }
 
-    /// Promises that no waker will be used from outside: not by another thread, and not between
-    /// calls. Then `block_on` can tell at once that nothing can ever happen again, even while
-    /// wakers are held somewhere. The default is `false`, or `true` with virtual time.
+    /// Promises that no waker will be used from outside: not by another thread, and not between calls.
     ///
-    /// Blocking calls of [`spawn_blocking`](crate::spawn_blocking) are not outside. Should a waker be used
-    /// from outside all the same, nothing worse happens than that the verdict was wrong.
+    /// With this promise `block_on` can tell at once that nothing can ever happen again, even while wakers are held
+    /// somewhere. The default is `false`, or `true` with virtual time.
+    ///
+    /// Calls of [`spawn_blocking`](crate::spawn_blocking) do not count as outside. If a waker is used from outside
+    /// after all, nothing worse happens than a wrong verdict.
     ///
     /// ```
     /// use std::future::poll_fn;
@@ -106,11 +108,12 @@ impl Builder {
         self
     }
 
-    /// Polls the tasks of each turn in an order that is shuffled, and the same for the same seed. A program that is
-    /// right only in one order may be found out, so try several. A turn is at most 64 polls, and a task is moved only
-    /// within it, so nobody waits for ever. What is ready in a turn may depend on real time and on other threads, and
-    /// then so does the run. If `block_on` panics, but for being called inside a running executor, the seed is told on
-    /// standard error.
+    /// Polls the tasks of each turn in a shuffled order, which is the same for the same seed.
+    ///
+    /// It may expose a program that is right only in one order, so try several seeds. A turn is at most 64 polls, and a
+    /// task is moved only within its turn, so nobody waits for ever. What is ready in a turn may depend on real time
+    /// and on other threads, and then so does the run. If `block_on` panics, standard error tells the seed, unless the
+    /// panic is about a call inside a running executor.
     ///
     /// ```
     /// use std::cell::RefCell;
@@ -134,9 +137,11 @@ impl Builder {
         self
     }
 
-    /// Tells `observer` everything that the executor does: a closure `|record: &Record| ..`, a
-    /// [`Recording`](crate::trace::Recording), a type of your own, or two of them in a tuple. (To choose one at run
-    /// time, pass an `Rc<dyn Observer>`: a `Box<dyn Observer>` is no observer.) The last observer given is the one.
+    /// Tells `observer` everything that the executor does.
+    ///
+    /// An observer is a closure `|record: &Record| ..`, a [`Recording`](crate::trace::Recording), a type of your own,
+    /// or two observers in a tuple. (To choose one at run time, pass an `Rc<dyn Observer>`: a `Box<dyn Observer>` is
+    /// not an observer.) If several are given, one after the other, the last one counts.
     ///
     /// ```
     /// use watchglass::trace::{Event, Record, Recording};
@@ -153,11 +158,14 @@ impl Builder {
         self
     }
 
-    /// A poll that holds the thread for at least `duration` is told to the observer as a
-    /// [`LongPoll`](crate::trace::Event::LongPoll), with whom it delayed. The default is 100 ms on the real clock. On
-    /// the virtual clock, which stands still meanwhile, it is never, so that every run has the same events (but half a
-    /// second for the views of `WATCHGLASS`). A poll that panics counts as well, and so does the drop of a future that
-    /// is not done. That of an output which nobody wants does not, unless it is a part of a poll that drops the handle.
+    /// Tells the observer of each poll that holds the thread for at least `duration`.
+    ///
+    /// The event is a [`LongPoll`](crate::trace::Event::LongPoll), which says whom the poll delayed. The default is
+    /// 100 ms on the real clock. On the virtual clock, which stands still during a poll, no poll is long by default, so
+    /// that every run has the same events. (For the views of `WATCHGLASS`, the default there is half a second.)
+    ///
+    /// A poll that panics counts as well, and so does the drop of a future that is not done. The drop of an output that
+    /// nobody wants does not count, unless it is part of a poll that drops the handle.
     ///
     /// ```
     /// use std::time::Duration;
@@ -175,8 +183,9 @@ impl Builder {
         self
     }
 
-    /// At most this many threads for [`spawn_blocking`](crate::spawn_blocking); 512 unless told.
-    /// Further closures wait for one.
+    /// Limits the number of threads for [`spawn_blocking`](crate::spawn_blocking), which is 512 by default.
+    ///
+    /// Closures beyond the limit wait for a thread.
     ///
     /// # Panics
     ///
@@ -206,11 +215,12 @@ impl Builder {
         self
     }
 
-    /// Whether the thread may wait awake for a moment before it parks, where another thread has answered soon
-    /// before: see [`Executor`] under "Waiting". The default is `true`, which makes a round trip with another
-    /// thread shorter. With `false` every wait is a park: for those who would rather spare the
-    /// processor than time, because other threads need it, or a battery has to last. Nothing but the time that
-    /// passes tells the two apart.
+    /// Sets whether the thread may wait awake for a moment before it parks.
+    ///
+    /// It does so if another thread has answered soon before: see [`Executor`] under "Waiting". The default is `true`,
+    /// which makes a round trip with another thread shorter. With `false` every wait is a park. Choose that to spare
+    /// the processor rather than time, because other threads need it, or a battery has to last. Apart from the time
+    /// that passes, nothing tells the two apart.
     ///
     /// ```
     /// use watchglass::{Executor, spawn_blocking};
@@ -264,7 +274,7 @@ impl Executor {
         Executor::builder().build()
     }
 
-    /// A way to an executor that differs from [`new`](Executor::new).
+    /// A builder, for an executor that differs from that of [`new`](Executor::new).
     #[must_use = "a builder makes nothing until `build`"]
     pub fn builder() -> Builder {
         Builder::default()

@@ -15,13 +15,14 @@ use crate::context::Shared;
 use crate::guard::output_after;
 use crate::trace::WaitsOn;
 
-/// Lets every other task that is ready have its turn first: the one that yields goes to the back of the
-/// ready queue. (Unless it is in it already: in a `join`, another future may have woken the task before. And
-/// with a [shuffled](crate::Builder::seed) order, its place among those that are polled in its next turn is
-/// as random as theirs.)
+/// Lets every other task that is ready have its turn first.
 ///
-/// A loop that computes for long, or whose awaits are always ready, keeps the thread from everyone else; a
-/// `yield_now().await` in it does not. Once it is ready it stays so.
+/// The task that yields goes to the back of the ready queue, unless it is in the queue already: in a `join`, another
+/// future may have woken it before. (With a [shuffled](crate::Builder::seed) order, its place among the tasks that are
+/// polled in its next turn is as random as theirs.)
+///
+/// A loop that computes for long, or whose awaits are always ready, keeps the thread from everyone else, unless there
+/// is a `yield_now().await` in it. Once the future is ready, it stays ready.
 ///
 /// ```
 /// watchglass::block_on(async {
@@ -60,13 +61,13 @@ impl Future for YieldNow {
 
 /// Awaits both futures, at the same time, in this task.
 ///
-/// Each time those that are not done are polled, `a` first. The one that is ready first is dropped at once; its output
-/// waits for the other's. More than two are nested; or awaited by [`join_all`](crate::join_all()), if they have
-/// one type.
+/// At each poll, those that are not done are polled, `a` first. The future that is ready first is dropped at once, and
+/// its output waits for the other's. For more than two futures, nest joins, or use [`join_all`](crate::join_all()), if
+/// they all have one type.
 ///
 /// # Panics
 ///
-/// The future panics if it is polled again after it has given its output. When one of the two panics, also in its
+/// The join panics if it is polled again after it has given its output. When one of the two futures panics, even in its
 /// drop, so does the join.
 ///
 /// ```
@@ -167,8 +168,9 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 
 /// Awaits whichever of two futures is ready first, and drops the other.
 ///
-/// Each time `a` is polled first, and `b` only if `a` is pending: if both are ready, `a` wins. More than two are
-/// nested; of a list, a [`JoinSet`](crate::JoinSet) gives the first, or `select_all` of the crate futures.
+/// At each poll, `a` is polled first, and `b` only if `a` is pending: if both are ready, `a` wins. For more than two
+/// futures, nest races. For the first of a list, use a [`JoinSet`](crate::JoinSet), or `select_all` of the crate
+/// futures.
 ///
 /// ```
 /// use std::time::Duration;
@@ -186,7 +188,7 @@ impl<A: Future, B: Future> fmt::Debug for Join<A, B> {
 /// The loser is dropped, and so cancelled, before the race gives its output. A [`JoinHandle`](crate::JoinHandle)
 /// that loses detaches its task, which runs on: [abort](crate::JoinHandle::abort) it, or race the future itself.
 ///
-/// To keep the loser, lend it: `&mut` of a handle or a sleep; any other future is pinned first.
+/// To keep the loser, lend it to the race. Pass `&mut` of a handle or a sleep; any other future has to be pinned first.
 ///
 /// ```
 /// use std::pin::pin;

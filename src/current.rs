@@ -11,11 +11,14 @@ use crate::task::TaskId;
 /// What to do with a future that was polled where no executor runs.
 pub(crate) const AWAIT_IT: &str = "`.await` it inside `watchglass::block_on` or a task";
 
-/// The task that runs now on this thread, for a log, say: events and messages name it so. `None` where no executor runs
-/// here, in a closure of [`spawn_blocking`](crate::spawn_blocking), say. And `None` where one runs, but neither polls
-/// nor drops a task at this moment: in an observer, perhaps, or in the drop of the output of a task that had lost its
-/// handle before. So a `Drop` that wants to spawn something may ask first: where this is some task,
-/// [`spawn`](crate::spawn) does not panic.
+/// The task that runs now on this thread.
+///
+/// Use it in a log, say: events and messages name a task by the same id.
+///
+/// It is `None` where no executor runs on this thread, as in a closure of [`spawn_blocking`](crate::spawn_blocking). It
+/// is also `None` where one runs, but neither polls nor drops a task at this moment: in an observer, perhaps, or in the
+/// drop of the output of a task that had lost its handle before. So a `Drop` that wants to spawn something may ask
+/// first: if this is `Some`, [`spawn`](crate::spawn) does not panic.
 ///
 /// ```
 /// use watchglass::{block_on, current_task, spawn};

@@ -1,5 +1,5 @@
-//! The executor: the loop that polls what is ready. One poll stands in `poll.rs`, and in `rest.rs` what it does when
-//! nothing is ready.
+//! The executor: the loop that polls what is ready. One poll is in `poll.rs`. What the executor does when nothing is
+//! ready is in `rest.rs`.
 //!
 //! ```text
 //!            ┌──────────────────────── one turn ────────────────────────┐
@@ -39,9 +39,9 @@ const MAX_POLLS_A_TURN: usize = 64;
 
 /// Runs futures on the thread that made it.
 ///
-/// Tasks survive between calls: what [`spawn`](Executor::spawn) was given and
-/// [`block_on`](Executor::block_on) did not finish goes on at the next call. Between calls nothing is
-/// polled. (Closures of [`spawn_blocking`](Executor::spawn_blocking) go on, on their threads.)
+/// Tasks survive between calls: a task that was given to [`spawn`](Executor::spawn), and that
+/// [`block_on`](Executor::block_on) did not finish, goes on at the next call. Between calls nothing is polled.
+/// (Closures of [`spawn_blocking`](Executor::spawn_blocking) go on, on their threads.)
 ///
 /// ```
 /// use watchglass::Executor;
@@ -57,30 +57,34 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///
 /// # Memory
 ///
-/// An executor keeps room for as many tasks and timers as it has had at once, for those that come later, until nothing
-/// of it is left, no handle or sleep either. For a task that is about 100 bytes. A waker that it has given away stays,
-/// too, some 70 bytes, for the next task in its place that gives one away. And so does the box of a future of at most
-/// 128 bytes, for the next task there of the same type: of one from `spawn` that was awaited to its output, or that
-/// ended without a handle and with an output that needs no drop. The futures themselves are dropped when they end.
+/// An executor keeps room for as many tasks and timers as it has ever had at once, and later ones use it again. The
+/// room is given back when nothing of the executor is left, no handle or sleep either. For a task it is about
+/// 100 bytes. Two more things stay in a task's place, for the next task there:
+///
+/// - its waker, if it has given one away: some 70 bytes, for the next task that gives one away;
+/// - the box of its future, if that has at most 128 bytes, for the next task of the same type. This is so for a task
+///   from `spawn` that was awaited to its output, or that ended without a handle and with an output that needs no drop.
+///
+/// The futures themselves are dropped when they end.
 ///
 /// # Waiting
 ///
-/// While nothing is ready the thread is parked. Only where another thread has ended such a wait within 48 us does the
-/// next one spin first, for up to 24 us, because the answer may come as soon again. After each spin in vain, it wants
-/// twice as many such short waits as before (256 at most) until it spins again. So a thread that wakes this executor
-/// every 24 us or more often keeps it from sleeping at all. It never spins where a deadline is as near as that, nor
-/// where somebody observes, who sees every wait as a park, nor where [`Builder::spin`](crate::Builder::spin) forbids
-/// it.
+/// While nothing is ready the thread is parked. If another thread has ended such a wait within 48 us, the next answer
+/// may come as soon. Only then does the next wait begin with a spin, of up to 24 us. After each spin in vain, it takes
+/// twice as many such short waits as before (256 at most) until the executor spins again. A thread that wakes this
+/// executor every 24 us or more often therefore keeps it from sleeping at all. The executor never spins if a deadline
+/// is as near as that, if somebody observes (an observer sees every wait as a park), or if
+/// [`Builder::spin`](crate::Builder::spin) forbids it.
 ///
-/// It parks with [`thread::park`](std::thread::park) or `park_timeout`, as your own code may. Such a park may return
-/// for no reason; and an [`unpark`](std::thread::Thread::unpark) that comes for yours while the executor is parked is
-/// used up.
+/// It parks with [`thread::park`](std::thread::park) or `park_timeout`, and your own code may park this thread, too.
+/// Your park may then return for no reason, and an [`unpark`](std::thread::Thread::unpark) that was meant for it is
+/// used up if it comes while the executor is parked.
 ///
 /// # In a loop of your own
 ///
-/// Where another loop has the thread, that of a game or a window, say, let it run the executor a little, again and
-/// again. What another thread has woken is seen at the next [`step`](Executor::step), and nobody tells that loop of
-/// it: so where threads wake tasks, it must come back after a short time, whatever the deadline is.
+/// If another loop has the thread, that of a game or a window, say, let it run the executor a little, again and again.
+/// A task that another thread has woken is seen only at the next [`step`](Executor::step), and nobody tells your loop
+/// of the wake. So if threads wake tasks, the loop must come back after a short time, whatever the deadline is.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -107,19 +111,23 @@ const MAX_POLLS_A_TURN: usize = 64;
 /// tasks.try_join_next().unwrap().unwrap(); // Unlike `block_on`, this runs nobody.
 /// ```
 ///
-/// Or leave the waiting to the executor, which then runs at once whatever is woken:
-/// `executor.block_on(sleep_until(next_frame))`.
+/// Or leave the waiting to the executor, with `executor.block_on(sleep_until(next_frame))`. It then runs each task as
+/// soon as the task is woken.
 ///
 /// # Dropping
 ///
-/// Dropping an executor drops every future in it, on this thread, and those that are spawned by
-/// these drops too. A panic in one of them ends there. Handles then resolve to a cancellation, or to that
-/// panic. (An output belongs to its handle. So outputs that hold each other's handles in a ring, or one that
-/// holds its own, are never dropped, and neither is what is left of the executor. Nor is an executor ever dropped of
-/// which one of its own tasks holds an `Rc`: give the task a `Weak`, or let it call [`spawn`](crate::spawn), which
-/// needs neither.) Closures that wait for a
-/// thread of the pool are not run any more: the thread that comes to one drops it. Those that run are left to
-/// finish, and nobody waits for them.
+/// Dropping an executor drops every future in it, on this thread, and also those that are spawned by these drops. A
+/// panic in one of the drops ends there. Handles then resolve to a cancellation, or to that panic.
+///
+/// Closures that wait for a thread of the pool are not run any more: the thread that comes to one drops it. Closures
+/// that run already are left to finish, and nobody waits for them.
+///
+/// What holds itself in a circle is never dropped:
+///
+/// - An output belongs to its handle. So outputs that hold each other's handles in a ring, or one that holds its own,
+///   are never dropped, and neither is what is left of the executor.
+/// - An executor is never dropped if one of its own tasks holds an `Rc` of it. Give the task a `Weak`, or let it call
+///   [`spawn`](crate::spawn), which needs neither.
 #[doc(alias = "Runtime")]
 #[doc(alias = "LocalSet")]
 #[doc(alias = "LocalExecutor")]
@@ -155,13 +163,13 @@ pub struct Executor {
 pub enum Step {
     /// One task was polled, or dropped if it had been aborted.
     Polled(TaskId),
-    /// This many timers fired: up to 64, and those that are due at the same instant as the last. Others that are due
-    /// fire after 64 polls at most, perhaps of other tasks.
+    /// This many timers fired: up to 64, and any others that are due at the same instant as the last of these. If more
+    /// are due, they fire after 64 polls at most, perhaps of other tasks.
     TimersFired(usize),
     /// Virtual time moved on by this much, to the next deadline, or to an earlier one that was cancelled.
     ClockAdvanced(Duration),
-    /// Nothing: no task is ready, no timer is due, no wake has arrived. On the virtual clock timers may be
-    /// left while a closure is out on a thread, for then time stands still.
+    /// Nothing: no task is ready, no timer is due, no wake has arrived. On the virtual clock there may be timers left
+    /// if a closure is out on a thread, because time stands still meanwhile.
     Idle,
 }
 
@@ -203,11 +211,12 @@ impl Executor {
     /// # Panics
     ///
     /// - If `future` or an observer panics, with its panic. The executor can be used again.
-    /// - If nothing can ever happen again and it knows that, with the text of [`Stalled`];
-    ///   [`try_block_on`](Executor::try_block_on) returns that instead, and says when it does not know.
-    /// - Inside of a running executor: `.await` the future there, or hand what blocks to
+    /// - If nothing can ever happen again and the executor knows that, with the text of [`Stalled`].
+    ///   [`try_block_on`](Executor::try_block_on) returns the `Stalled` instead, and its docs say when the executor
+    ///   cannot know.
+    /// - Inside a running executor: `.await` the future there instead, or hand what blocks to
     ///   [`spawn_blocking`](crate::spawn_blocking). (Another crate's `block_on` does not panic there. It holds the
-    ///   thread, and waits for ever if it is for a sleep or a task of this executor.)
+    ///   thread, and waits for ever if its future waits for a sleep or a task of this executor.)
     ///
     /// ```
     /// let executor = watchglass::Executor::new();
@@ -226,11 +235,11 @@ impl Executor {
         }
     }
 
-    /// Like [`block_on`](Executor::block_on), but returns an error where it knows that nothing can ever happen again.
+    /// Like [`block_on`](Executor::block_on), but returns an error if it knows that nothing can ever happen again.
     ///
-    /// While a channel or a lock of another crate has a task's waker, another thread might use it: so it waits, if need
-    /// be for ever, unless it was promised a [closed world](crate::Builder::closed_world), which virtual time
-    /// implies.
+    /// It does not know that while a channel or a lock of another crate has a task's waker, because another thread
+    /// might use it. It then waits, for ever if need be, unless it was promised a
+    /// [closed world](crate::Builder::closed_world), which virtual time implies.
     ///
     /// # Errors
     ///
@@ -363,8 +372,9 @@ impl Executor {
         }
     }
 
-    /// Does the next thing that can be seen, and nothing more: one poll, or one batch of timers, or
-    /// one jump of virtual time. It never waits.
+    /// Does the next thing that can be seen, and nothing more.
+    ///
+    /// That is one poll, or one batch of timers, or one jump of virtual time. It never waits.
     ///
     /// # Panics
     ///
@@ -414,9 +424,10 @@ impl Executor {
         }
     }
 
-    /// Makes [`step`](Executor::step)s until one is [`Step::Idle`]. It never waits: on the real
-    /// clock, tasks that sleep still sleep afterwards; on the virtual clock, time moves on until
-    /// no timer is left, or a closure is out on a thread. So it does not return while a task wakes
+    /// Makes [`step`](Executor::step)s until one is [`Step::Idle`].
+    ///
+    /// It never waits. On the real clock, tasks that sleep are still asleep afterwards. On the virtual clock, time
+    /// moves on until no timer is left, or a closure is out on a thread. So it does not return as long as a task wakes
     /// itself again and again or, on the virtual clock, sleeps again and again.
     ///
     /// # Panics
@@ -434,13 +445,14 @@ impl Executor {
         while self.step_as("run_until_idle", None) != Step::Idle {}
     }
 
-    /// Does all that is to happen by `instant` on the virtual clock, which then says `instant`: also what comes of a
-    /// sleep that ends at that very time. So `run_until(executor.now() + duration)` lets time go by in a test, between
-    /// two looks at what the program has done; and `run_until(executor.now())` lets everything happen that can happen
-    /// now.
+    /// Does all that is to happen by `instant` on the virtual clock, which then says `instant`, unless that was past.
     ///
-    /// Time stops earlier where a closure is out on a thread, for it stands still meanwhile. On the real clock this is
-    /// [`run_until_idle`](Executor::run_until_idle), which waits for no time to come.
+    /// That includes what follows from a sleep that ends at that very instant. In a test,
+    /// `run_until(executor.now() + duration)` lets time go by between two looks at what the program has done, and
+    /// `run_until(executor.now())` lets everything happen that can happen now.
+    ///
+    /// Time stops earlier if a closure is out on a thread, because it stands still meanwhile. On the real clock this is
+    /// [`run_until_idle`](Executor::run_until_idle), and waits for no time to come.
     ///
     /// # Panics
     ///
@@ -467,8 +479,10 @@ impl Executor {
         while self.step_as("run_until", until_ns) != Step::Idle {}
     }
 
-    /// The time on this executor's clock, which is virtual if the executor was so built. Inside it is what
-    /// [`now`](crate::now) gives.
+    /// The time on this executor's clock, which is virtual if the executor was built with
+    /// [`virtual_time`](crate::Builder::virtual_time).
+    ///
+    /// Inside the executor, [`now`](crate::now) gives the same.
     ///
     /// ```
     /// use std::time::Duration;
@@ -483,9 +497,11 @@ impl Executor {
         self.shared.clock.now()
     }
 
-    /// When the next timer is due, if there is one. It is never later than the earliest sleep that is left; it may
-    /// be earlier, if a sleep was cancelled. Of a sleep that is overdue it may be the time at which timers fired last,
-    /// which is in the past too. A sleep that was not polled yet has no timer.
+    /// When the next timer is due, if there is one.
+    ///
+    /// That is never later than the earliest sleep that is left, but it may be earlier, if a sleep was cancelled. If a
+    /// sleep is overdue, it may be the time at which timers fired last, which is in the past too. A sleep that has not
+    /// been polled yet has no timer.
     ///
     /// ```
     /// use std::time::Duration;
@@ -503,11 +519,12 @@ impl Executor {
         self.shared.clock.instant_of(next_wake_ns)
     }
 
-    /// The tasks that have not finished, in the order of their slots: what each is called, where it was spawned and
-    /// where it waits. At the end of a test there are none, if none was forgotten. One that was aborted, as by the drop
-    /// of a [`JoinSet`](crate::JoinSet), has not finished until its turn comes, as in
-    /// [`run_until`](Executor::run_until)`(executor.now())`. Inside of a `block_on`, its own future is not among them,
-    /// nor is the task that asks.
+    /// The tasks that have not finished, in the order of their slots.
+    ///
+    /// Each entry says what the task is called, where it was spawned and where it waits. At the end of a test there are
+    /// none, if none was forgotten. A task that was aborted, by the drop of a [`JoinSet`](crate::JoinSet), say, has not
+    /// finished until its turn comes, as in [`run_until`](Executor::run_until)`(executor.now())`. Inside a `block_on`,
+    /// neither its own future nor the task that asks is listed.
     ///
     /// It looks at each place in the table of tasks.
     ///
@@ -576,7 +593,7 @@ impl Executor {
     }
 }
 
-/// Wherever a panic goes through it, it can be used again.
+/// An executor can be used again, wherever a panic has gone through it.
 impl UnwindSafe for Executor {}
 impl RefUnwindSafe for Executor {}
 
@@ -639,11 +656,11 @@ impl Drop for Executor {
     }
 }
 
-/// Runs one future on an executor of its own, made for this call: the way in. To make it and drop it takes some 0.4 us:
-/// who calls this again and again keeps an [`Executor`].
+/// Runs one future on an executor of its own, made for this call: the way in.
 ///
-/// What `future` has spawned runs beside it. What is still running when `future` is done is dropped
-/// before this returns.
+/// Tasks that `future` has spawned run beside it. Those that are still running when `future` is done are dropped before
+/// this returns. Making and dropping the executor takes some 0.4 us: if you call this again and again, keep an
+/// [`Executor`] instead.
 ///
 /// # Panics
 ///

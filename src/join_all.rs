@@ -1,10 +1,10 @@
 //! `join_all`: any number of futures that wait together inside one task.
 //!
-//! To poll all of n futures for each that was woken would be n polls a wake. So each that gives its waker away has one
-//! of its own, which notes that it was woken before it wakes the task. A timer or a task's end, which the
-//! executor itself tells, needs no waker: it knows the future by its index, as it knows a task by its id. And a
-//! waker that is used up by its wake goes back to the join, as a letter to an executor's inbox: so the future that
-//! gives it away again at its next poll needs no new one.
+//! If all of n futures were polled whenever one of them was woken, each wake would cost n polls. So each future that
+//! gives its waker away has a waker of its own, which notes that the future was woken before it wakes the task. A
+//! timer, or the end of a task, needs no waker, because the executor itself tells of it: it knows the future by its
+//! index, as it knows a task by its id. A waker that is used up by its wake goes back to the join, as a letter goes to
+//! an executor's inbox. So a future that gives its waker away again at its next poll needs no new one.
 //!
 //! ```text
 //!   the child's waker ──┐
@@ -27,17 +27,17 @@ use crate::guard::output_after;
 use crate::trace::WaitsOn;
 use crate::waiter::{ChildWaker, ForeignWaker, Parent, Woken, WokenChildren};
 
-/// Awaits all the futures, at the same time, in this task, and gives their outputs in the order in
-/// which the futures were given.
+/// Awaits all the futures, at the same time, in this task.
 ///
-/// At first all are polled, in order; then each time only those that were woken, in the order of
-/// their wakes. One that wakes itself is polled again at the task's next poll. (On another executor than before, all
-/// are polled once more.)
+/// It gives their outputs in the order in which the futures were given. At first all are polled, in that order. After
+/// that, each time only those are polled that were woken, in the order of their wakes. A future that wakes itself is
+/// polled again at the task's next poll. (If the join is polled on another executor than before, all are polled once
+/// more.)
 ///
 /// # Panics
 ///
-/// The future panics if it is polled again after it has given its outputs, unless there are none. When one of
-/// the futures panics, also in its drop, so does the join, and again at each poll after that.
+/// The join panics if it is polled again after it has given its outputs, unless it has no futures. When one of the
+/// futures panics, even in its drop, so does the join, and again at each poll after that.
 ///
 /// ```
 /// use std::{pin::Pin, time::Duration};

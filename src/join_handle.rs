@@ -16,16 +16,17 @@ use crate::task::{BoxedTask, JoinError, MAX_LEFT_BYTES, TaskId, boxed_and_named,
 use crate::trace::WaitsOn;
 use crate::waiter::Joiner;
 
-/// Spawns a future on the executor that runs on this thread: it goes to the back of the ready
-/// queue, and is polled for the first time when its turn comes, not before.
+/// Spawns a future, as a task, on the executor that runs on this thread.
 ///
-/// The future need not be `Send`: it never leaves this thread. Should it panic, that ends this task alone: the
-/// handle gives the panic as a [`JoinError`], and where the handle was dropped, only the panic hook tells.
+/// The task goes to the back of the ready queue. It is polled for the first time when its turn comes, not before.
+///
+/// The future need not be `Send`, because it never leaves this thread. If it panics, that ends this task alone: the
+/// handle gives the panic as a [`JoinError`]. If the handle was dropped, only the panic hook tells of it.
 ///
 /// # Panics
 ///
 /// Where no executor runs on this thread. [`Executor::spawn`](crate::Executor::spawn) works there. (A `Drop` may run
-/// anywhere: there rather send what is to be cleaned up to a task, through a channel.)
+/// anywhere. In one, do not spawn the cleanup, but send what is to be cleaned up to a task, through a channel.)
 ///
 /// ```
 /// watchglass::block_on(async {
@@ -121,16 +122,18 @@ where
 ///
 /// # Panics
 ///
-/// Polling a handle panics after it has given its output, and inside the very task that it is the
-/// handle of, which would wait for itself for ever.
+/// Polling a handle panics if it has given its output already. It also panics inside the very task that the handle
+/// belongs to, which would wait for itself for ever.
 ///
 /// # Another executor
 ///
-/// Only its own executor runs the task, and not while another one runs on the thread. So
+/// A task is run only by its own executor, and not while another executor runs on the thread. So
 /// `watchglass::block_on(handle)`, which makes an executor of its own, would wait for ever, and ends with a
-/// [stall](crate::Stalled) that says so; `executor.block_on(handle)` is meant. Where no executor runs, a handle may be
-/// polled, too: it is ready if the task has ended. If not, the waker is used when it ends, and somebody has to run its
-/// executor meanwhile: another crate's `block_on` alone would wait for ever.
+/// [stall](crate::Stalled) that says so. Call `executor.block_on(handle)` instead.
+///
+/// A handle may also be polled where no executor runs. It is ready if the task has ended. If not, the waker is used
+/// when the task ends, and somebody has to run the task's executor meanwhile: another crate's `block_on` alone would
+/// wait for ever.
 ///
 /// ```
 /// let executor = watchglass::Executor::new();
@@ -251,11 +254,13 @@ impl<T: 'static> JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    /// Cancels the task: it goes to the back of the ready queue, unless it is in it already, and when it is
-    /// taken from there its future is dropped where it awaits, instead of polled. The handle gives a
-    /// [`JoinError`] that [is cancelled](JoinError::is_cancelled), or is a panic if the future panics in its drop.
+    /// Cancels the task.
     ///
-    /// Nothing happens if the task has finished. If it finishes in the poll that calls this, it has
+    /// The task goes to the back of the ready queue, unless it is in the queue already. When its turn comes, its future
+    /// is dropped where it awaits, instead of polled. The handle then gives a [`JoinError`] that
+    /// [is cancelled](JoinError::is_cancelled), or that is a panic, if the future panics in its drop.
+    ///
+    /// Nothing happens if the task has finished. If a task aborts itself and finishes in that very poll, it has
     /// finished.
     ///
     /// ```
@@ -272,7 +277,7 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// For somebody else who may want to [abort](JoinHandle::abort) the task, while this handle is awaited.
+    /// Gives a handle with which somebody else can [abort](JoinHandle::abort) the task, while this handle is awaited.
     ///
     /// ```
     /// watchglass::block_on(async {
@@ -355,14 +360,15 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// Aborts a task, and asks whether it has ended; see [`JoinHandle::abort_handle`]. There may be any number of them.
+/// Aborts a task, or tells whether it has ended; see [`JoinHandle::abort_handle`].
 ///
-/// It stays on the task's thread, for it looks into the executor. To stop a task from another thread, send a message
-/// to one that aborts it.
+/// A task may have any number of these handles. They stay on the task's thread, because they look into the executor. To
+/// stop a task from another thread, send a message to a task that aborts it.
 ///
 /// # Dropping
 ///
-/// Dropping it does nothing to the task. Of an executor that is gone it keeps no more than a block of memory.
+/// Dropping it does nothing to the task. If the executor is gone, the handle keeps no more of it than a block of
+/// memory.
 #[derive(Clone)]
 pub struct AbortHandle {
     shared: Weak<Shared>,

@@ -18,7 +18,9 @@ use crate::task::{JoinError, TaskId, boxed_and_named};
 use crate::trace::{Cause, WaitsOn};
 use crate::waiter::{Joiner, Waiter};
 
-/// A set of tasks that is awaited task by task, in the order in which they end. Dropping it aborts what is left.
+/// A set of tasks that is awaited task by task, in the order in which they end.
+///
+/// Dropping the set aborts what is left in it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,15 +45,15 @@ use crate::waiter::{Joiner, Waiter};
 ///
 /// # Dropping
 ///
-/// Dropping the set aborts every task in it, in the order of their ids, and so does not wait for them:
-/// each is dropped when its turn comes. If `block_on` is over before that, they are dropped in the executor's next
-/// call, or with the executor.
+/// Dropping the set aborts every task in it, in the order of their ids. It does not wait for them: each is dropped when
+/// its turn comes. If `block_on` is over before that, they are dropped in the executor's next call, or with the
+/// executor.
 ///
 /// # Another executor
 ///
-/// As with a [`JoinHandle`]: only the executor whose tasks are in the set runs them, so await the set in that one's
-/// [`block_on`](crate::Executor::block_on). In another's it is a [stall](crate::Stalled) that says so. Where no
-/// executor runs it may be polled, too, by whoever runs that one meanwhile.
+/// As with a [`JoinHandle`], the tasks in the set are run only by their own executor. So await the set in that
+/// executor's [`block_on`](crate::Executor::block_on). In another executor's, it ends with a [stall](crate::Stalled)
+/// that says so. The set may also be polled where no executor runs, by code that runs the tasks' executor meanwhile.
 #[doc(alias = "TaskGroup")]
 #[doc(alias = "as_completed")]
 pub struct JoinSet<T> {
@@ -120,16 +122,16 @@ impl<T> JoinSet<T> {
 }
 
 impl<T: 'static> JoinSet<T> {
-    /// Spawns a future on the executor that runs on this thread, into the set.
+    /// Spawns a future into the set, on the executor that runs on this thread.
     ///
-    /// To abort one task while [`join_next`](JoinSet::join_next) is awaited, which borrows the set, keep an
-    /// [`AbortHandle`](crate::AbortHandle) of it: `let task = spawn(f); let stop = task.abort_handle();
-    /// set.insert(task);`
+    /// [`join_next`](JoinSet::join_next) borrows the set while it is awaited. To abort one task meanwhile, keep an
+    /// [`AbortHandle`](crate::AbortHandle) of it:
+    /// `let task = spawn(f); let stop = task.abort_handle(); set.insert(task);`
     ///
     /// # Panics
     ///
-    /// Where no executor runs on this thread; and if the set has tasks of another executor. The new task
-    /// then runs on by itself, on the one that runs here.
+    /// Where no executor runs on this thread; and if the set has tasks of another executor. In the second case the new
+    /// task runs on by itself, on the executor that runs here.
     #[track_caller]
     pub fn spawn<F>(&mut self, future: F) -> TaskId
     where
@@ -159,13 +161,15 @@ impl<T: 'static> JoinSet<T> {
         ))
     }
 
-    /// Takes a task into the set: that of [`spawn_blocking`](crate::spawn_blocking), say, or of
-    /// [`spawn_named`](crate::spawn_named). One that has ended already counts as ended now.
+    /// Takes a task into the set: one from [`spawn_blocking`](crate::spawn_blocking), say, or from
+    /// [`spawn_named`](crate::spawn_named).
+    ///
+    /// A task that has already ended counts as one that ends now.
     ///
     /// # Panics
     ///
-    /// If the handle has given its output already, or if the set has tasks of another executor: then the handle is
-    /// dropped, and its task runs on by itself.
+    /// If the handle has given its output already, or if the set has tasks of another executor. In the second case the
+    /// handle is dropped, and its task runs on by itself.
     ///
     /// ```
     /// use watchglass::{JoinSet, block_on, spawn, spawn_blocking};
@@ -198,12 +202,12 @@ impl<T: 'static> JoinSet<T> {
         id
     }
 
-    /// Waits for the next task to end and gives its outcome; `None` if the set is empty. Outcomes
-    /// come in the order in which the tasks ended.
+    /// Waits for the next task to end and gives its outcome, or `None` if the set is empty.
     ///
-    /// If the future is dropped before it is done, no outcome is lost, but nobody is woken on its behalf any more (with
-    /// tokio's set somebody is). So do not make a new one at each `poll` of your own future: use
-    /// [`poll_join_next`](JoinSet::poll_join_next). Polled again after it was ready, it waits for the next task.
+    /// Outcomes come in the order in which the tasks ended. If the future is dropped before it is done, no outcome is
+    /// lost, but nobody is woken on its behalf any more (with tokio's set, somebody is). So do not make a new one at
+    /// each `poll` of your own future: use [`poll_join_next`](JoinSet::poll_join_next). If the future is polled again
+    /// after it was ready, it waits for the next task.
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
         JoinNext {
             set: self,
@@ -211,7 +215,7 @@ impl<T: 'static> JoinSet<T> {
         }
     }
 
-    /// Like [`join_next`](JoinSet::join_next), and says whose outcome it is: an error does not.
+    /// Like [`join_next`](JoinSet::join_next), and says whose outcome it is, which an error alone does not say.
     ///
     /// ```
     /// let executor = watchglass::Executor::builder().virtual_time().build();
@@ -228,8 +232,9 @@ impl<T: 'static> JoinSet<T> {
         }
     }
 
-    /// [`join_next`](JoinSet::join_next), for a future or a stream of your own that has a set in it: whoever
-    /// polled last is woken when a task ends.
+    /// Like [`join_next`](JoinSet::join_next), for a future or a stream of your own that has a set in it.
+    ///
+    /// Whoever polled last is woken when a task ends.
     ///
     /// ```
     /// use std::future::poll_fn;
@@ -321,8 +326,9 @@ impl<T: 'static> JoinSet<T> {
 }
 
 impl<T> JoinSet<T> {
-    /// [Aborts](JoinHandle::abort) one task, which stays in the set until it is joined. False, and nothing has
-    /// happened, if it is not in the set.
+    /// [Aborts](JoinHandle::abort) one task, which stays in the set until it is joined.
+    ///
+    /// Gives `false`, and does nothing, if the task is not in the set.
     ///
     /// ```
     /// watchglass::block_on(async {
@@ -377,7 +383,7 @@ impl<T> JoinSet<T> {
         self.handles.is_empty()
     }
 
-    /// Lets every task go on by itself, as if its handle had been dropped. The set is empty then.
+    /// Lets every task go on by itself, as if its handle had been dropped. Afterwards the set is empty.
     ///
     /// ```
     /// use watchglass::{Executor, JoinSet, yield_now};

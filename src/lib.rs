@@ -1,9 +1,9 @@
 //! A single-threaded async executor that you can see through: a watch with a glass back.
 //!
-//! Calling an `async fn` runs nothing. The call gives a value, a [`Future`], which somebody has to
-//! poll until it is ready. Who polls it, when, and on which thread is up to a library: the executor.
-//! This is one to be read, and to be watched at work: a queue of tasks, a timer wheel for those that
-//! sleep, a thread pool for what blocks, and an [event](trace::Event) for each thing that it does.
+//! Calling an `async fn` runs nothing. The call gives a value, a [`Future`], which somebody has to poll until it is
+//! ready. Who polls it, when, and on which thread is up to a library: the executor. This executor is made to be read,
+//! and to be watched at work. It has a queue of tasks, a timer wheel for those that sleep, a thread pool for what
+//! blocks, and an [event](trace::Event) for each thing that it does.
 //!
 //! # A first program
 //!
@@ -45,8 +45,8 @@
 //!
 //! # The life of one sleep
 //!
-//! `cargo run --example one_sleep` prints these steps as they happen. Each names the files of the source
-//! where it is done.
+//! `cargo run --example one_sleep` prints these steps as they happen. Each step names the source files that carry it
+//! out.
 //!
 //! 1. [`block_on`] makes an [`Executor`] the one that runs on this thread, and its future the main
 //!    task, which is polled like every other ([main_task.rs], [executor.rs]).
@@ -54,12 +54,11 @@
 //!    ([slots.rs], [queue.rs]).
 //! 3. The executor takes the id from the queue and polls the future with that task's waker
 //!    ([executor.rs], [poll.rs], [counted_waker.rs]).
-//! 4. A [`Sleep`](time::Sleep) that is polled leaves its deadline in the timer wheel, and whom to
-//!    wake: the task. It answers `Pending` ([time.rs], [timers.rs],
-//!    [wheel.rs]).
-//! 5. Nothing is ready, so the executor parks the thread until the next deadline in the wheel, or
-//!    until another thread sends a wake to its inbox: in one function, the only one in which the
-//!    thread ever parks ([rest.rs], [inbox.rs]).
+//! 4. When a [`Sleep`](time::Sleep) is polled, it leaves its deadline in the timer wheel, together with whom to wake:
+//!    the task. It answers `Pending` ([time.rs], [timers.rs], [wheel.rs]).
+//! 5. Nothing is ready, so the executor parks the thread until the next deadline in the wheel, or until another thread
+//!    sends a wake to its inbox. One function does this, and the thread never parks anywhere else ([rest.rs],
+//!    [inbox.rs]).
 //! 6. The deadline passes. The wheel hands the timer out, and its task is queued again
 //!    ([timers.rs]).
 //! 7. The second poll is `Ready`. The future is dropped, and its output waits for the
@@ -68,9 +67,9 @@
 //!
 //! # The reading order
 //!
-//! Each file imports only what is above it, apart from a module's own parts and from what the two features bring
-//! (`view`, `slack`), which [builder.rs] calls. (The methods of a type may stand in
-//! several files, some of them below.)
+//! Each file imports only from files above it, with two exceptions: a module may import its own parts, and [builder.rs]
+//! calls what the two features bring (`view`, `slack`). (The methods of a type may be spread over several files, some
+//! of them below the type's own.)
 //!
 //! | file | what it is |
 //! |---|---|
@@ -128,21 +127,25 @@
 //!
 //! Both are off unless they are asked for.
 //!
-//! - `view` shows what happened, as a story, a timeline, a page to step through in a browser: see the
-//!   module `view`. `WATCHGLASS=story cargo run --example one_sleep` needs no change to the program. (Cargo turns it on
-//!   for a whole program if one of its packages asks for it; then that variable says what is shown, and how it runs.)
-//! - `timer-slack` makes sleeps less late on Linux. The kernel ends a timed wait up to 50 us late
-//!   unless a thread asks for less; with this feature [`Builder::build`] asks for as little as there
-//!   is, for the thread that it is called on, for as long as that thread lives, and for those that it starts.
+//! - `view` shows what happened, as a story, a timeline, or a page to step through in a browser: see the module `view`.
+//!   It needs no change to the program: `WATCHGLASS=story cargo run --example one_sleep`. (If one package of a program
+//!   asks for this feature, Cargo turns it on for the whole program. The variable then says what is shown, and how the
+//!   program runs.)
+//! - `timer-slack` makes sleeps less late on Linux. The kernel may end a timed wait up to 50 us late, unless the thread
+//!   asks for less. With this feature [`Builder::build`] asks for the least there is: for the thread that calls it, as
+//!   long as that thread lives, and for the threads that it starts.
 //!
 //! # Tasks stay on their thread
 //!
-//! An executor polls on one thread, so neither futures nor their outputs need to be `Send`, and a
-//! task that computes for long keeps all others waiting. And what waits for this executor is not `Send`: a sleep, a
-//! timeout, an interval, a handle, a set, and each async block that awaits one. So box it with `Box::pin`, or
-//! with `boxed_local` and not `boxed` of the crate futures, and write `#[async_trait(?Send)]`. Wakers are `Send` and
-//! `Sync`: any thread may wake a task. Nothing is global, but what `WATCHGLASS` asks for: each thread may have its
-//! executor, or several one after another.
+//! An executor polls on one thread. So neither futures nor their outputs need to be `Send`, and a task that computes
+//! for long keeps all others waiting.
+//!
+//! Futures that wait for this executor are not `Send`: a sleep, a timeout, an interval, a handle, a set, and each async
+//! block that awaits one of these. So box them with `Box::pin`, or with `boxed_local` of the crate futures (not
+//! `boxed`), and write `#[async_trait(?Send)]`. Wakers are `Send` and `Sync`: any thread may wake a task.
+//!
+//! Nothing is global except what `WATCHGLASS` asks for: each thread may have its own executor, or several one after
+//! another.
 //!
 //! [guard.rs]: ../src/watchglass/guard.rs.html
 //! [name.rs]: ../src/watchglass/name.rs.html

@@ -12,9 +12,11 @@ use crate::task::TaskId;
 use crate::trace::{Event, TaskKind, in_circle, named};
 use crate::unfinished::{UnfinishedTask, unfinished_tasks};
 
-/// The executor has nothing to do and nothing can ever give it something: no task is ready, no
-/// timer is armed, no closure is out on a thread, and nobody outside holds a waker (or the executor
-/// was told that nobody outside will use one).
+/// The verdict that nothing can ever happen again.
+///
+/// The executor has nothing to do, and nothing can ever give it something to do: no task is ready, no timer is armed,
+/// no closure is out on a thread, and nobody outside holds a waker (or the executor was told that nobody outside will
+/// use one).
 ///
 /// Its `Display` names up to 20 stuck tasks, where each was spawned and where it waits.
 ///
@@ -98,9 +100,10 @@ impl Watched {
 }
 
 impl Stalled {
-    /// The tasks that wait for each other in a circle, if some do: each awaits the end of the next,
-    /// and the last awaits that of the first, as far as [`UnfinishedTask::waits_for`] and
-    /// [`UnfinishedTask::waits_at`] tell.
+    /// The tasks that wait for each other in a circle; none, if there is no circle.
+    ///
+    /// Each awaits the end of the next, and the last awaits the end of the first, as far as
+    /// [`UnfinishedTask::waits_for`] and [`UnfinishedTask::waits_at`] tell.
     #[must_use]
     pub fn cycle(&self) -> Vec<TaskId> {
         let waits = self.tasks.iter().filter(|task| task.waits_at.is_some());

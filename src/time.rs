@@ -23,8 +23,9 @@ use crate::current::AWAIT_IT;
 use crate::trace::{Cause, TimerId, TimerKind, WaitsOn};
 use crate::waiter::Waiter;
 
-/// The time on the clock of the executor that runs on this thread: virtual time, if it is virtual.
-/// Outside of an executor it is `Instant::now()`, and so in a closure of
+/// The time on the clock of the executor that runs on this thread.
+///
+/// That is virtual time, if the clock is virtual. Outside an executor it is `Instant::now()`, also in a closure of
 /// [`spawn_blocking`](crate::spawn_blocking): take the time before, and move it in.
 ///
 /// ```
@@ -99,9 +100,9 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// The future of [`sleep`] and [`sleep_until`].
 ///
 /// It is never ready at its first poll. It is ready at the first poll after the executor has seen its deadline pass,
-/// and stays so until it is [reset](Sleep::reset). Of several that are due at the same instant, whichever was armed
-/// first is woken first: by its first poll, by a reset while it waits, or by its next poll if it was done when it was
-/// reset.
+/// and stays ready until it is [reset](Sleep::reset). Of several sleeps that are due at the same instant, the one that
+/// was armed first is woken first. A sleep is armed by its first poll, by a reset while it waits, or, if it was done
+/// when it was reset, by its next poll.
 ///
 /// # Dropping
 ///
@@ -109,9 +110,9 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 ///
 /// # Panics
 ///
-/// Polling it before it is done panics where no executor runs on this thread, and while its timer is in the wheel of
-/// another executor than the one that runs. (If that one has been dropped, as that of a
-/// [`block_on`](crate::block_on) which has returned, it goes on here, with the deadline that it had.)
+/// Polling it before it is done panics if no executor runs on this thread, or if its timer is in the wheel of another
+/// executor than the one that runs. (If that other executor has been dropped, as after a [`block_on`](crate::block_on)
+/// has returned, the sleep goes on here, with the deadline that it had.)
 ///
 /// ```
 /// use std::time::Duration;
@@ -173,9 +174,11 @@ impl Sleep {
         }
     }
 
-    /// When it is due. `None` for one that never ends, and for a [`sleep`] that was made outside of an executor, until
-    /// it is polled or [reset](Sleep::reset). (That a deadline lies beyond the 584 years of the executor's
-    /// clock is found out when the executor meets it.)
+    /// When the sleep is due.
+    ///
+    /// It is `None` for a sleep that never ends, and for a [`sleep`] that was made outside an executor, until it is
+    /// polled or [reset](Sleep::reset). (The executor's clock covers 584 years. Whether a deadline lies beyond them is
+    /// found out only when the executor meets it.)
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {

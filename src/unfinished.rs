@@ -29,31 +29,38 @@ pub struct UnfinishedTask {
     /// Whether it is `block_on`'s own future, was spawned, or is a closure on a thread (which is never in a
     /// [`Stalled`](crate::Stalled)).
     pub kind: TaskKind,
-    /// True if it is to be polled, or dropped, at its next turn; not in a [`Stalled`](crate::Stalled). Not yet where another thread
-    /// woke it, or somebody did between two calls, and no turn has begun since.
+    /// True if it is to be polled, or dropped, at its next turn; never in a [`Stalled`](crate::Stalled).
+    ///
+    /// If another thread woke the task, or somebody did between two calls, this is true only once a turn has begun
+    /// since.
     pub is_ready: bool,
     /// What it is called: see [`Spawned`](crate::trace::Event::Spawned).
     pub name: String,
     /// Where it was spawned; for `block_on`'s own future, where `block_on` was called.
     pub spawned_at: &'static Location<'static>,
-    /// The `.await` at which it waits. `None` if it waits for a future that is not watchglass's, a
-    /// channel, say. It may be a place in the standard library or in another crate, see
-    /// [`Event::Waits`](crate::trace::Event::Waits), or one that the task gave up waiting at in its last poll, in
-    /// another crate's `select!`, say. If it `waits_elsewhere`, it is the `.await` of that handle, also if another
-    /// was polled last.
+    /// The `.await` at which it waits. `None` if it waits for a future that is not watchglass's, a channel, say.
+    ///
+    /// The place may be in the standard library or in another crate: see [`Event::Waits`](crate::trace::Event::Waits).
+    /// It may also be one at which the task gave up waiting in its last poll, in another crate's `select!`, say. If the
+    /// task `waits_elsewhere`, this is the `.await` of that handle, even if another future was polled last.
     pub waits_at: Option<&'static Location<'static>>,
-    /// The tasks whose end it awaits, in the order of their slots: those whose handle it awaits itself, and not in a
-    /// [`join_all`](crate::join_all()) or by a [`JoinSet`](crate::JoinSet). Of several, `waits_at` says where it awaits
-    /// the one that it polled last. A handle that it has polled and kept, and awaits no more, is listed too, for
-    /// it would still wake the task; `waits_at` then says no place, or that of what it waits for by now.
+    /// The tasks whose end it awaits, in the order of their slots.
+    ///
+    /// Only those count whose handle it awaits itself, not in a [`join_all`](crate::join_all()) and not by a
+    /// [`JoinSet`](crate::JoinSet). If there are several, `waits_at` says where it awaits the one that it polled last.
+    /// A handle that it has polled and kept, but awaits no more, is listed too, because it would still wake the task.
+    /// Then `waits_at` is `None`, or the place of what the task waits for by now.
     pub waits_for: Vec<TaskId>,
-    /// True if it awaits the handle of a task of another executor, or a [`JoinSet`](crate::JoinSet) of such tasks; also
-    /// in a [`join_all`](crate::join_all()), but not in one that was polled in that other executor before (of which no
-    /// verdict comes at all in an open world). That task cannot run while this executor does: let its own
-    /// [`block_on`](crate::Executor::block_on) run it. A handle that it gave up awaiting and still has looks the same,
-    /// as for `waits_for`.
+    /// True if it awaits the handle of a task of another executor, or a [`JoinSet`](crate::JoinSet) of such tasks.
+    ///
+    /// That task cannot run while this executor does: let its own [`block_on`](crate::Executor::block_on) run it. A
+    /// handle in a [`join_all`](crate::join_all()) counts too, but not in one that was polled in that other executor
+    /// before. (With such a join, there is no verdict at all in an open world.) A handle that the task gave up
+    /// awaiting, but still has, looks the same, as it does in `waits_for`.
     pub waits_elsewhere: bool,
-    /// True if somebody has its waker. In a [`Stalled`](crate::Stalled) the executor was promised that nobody outside will use one: by
+    /// True if somebody has its waker.
+    ///
+    /// In a [`Stalled`](crate::Stalled) this means that the executor was promised that nobody outside will use it: by
     /// [`closed_world`](crate::Builder::closed_world), which virtual time implies.
     pub waker_is_held: bool,
 }

@@ -5,8 +5,10 @@ use std::fmt;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-/// Why a task has no output: it panicked, or it was cancelled. It does not say which task: for that take the handle's
-/// [`id`](crate::JoinHandle::id) before.
+/// Why a task has no output: it panicked, or it was cancelled.
+///
+/// It does not say which task. To know that, take the handle's [`id`](crate::JoinHandle::id) before you await the
+/// handle.
 ///
 /// # Dropping
 ///

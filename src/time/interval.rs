@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 use super::{Sleep, now, sleep, sleep_until};
 use crate::trace::TimerKind;
 
-/// Ticks at once, and then every `period`: the first tick is due at this call or, if no executor runs here,
-/// when it is first polled. Even that tick waits as a [`Sleep`] does: it is never
-/// ready at its first poll, and so lets others have a turn.
+/// Ticks at once, and then every `period`.
+///
+/// The first tick is due at this call or, if no executor runs here, when it is first polled. Even that tick waits as a
+/// [`Sleep`] does: it is never ready at its first poll, and so lets others have a turn.
 ///
 /// A tick that nobody awaited in time comes late, but at most one does: ticks that were missed altogether are left out,
-/// and the later ones keep to the rhythm of the first. (tokio's default makes up for them at once.) Who wants a whole
-/// `period` between the end of the work and the next tick calls [`reset`](Interval::reset) after it; and who wants
-/// every tick, late or not, keeps the next instant in a variable and awaits [`sleep_until`](crate::sleep_until).
+/// and the later ones keep to the rhythm of the first. (tokio's default makes up for them at once.) To have a whole
+/// `period` between the end of the work and the next tick, call [`reset`](Interval::reset) after the work. To have
+/// every tick, late or not, keep the next instant in a variable and await [`sleep_until`](crate::sleep_until).
 ///
 /// # Panics
 ///
-/// If `period` is zero. A tick panics where no executor runs on this thread, and as a [`Sleep`] does on one executor
-/// while its timer is in the wheel of another.
+/// If `period` is zero. A tick panics if no executor runs on this thread or, like a [`Sleep`], if it is polled on one
+/// executor while its timer is in the wheel of another.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,8 +48,10 @@ pub fn interval(period: Duration) -> Interval {
     }
 }
 
-/// Like [`interval`], with the time of the first tick, which may have passed already: then it comes at once, and the
-/// rhythm is kept. With virtual time, count it from [`now()`](crate::now).
+/// Like [`interval`], with the time of the first tick.
+///
+/// If that time has passed already, the tick comes at once, and the rhythm is kept. With virtual time, count it from
+/// [`now()`](crate::now).
 ///
 /// # Panics
 ///
@@ -100,8 +103,10 @@ impl Interval {
         Tick { interval: self }
     }
 
-    /// Begins the rhythm anew: the next tick comes a period from now. With that, an interval is a limit to how long
-    /// nothing may happen. Outside of an executor "now" is that of the real clock.
+    /// Begins the rhythm anew: the next tick comes a period from now.
+    ///
+    /// An interval that is reset whenever something happens limits how long nothing may happen. Outside an executor,
+    /// "now" is the time on the real clock.
     ///
     /// ```
     /// use std::time::Duration;

@@ -19,8 +19,9 @@ use crate::trace::TimerKind;
 /// first poll, as for a [`sleep`].
 ///
 /// All timers of one instant fire before anybody is polled. So if a sleep in `future` ends at the very instant at which
-/// the time is up, as may be on the virtual clock, its output counts, too; but not if it takes another turn then: if a
-/// task ends that `future` awaits, say, or if it sleeps once more, for no time.
+/// the time is up, as may happen on the virtual clock, the output of `future` counts, too. It does not count if
+/// `future` needs another turn then: if it awaits the end of a task that ends only then, say, or if it sleeps once
+/// more, for no time.
 ///
 /// # Errors
 ///
@@ -28,8 +29,8 @@ use crate::trace::TimerKind;
 ///
 /// # Panics
 ///
-/// If it has to wait where no executor runs on this thread; or, as a [`Sleep`], on one executor while its timer is in
-/// the wheel of another; and if it is polled again after it was ready.
+/// The future panics if it has to wait where no executor runs on this thread; if, like a [`Sleep`], it is polled on one
+/// executor while its timer is in the wheel of another; and if it is polled again after it was ready.
 ///
 /// # Dropping
 ///
@@ -57,8 +58,9 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     }
 }
 
-/// Like [`timeout`], with the time at which the limit is reached: one for several awaits, say. With virtual time, count
-/// it from [`now()`](crate::now).
+/// Like [`timeout`], with the time at which the limit is reached.
+///
+/// One such time may be the limit of several awaits, say. With virtual time, count it from [`now()`](crate::now).
 ///
 /// # Errors
 ///

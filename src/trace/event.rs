@@ -1,7 +1,7 @@
 //! What can happen, in the order of a task's life. The sentences that say it are in `sentences.rs`.
 //!
-//! The log of these events is enough to rebuild the executor's state at any moment, if no observer acts: see it as
-//! the executor's own diary, of which every picture is a reading.
+//! If no observer acts, the log of these events is enough to rebuild the executor's state at any moment. Think of it as
+//! the executor's own diary: every picture is a reading of it.
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -38,11 +38,11 @@ pub struct Record {
 /// Something that the executor did, or that was done to it.
 ///
 /// Its `Display` is an English sentence. Durations since the executor was built are called times. A later version may
-/// tell more of an event: match it with `..` behind the fields that you need.
+/// add fields to an event, so match it with `..` after the fields that you need.
 ///
 /// Each task that was [`Spawned`](Event::Spawned) ends with exactly one of [`Completed`](Event::Completed),
-/// [`Cancelled`](Event::Cancelled) and [`Panicked`](Event::Panicked), at the latest when its executor is dropped (but
-/// for an observer that has panicked, or has dropped the executor itself: it is told nothing more).
+/// [`Cancelled`](Event::Cancelled) and [`Panicked`](Event::Panicked), at the latest when its executor is dropped. (But
+/// an observer that has panicked, or has dropped the executor itself, is told nothing more.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -58,8 +58,8 @@ pub enum Event {
         /// Where it was spawned.
         at: &'static Location<'static>,
     },
-    /// A waker was used, or the executor itself asked for a poll. Wakes of a task by other threads that come before
-    /// the executor looks into its inbox are told as one.
+    /// A waker was used, or the executor itself asked for a poll. If other threads wake a task several times before the
+    /// executor looks into its inbox, that is told as one wake.
     Woken {
         /// The task that is to be polled.
         task: TaskId,
@@ -83,71 +83,80 @@ pub enum Event {
         task: TaskId,
     },
     /// Inside a poll, a future that belongs to the executor had to wait; or a closure was handed to a thread, and its
-    /// task waits for it. What a poll waits for again and again at one place, and for nothing else in between, is told
-    /// once.
+    /// task waits for it.
+    ///
+    /// If a poll waits for one thing again and again at one place, and for nothing else in between, that is told once.
     Waits {
         /// The task that runs, unless the future is polled by something that is not a task.
         task: Option<TaskId>,
         /// What it waits for.
         on: WaitsOn,
-        /// The `.await`. If the future is awaited through a reference or a box, or is the task
-        /// itself, this is a place in the standard library or in watchglass, and in another crate's combinator it
-        /// may be one in that crate: no view but the JSON shows such a place.
+        /// The `.await`. If the future is awaited through a reference or a box, or is the task itself, this is a place
+        /// in the standard library or in watchglass. In another crate's combinator, it may be a place in that crate. No
+        /// view but the JSON shows such places.
         at: &'static Location<'static>,
     },
-    /// In the same poll in which the task said that it waits for this, it gave that up: a
-    /// [`race`](crate::race) or a [`timeout`](crate::timeout()) is over in which it was, or the handle was dropped.
-    /// Of a sleep that is dropped, [`TimerCancelled`](Event::TimerCancelled) tells, and of the dropped handle of
-    /// another executor's task nothing does.
+    /// A task gave up waiting for something, in the same poll in which it said that it waits for it.
+    ///
+    /// The [`race`](crate::race) or the [`timeout`](crate::timeout()) that it was in is over, or the handle was
+    /// dropped. If a sleep is dropped, [`TimerCancelled`](Event::TimerCancelled) is told instead. If the handle of
+    /// another executor's task is dropped, nothing is told.
     GaveUp {
         /// The task that runs.
         task: TaskId,
         /// What it waits for no more.
         on: WaitsOn,
     },
-    /// The handle of an unfinished task was dropped, and neither was the task aborted nor is its executor being
-    /// dropped: nobody awaits it any more.
+    /// The handle of an unfinished task was dropped: nobody awaits the task any more.
+    ///
+    /// It is not told if the task was aborted, or if its executor is being dropped.
     Detached {
-        /// The task of which nobody has the handle any more.
+        /// The task whose handle is gone.
         task: TaskId,
     },
-    /// The future's `poll` returned. A panic ends a poll too, with [`Panicked`](Event::Panicked): that took from the
-    /// time of its [`PollStarted`](Event::PollStarted) to the time of that.
+    /// The future's `poll` returned.
+    ///
+    /// A panic ends a poll too, but is told as [`Panicked`](Event::Panicked). That poll took from the time of its
+    /// [`PollStarted`](Event::PollStarted) to the time of its `Panicked`.
     PollEnded {
         /// The task that ran.
         task: TaskId,
         /// True for `Poll::Ready`, false for `Poll::Pending`.
         ready: bool,
-        /// How long `poll` held the thread, with what the observer took for the events from
-        /// [`PollStarted`](Event::PollStarted) on: nothing on the virtual clock, which stands still meanwhile.
+        /// How long `poll` held the thread, including what the observer took for the events from
+        /// [`PollStarted`](Event::PollStarted) on. It is zero on the virtual clock, which stands still meanwhile.
         took: Duration,
-        /// How many clones of the task's waker are held now, anywhere; another thread's wake that is on its way
-        /// is one. Timers and handles that
-        /// belong to the executor remember the task by its id and hold none. `None` for
-        /// `block_on`'s own future once it has given its waker away: from then on that comes from
-        /// `waker_fn`, and its clones cannot be counted.
+        /// How many clones of the task's waker are held now, anywhere.
+        ///
+        /// A wake by another thread that is on its way counts as one. Timers and handles that belong to the executor
+        /// hold none: they remember the task by its id. It is `None` for `block_on`'s own future once that has given
+        /// its waker away: from then on its waker comes from `waker_fn`, and clones of such a waker cannot be counted.
         wakers: Option<usize>,
     },
     /// A task waits, nobody holds its waker, and it is in no queue: as far as can be known, it will never be polled
     /// again.
     ///
-    /// It is told at the end of its poll; or, if somebody has dropped the waker since, or the timer is gone that would
-    /// have woken it, when nothing is ready, or at the end of `block_on`. More than a hundred tasks and timers are not
-    /// looked at each time, but after a sixteenth as many events, and before [`Stalled`](Event::Stalled): so of a loss
-    /// just before everything falls silent, or just before the end, nothing may be told there.
+    /// It is told at the end of the task's poll. If the waker was dropped later, or the timer that would have woken the
+    /// task is gone, it is told when nothing is ready, or at the end of `block_on`. If there are more than a hundred
+    /// tasks and timers, they are not looked at each time, but only after a sixteenth as many events, and before
+    /// [`Stalled`](Event::Stalled). So a loss just before everything falls silent, or just before the end, may remain
+    /// untold.
     ///
-    /// It is never told of a task that has ever waited where the executor does not look, since it may be known there
-    /// still: for a [`JoinSet`](crate::JoinSet), in a [`join_all`](crate::join_all()), for a deadline that never comes,
-    /// for another executor's task; or that was polled in an observer, which is not told of that.
+    /// It is never told of a task that has ever waited where the executor does not look, because the task may still be
+    /// known there: for a [`JoinSet`](crate::JoinSet), in a [`join_all`](crate::join_all()), for a deadline that never
+    /// comes, or for another executor's task. Nor is it told of a task that was polled in an observer, which is not
+    /// told of such a poll.
     ForgottenWaker {
         /// The forgotten task.
         task: TaskId,
     },
-    /// Tasks await each other by their handles, and nothing else would wake any of them: none of them can ever be
-    /// polled again, unless one is aborted. `block_on` tells it when nothing is ready, or at its own end, as of a waker
-    /// that was lost, and with the same exceptions: see [`ForgottenWaker`](Event::ForgottenWaker). Nor is it told where
-    /// somebody has the waker of one of them, also in a closed world, though the verdict may count on nobody's using
-    /// it. (Who waits for another by a lock or a channel has left its waker there, and who uses that nobody knows.)
+    /// Tasks await each other by their handles, and nothing else would wake any of them.
+    ///
+    /// None of them can ever be polled again, unless one is aborted. `block_on` tells it when nothing is ready, or at
+    /// its own end, with the same exceptions as for a lost waker: see [`ForgottenWaker`](Event::ForgottenWaker). It is
+    /// also not told if somebody has the waker of one of the tasks. That is so even in a closed world, though the
+    /// verdict there may count on nobody using that waker. (A task that waits for another by a lock or a channel has
+    /// left its waker there, and nobody knows who will use it.)
     Deadlock {
         /// Each awaits the end of the next, and the last that of the first, which has the lowest slot.
         circle: Box<[TaskId]>,
@@ -188,9 +197,10 @@ pub enum Event {
         /// Where it lies now.
         place: Place,
     },
-    /// A deadline passed. The wake follows; none does where the `join_all` or the combinator of another crate that it
-    /// belongs to was woken before and has not been polled since, or where the sleep was polled with a waker that is no
-    /// task's.
+    /// A deadline passed, and a wake follows.
+    ///
+    /// There is no wake if the timer belongs to a `join_all`, or to another crate's combinator, that was woken before
+    /// and has not been polled since. Nor is there one if the sleep was polled with a waker that is no task's.
     TimerFired {
         /// The timer, which is gone now.
         timer: TimerId,
@@ -214,9 +224,9 @@ pub enum Event {
     },
     /// Nothing is ready: the executor gives the thread back to the operating system.
     Parked {
-        /// The next deadline, which may be that of a timer that was cancelled meanwhile: then nothing fires. Or
-        /// `None` to wait for another thread alone: no timer is armed, or time is virtual and a closure is out on a
-        /// thread.
+        /// The next deadline. It may be that of a timer that was cancelled meanwhile: then nothing fires. It is `None`
+        /// if the executor waits for another thread alone, because no timer is armed, or because time is virtual and a
+        /// closure is out on a thread.
         until: Option<Duration>,
     },
     /// The thread runs again.
@@ -273,13 +283,16 @@ pub enum Event {
         /// Those among them whose waker is held by somebody who, as was promised, does not use it.
         held: Box<[TaskId]>,
     },
-    /// A poll held the thread for long, and everyone else with it; or the drop of a future that was not done did. Told
-    /// when it has ended: after a panic or a drop, when that was told. See
-    /// [`Builder::long_poll`](crate::Builder::long_poll).
+    /// A poll, or the drop of a future that was not done, held the thread for long, and everyone else with it.
+    ///
+    /// It is told once the poll or the drop has ended. After a panic or a drop, it comes after the event that tells of
+    /// that. See [`Builder::long_poll`](crate::Builder::long_poll).
     LongPoll(Box<LongPoll>),
-    /// A task has been polled a thousand times in a row, or two thousand, and so on, each time only because it woke
-    /// itself, or slept until a time that had come. It may be waiting for something by asking again and again, and then
-    /// the thread never parks, and virtual time never moves.
+    /// A task has been polled a thousand times in a row (or two thousand, and so on), each time only because it woke
+    /// itself, or slept until a time that had come.
+    ///
+    /// It may be waiting for something by asking again and again. Then the thread never parks, and virtual time never
+    /// moves.
     Spinning {
         /// The task.
         task: TaskId,
@@ -294,51 +307,56 @@ pub enum Event {
         /// What was printed.
         text: String,
     },
-    /// Nothing is kept of what happens from now on, for a program without an end would use up all memory. It is the
-    /// last event of a log that the environment variable `WATCHGLASS` asked for.
+    /// Nothing is kept of what happens from now on, because a program without an end would use up all memory. This is
+    /// the last event of a log that the environment variable `WATCHGLASS` asked for.
     LogFull {
         /// How many events there were before.
         events: usize,
     },
-    /// Nothing is kept of what happens from now on, since the log was asked for no longer than this, as by
-    /// `WATCHGLASS=for:5s`. It is the last event.
+    /// Nothing is kept of what happens from now on, because the log was asked for no longer than this, as by
+    /// `WATCHGLASS=for:5s`. This is the last event.
     LogEnded,
 }
 
-/// A poll that held the thread for long, or a drop. It is in a box because it is rare, and large: the space of
-/// every event is that of the largest.
+/// A poll, or a drop, that held the thread for long.
+///
+/// It is in a box because it is rare and large: every event takes as much space as the largest one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LongPoll {
     /// The task that did not let go.
     pub task: TaskId,
-    /// How long, by the operating system's clock, with what the observer took meanwhile: a slow one makes polls long.
+    /// How long, by the operating system's clock. What the observer took meanwhile is included: a slow one makes polls
+    /// long.
     pub took: Duration,
-    /// True if it has not come to its end where the log has: then `took` is how long it has gone on until there. So it
-    /// is with `WATCHGLASS=for:5s`, or where the program exits in a poll.
+    /// True if the log ends before the poll does. Then `took` is how long the poll had gone on when the log ended. This
+    /// happens with `WATCHGLASS=for:5s`, or if the program exits in a poll.
     pub goes_on: bool,
     /// True if the future was not polled but dropped. Then no `.await` is named.
     pub is_drop: bool,
-    /// After this `.await` most of the time went by: the one of watchglass's at which the poll went on, or else one at
-    /// which it gave up to wait. `None` if that is not known: in its first poll; where it waited for what is not
-    /// watchglass's; or where several of its futures may have run. (Of two branches of a join, one that has given
-    /// something up in this very poll may be named though the other ran after it.)
+    /// The `.await` after which most of the time went by. It is one of watchglass's: the one at which the poll went on,
+    /// or else one at which it gave up waiting.
+    ///
+    /// It is `None` if that is not known: in the task's first poll, if the task waited for something that is not
+    /// watchglass's, or if several of its futures may have run. (Of two branches of a join, one that has given
+    /// something up in this very poll may be named although the other ran after it.)
     pub after: Option<&'static Location<'static>>,
-    /// The next `.await` of watchglass's that it came to. `None` if it came to none: to its end, say, or to one of what
-    /// is not watchglass's; or if `between` goes to its end.
+    /// The next `.await` of watchglass's that the poll came to. It is `None` if it came to none, but to its end, say,
+    /// or to an `.await` of something that is not watchglass's; and also if `between` goes to the end of the poll.
     pub until: Option<&'static Location<'static>>,
-    /// How much of the time went by between these two. Where no two are more than half of it apart, this is all of it,
-    /// from where the poll went on to its end.
+    /// How much of the time went by between these two. If no such part is more than half of the time, this is all of
+    /// the time, from where the poll went on to its end.
     pub between: Duration,
-    /// The tasks that were ready for at least a tenth of it, that another thread woke meanwhile, or whose timer came
-    /// due: of many those with the lowest slots, 20 at most.
+    /// The tasks that it delayed: those that were ready, or whose timer was due, for at least a tenth of its time, and
+    /// those that another thread woke meanwhile. There are at most 20; if it delayed more, these are the ones with the
+    /// lowest slots.
     pub delayed: Vec<TaskId>,
     /// How many there were besides these.
     pub more_delayed: usize,
-    /// How many timers were due at its end. None with the executor's own end, where nobody waits any more.
+    /// How many timers were due at its end. It is zero at the executor's own end, where nobody waits any more.
     pub timers: usize,
-    /// How long the first of them has waited during this poll: no longer than the poll, also if it was due
-    /// before.
+    /// How long the first of these timers has waited during this poll. It is never longer than the poll, even if the
+    /// timer was due before.
     pub late: Duration,
 }
 
@@ -433,7 +451,7 @@ pub enum WaitsOn {
     Elsewhere,
     /// Its next turn: it gave the others theirs.
     Turn,
-    /// Some of the futures that it joins.
+    /// This many of the futures that it joins.
     Children(usize),
     /// A closure on another thread.
     Blocking,

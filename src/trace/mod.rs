@@ -4,11 +4,12 @@
 //!   the executor ── Event ──▶ Tracer ── Record (number, time, event) ──▶ your Observer
 //! ```
 //!
-//! Events are sent from where they happen, after the executor's own state has changed, so an
-//! observer sees nothing that is not yet true. (But for two, which are told before: the park, for afterwards is too
-//! late; and that a task waits for anything but a timer or a closure, which is told before it is noted whom to wake.)
-//! Without an observer, a poll in `block_on` and a wake by a waker on the executor's own thread do not look for
-//! one, and each of the other places costs one branch that the processor predicts. (In the repository,
+//! Events are sent from where they happen, after the executor's own state has changed, so an observer sees nothing that
+//! is not yet true. Two events are exceptions, and are told before: a park, because afterwards is too late; and a wait
+//! for anything but a timer or a closure, which is told before the executor notes whom to wake.
+//!
+//! Without an observer, a poll in `block_on` does not look for one, nor does a wake by a waker on the executor's own
+//! thread. Each of the other places costs one branch, which the processor predicts. (In the repository,
 //! `scripts/cost-of-events` counts what they cost together.)
 
 mod event;

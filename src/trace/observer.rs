@@ -17,10 +17,10 @@ use crate::guard::contain;
 /// executor.block_on(watchglass::yield_now());
 /// ```
 ///
-/// (The type of the argument is to be written: without it, the compiler says that an implementation of `FnOnce` "is not
-/// general enough", for it takes the closure for one that accepts a single lifetime.) A closure is an `Fn`: what it
-/// changes is in a `Cell` or a `RefCell`. Two observers in a tuple are one, and so are an `Option` of one, and an
-/// `Rc` of one, for whoever wants to look at it afterwards:
+/// (Write down the type of the argument. Without it the compiler takes the closure for one that accepts a single
+/// lifetime, and says that an implementation of `FnOnce` "is not general enough".) A closure has to be an `Fn`, so keep
+/// what it changes in a `Cell` or a `RefCell`. Two observers in a tuple are one observer, and so is an `Option` of one.
+/// So is an `Rc` of one, for whoever wants to look at it afterwards:
 ///
 /// ```
 /// use std::cell::RefCell;
@@ -60,19 +60,20 @@ use crate::guard::contain;
 /// assert!(recording.len() > 2);
 /// ```
 ///
-/// An observer may use the executor (spawn a task, wake a waker). What happens while it runs is not told to it: so
-/// the story of the tasks that it spawns has no beginning, and `State` does not know them. What such a task
-/// does later is told. (An observer that spawns a task for each task that ends never comes to an end.) It is not to
-/// run the executor, not between two calls either: what it is told of may be halfway done then, a task spawned and
-/// not queued, say.
+/// An observer may use the executor (spawn a task, wake a waker). It is not told what happens while it runs itself. So
+/// the story of a task that it spawns has no beginning, and `State` does not know that task. What such a task does
+/// later is told. (An observer that spawns a task for each task that ends never comes to an end.)
+///
+/// An observer must not run the executor, not even between two calls: what it is being told of may be only half done
+/// then. A task may be spawned and not queued, say.
 ///
 /// # Panics
 ///
-/// An observer that panics is told nothing more. The executor finishes what it was doing; then the
-/// panic goes to the caller of `block_on`, `step` or `run_until_idle`. After a panic between two calls that is the
-/// next one, which polls nothing. If there is none, and while the executor is dropped, it ends here, and only the panic
-/// hook has told of it: so let a test assert on the end of tasks with a [`Recording`](super::Recording), when the
-/// executor is gone.
+/// An observer that panics is told nothing more. The executor finishes what it was doing; then the panic goes to the
+/// caller of `block_on`, `step` or another call that runs the executor. If the observer panics between two calls, it
+/// goes to the caller of the next one, which polls nothing. If there is no next call, or if the executor is being
+/// dropped, the panic ends here, and only the panic hook has told of it. So let a test assert on the end of tasks with
+/// a [`Recording`](super::Recording), when the executor is gone.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an observer",
     label = "not an observer",
@@ -84,9 +85,10 @@ pub trait Observer {
     /// Takes note of one event.
     fn observe(&self, record: &Record);
 
-    /// Like [`observe`](Observer::observe), but the record is given away. The executor calls this one; an observer that
-    /// keeps records overrides it and so need not clone them. (Of a pair the first one is told by `observe`, so both
-    /// must do the same.)
+    /// Like [`observe`](Observer::observe), but the record is given away.
+    ///
+    /// The executor calls this method. An observer that keeps records overrides it, and so need not clone them. (Of a
+    /// pair, the first observer is told by `observe`, so the two methods must do the same.)
     fn observe_owned(&self, record: Record) {
         self.observe(&record);
     }
@@ -102,7 +104,7 @@ impl<F: Fn(&Record)> Observer for F {
     }
 }
 
-/// For whoever keeps it, to ask it afterwards.
+/// Keep one `Rc`, to ask the observer afterwards.
 impl<O: Observer + ?Sized> Observer for Rc<O> {
     fn observe(&self, record: &Record) {
         (**self).observe(record);
@@ -117,7 +119,7 @@ impl<O: Observer + ?Sized> Observer for Rc<O> {
     }
 }
 
-/// For whoever asks it from another thread: for what it has noted in atomics, say.
+/// Keep one `Arc`, to ask the observer from another thread: for what it has noted in atomics, say.
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn observe(&self, record: &Record) {
         (**self).observe(record);
@@ -153,8 +155,8 @@ impl<O: Observer> Observer for Option<O> {
     }
 }
 
-/// Both are told, the first one first. If one of them panics, neither is told anything more, nor of the end. A
-/// panic of the first in `end` does not keep that from the second.
+/// Both are told, the first one first. If one of them panics, neither is told anything more, not even of the end. If
+/// the first panics in its `end`, the second is told of the end all the same.
 impl<A: Observer, B: Observer> Observer for (A, B) {
     fn observe(&self, record: &Record) {
         self.0.observe(record);

@@ -9,9 +9,9 @@ use super::{Event, Observer, Record};
 
 /// Keeps every event of the executor that it observes, in order.
 ///
-/// A clone is another handle on the same log, so keep one and give one to the executor. Make one for each executor:
-/// the views take what is in it for one run. It stays on its thread, but the records that
-/// [`take`](Recording::take) gives may be sent to another, and collected into a recording there.
+/// A clone is another handle on the same log, so keep one and give one to the executor. Make a new recording for each
+/// executor, because the views take all that is in one for one run. A recording stays on its thread. But the records
+/// that [`take`](Recording::take) gives may be sent to another thread, and collected into a recording there.
 ///
 /// ```
 /// use watchglass::Executor;
@@ -48,8 +48,9 @@ impl Recording {
         records.iter().map(|record| record.event.clone()).collect()
     }
 
-    /// Moves everything recorded so far out; what happens next is recorded as before. A view of that does not know
-    /// the tasks from before.
+    /// Moves everything recorded so far out.
+    ///
+    /// What happens next is recorded as before. But a view of that later part does not know the tasks from before.
     pub fn take(&self) -> Vec<Record> {
         self.records.take()
     }

@@ -4,10 +4,9 @@
 //!   Record 0, 1, 2, ... n  ── fold ──▶ State after record n
 //! ```
 //!
-//! Every picture is drawn from a [`State`], and going one step back is folding one record less. That
-//! this is the executor's true state is tested: for random programs, after every record, it is held
-//! equal to what the running executor itself has in its queue, its slots and its wheel
-//! (`tests/replay.rs`).
+//! Every picture is drawn from a [`State`]. To go one step back is to fold one record less. A test (`tests/replay.rs`)
+//! proves that this is the executor's true state: for random programs, after every record, it compares it with what the
+//! running executor itself has in its queue, its slots and its wheel.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
@@ -66,12 +65,13 @@ pub struct TaskState {
     pub queued: bool,
     /// True if it is to be dropped when its turn comes.
     pub aborted: bool,
-    /// What it said in its last poll that it waits for, and did not give up in it, the outermost future last.
+    /// What it waits for, as it said in its last poll, without what it gave up in that poll. The outermost future is
+    /// last.
     pub waits: Vec<Wait>,
     /// How often it has been polled.
     pub polls: u64,
-    /// How many clones of its waker were held after its last poll, if that is known; and none, if the executor has
-    /// found that since. Timers and handles hold none: they know the task by its id.
+    /// How many clones of its waker were held after its last poll, if that is known. It is zero if the executor has
+    /// found since that none is left. Timers and handles hold none: they know the task by its id.
     pub wakers: Option<usize>,
     /// The number of the record of the wake that led to its last poll, if it has been polled.
     pub woken_by: Option<u64>,
@@ -206,7 +206,7 @@ impl State {
         &self.printed
     }
 
-    /// Lets one more record happen: the one that follows those before.
+    /// Lets one more record happen, the one that follows those so far.
     pub fn fold(&mut self, record: &Record) {
         self.time = record.time;
         match &record.event {

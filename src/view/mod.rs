@@ -20,50 +20,59 @@
 //! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
 //! | `json:FILE` | the events |
 //! | `live` | each event as it happens, on standard error |
-//! | `for:5s` | no view, and is given beside one: what happens after the first five seconds is not shown, and the views come then. The time is the executor's; on the virtual clock it is over, too, when so much real time has passed. `ms` and `us` are known, too |
-//! | `long:20ms` | no view, and is given beside one: a poll that holds the thread for 20 ms is told of as a [long one](crate::Builder::long_poll), unless the program has said how long that is. `us` and `s` are known, too |
-//! | `virtual` | no view: the program runs on the virtual clock, though not in a closed world (unless it has chosen that clock itself). On that clock a poll that blocks the thread for half a second of real time is told of as a long one |
-//! | `closed` | no view: the program runs in a [closed world](crate::Builder::closed_world), unless it says otherwise itself: a deadlock over channels or locks ends in a verdict |
-//! | `seed:7` | no view: tasks are polled in an order that is [shuffled](crate::Builder::seed), unless the program has a seed itself |
+//! | `for:5s` | no view, but goes with one: what happens after the first five seconds is not shown, and the views come
+//! then. The seconds are those of the executor's clock. On the virtual clock, they are also over when so much real time
+//! has passed. `ms` and `us` are known, too | | `long:20ms` | no view, but goes with one: a poll that holds the thread
+//! for 20 ms is told of as a [long one](crate::Builder::long_poll), unless the program has said itself how long that
+//! is. `us` and `s` are known, too | | `virtual` | no view: the program runs on the virtual clock. Unless it has chosen
+//! that clock itself, it does not run in a closed world. On that clock a poll that blocks the thread for half a second
+//! of real time is told of as a long one | | `closed` | no view: the program runs in a [closed
+//! world](crate::Builder::closed_world), where a deadlock over channels or locks ends in a verdict; unless it says
+//! otherwise itself | | `seed:7` | no view: tasks are polled in an order that is [shuffled](crate::Builder::seed),
+//! unless the program has a seed itself |
 //!
-//! Several are joined by commas. A value that is none of these, or no text, or `long` where nobody is told, or `for`
-//! where there is no view, is refused with a panic when an executor is made, by `Builder::build`, `Executor::new` or
-//! `block_on`; so is a folder for a file, or one file for two views. `step` and the page say if a source was changed
-//! since the build.
+//! Join several with commas. Some requests are refused, with a panic, when an executor is made by `Builder::build`,
+//! `Executor::new` or `block_on`: a value that is none of these, or that is not UTF-8; `long` if nobody is told; `for`
+//! if there is no view; a folder in place of a file; and one file for two views. `step` and the page say if a source
+//! was changed since the build.
 //!
-//! **When they come.** When the executor is dropped. If its thread ends before that, since the executor is leaked, say,
-//! or ends the program with `process::exit`, they come then, and show how far it has come. (Not if the program ends
-//! meanwhile, as it may with a thread of `thread::scope` that is not joined.) Of a program that hangs or is killed, or
-//! ends on another thread, they are lost, but for `live` and for what `for:5s` has brought before. That a task spins is
-//! told on standard error at once, for such a program may never end; and so are the first tasks that can never be
-//! polled again, when the thread parks and no timer is armed. After two million events nothing more is kept, as the
-//! last event says, and the views come.
+//! **When they come.** When the executor is dropped. Its thread may end before that, because the executor is leaked,
+//! say, or because the thread ends the program with `process::exit`. Then the views come at that moment, and show how
+//! far the executor has come. (They do not come if the program ends meanwhile, as it may with a thread of
+//! `thread::scope` that is not joined.) If a program hangs, or is killed, or ends on another thread, its views are
+//! lost, except for `live` and for what `for:5s` has brought before. Two things are told on standard error at once,
+//! because such a program may never end: that a task spins; and, when the thread parks and no timer is armed, the first
+//! tasks that can never be polled again. After two million events nothing more is kept, as the last event says, and the
+//! views come.
 //!
-//! **When the log ends before the program**, as `for:5s` asks, they come from a thread of their own, also while a poll
-//! blocks the executor's: that poll is told as a long one, which goes on, if it has taken as long as one by then. First
-//! the files are written, and then it is standard output's turn, once the program does not hold its lock. Very many
-//! events take some seconds. Meanwhile the executor stands still at its next event; then the program goes on, and is
-//! watched no more, but for `live`.
+//! **When the log ends before the program**, as `for:5s` asks, the views come from a thread of their own, even while a
+//! poll blocks the executor's thread. If that poll has by then taken as long as a long one, it is told as one that goes
+//! on. First the files are written. Then it is standard output's turn, as soon as the program does not hold its lock.
+//! Very many events take some seconds. Meanwhile the executor stands still at its next event. Then the program goes on,
+//! and is watched no more, except by `live`.
 //!
-//! **Where they go.** `story:FILE` and `timeline:FILE` write to a file instead of standard output. An executor after
-//! the first writes to files of its own: `run-2.html`, and so on. A text, where there has been more than one executor,
-//! begins with "executor 2 of this program"; and where the tasks were shuffled, with their seed. So does a page's title.
-//! A file that cannot be written does not lose the run: the view is saved in the directory for temporary files, and
-//! standard error says where. `step` reads standard input, and says so where the program has it locked.
+//! **Where they go.** `story:FILE` and `timeline:FILE` write to a file instead of standard output. Each executor after
+//! the first writes to files of its own: `run-2.html`, and so on. If there has been more than one executor, a text
+//! begins with "executor 2 of this program", and if the tasks were shuffled, with their seed. A page's title says the
+//! same. If a file cannot be written, the run is not lost: the view is saved in the directory for temporary files, and
+//! standard error says where. `step` reads standard input, and says so if the program has it locked.
 //!
-//! **What the program prints** with `println!` is in the views too, on Linux. (Of a test, only with
-//! `cargo test -- --nocapture`.) For that, standard output is a file in memory while an executor lives that is watched
-//! (one at a time), and what is new in it is passed on at each event and every 10 ms, by a thread of its own, and when
-//! the thread that made the executor ends. A line that another thread prints is told with the time of the next event,
-//! and as the running task's. What `print!` prints is told when the line ends or the program flushes, and otherwise at
-//! the end of the run.
+//! **What the program prints** with `println!` is in the views too, on Linux. (In a test, only with
+//! `cargo test -- --nocapture`.) For that, standard output is a file in memory while a watched executor lives (one at a
+//! time). What is new in the file is passed on at each event and every 10 ms, the latter by a thread of its own, and
+//! also when the thread that made the executor ends. A line that another thread prints is told with the time of the
+//! next event, and as the running task's. What `print!` prints is told when the line ends or the program flushes, and
+//! otherwise at the end of the run.
 //!
-//! Lost is what is printed in the last 10 ms before an abort, or before the program ends while an executor lives on
-//! another thread than the one that ends it. A child process that is started meanwhile has that file too: what it
-//! prints arrives for as long as this process lives, but not what `exec` makes of this process. Who opens `/dev/stdout`
-//! by its name opens that file, and may cut off what has not been passed on. Standard output is locked for a moment
-//! when the executor is made, and when it is dropped or its thread ends: a thread that holds that lock and waits for
-//! the executor makes both wait for ever.
+//! This has its limits:
+//!
+//! - What is printed in the last 10 ms before an abort is lost. So is what is printed in the last 10 ms before the
+//!   program ends, if an executor lives on another thread than the one that ends the program.
+//! - A child process that is started meanwhile has that file too. What it prints arrives for as long as this process
+//!   lives. If this process is replaced by another program with `exec`, what that program prints does not arrive.
+//! - Code that opens `/dev/stdout` by its name opens that file, and may cut off what has not been passed on.
+//! - Standard output is locked for a moment when the executor is made, and when it is dropped or its thread ends. A
+//!   thread that holds that lock and waits for the executor makes both wait for ever.
 //!
 //! # In a program
 //!

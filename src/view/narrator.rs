@@ -163,7 +163,7 @@ impl<'a> Narrator<'a> {
                 on,
                 at,
             } => {
-                // The wait for a time limit is told behind that for what it limits, which says better where the task is.
+                // The wait for a time limit is told behind that for what it limits, which says better where that is.
                 let is_said = |task: &TaskState| {
                     let mut waits = task.waits.iter();
                     waits.any(|wait| in_program(wait.at).is_some())

@@ -19,7 +19,8 @@ use super::{ChildWaker, ForeignWaker, Waiter};
 /// Which futures of a `join_all` were woken, and whom to wake for them.
 pub(crate) struct WokenChildren {
     /// For each future, true while it is in the list, so that it is there once, and when it is done. A wake looks at it
-    /// and changes it with the lock; the join does without where nobody else can wake the future, or where a wake no longer matters.
+    /// and changes it with the lock; the join does without where nobody else can wake the future, or where a wake no
+    /// longer matters.
     is_listed: Box<[AtomicBool]>,
     locked: Mutex<Locked>,
     /// Of how many futures that are not done the waker is kept outside, and not by the join.
@@ -30,7 +31,8 @@ pub(crate) struct WokenChildren {
 struct Locked {
     /// In the order of their wakes. There is room for all, so nobody allocates with the lock.
     list: Vec<Woken>,
-    /// Nobody from the first wake on, nor while the join itself is being polled: it looks at the list before it returns.
+    /// Nobody from the first wake on, nor while the join itself is being polled: it looks at the list before it
+    /// returns.
     parent: Parent,
 }
 
@@ -165,8 +167,8 @@ impl WokenChildren {
         }
     }
 
-    /// The join is gone: nobody is woken any more. (A waker that were put in the list now would keep all of this, and be
-    /// kept by it. So the flags are raised before the lock is let go.)
+    /// The join is gone: nobody is woken any more. (A waker that were put in the list now would keep all of this, and
+    /// be kept by it. So the flags are raised before the lock is let go.)
     pub(crate) fn close(&self) {
         let mut locked = self.lock();
         for is_listed in &self.is_listed {
