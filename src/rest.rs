@@ -123,15 +123,14 @@ impl Shared {
         if let Some(watched) = watched {
             watched.end(self, main);
         }
-        let has_meddled = meddled();
+        let is_spurious = meddled() || nobody_is_left;
+        self.tracer().emit(move || Event::Unparked {
+            by: self.unpark_cause(ended, is_spurious, deadline_ns),
+        });
         if ended == ParkEnd::NotParked {
             // The letter may be there before the mark that there is mail.
             self.take_inbox();
         }
-        let is_spurious = has_meddled || nobody_is_left;
-        self.tracer().emit(move || Event::Unparked {
-            by: self.unpark_cause(ended, is_spurious, deadline_ns),
-        });
     }
 
     fn unpark_cause(

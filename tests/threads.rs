@@ -11,8 +11,10 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{Log, OnDrop, leaves_its_waker, ms, no_hang, recorded, secs, wake_remotely};
-use watchglass::trace::{Event, Record, UnparkCause};
+use common::{
+    Log, OnDrop, leaves_its_waker, ms, no_hang, recorded, recorded_and, secs, wake_remotely,
+};
+use watchglass::trace::{Cause, Event, Record, UnparkCause};
 use watchglass::{
     Builder, Executor, JoinHandle, block_on, join_all, sleep, spawn, timeout, yield_now,
 };
@@ -330,4 +332,42 @@ fn a_park_that_another_thread_ends_is_told_as_that() {
         });
         assert!(parked);
     });
+}
+
+#[test]
+fn a_wake_that_comes_just_before_the_park_is_told_behind_its_end() {
+    let lent = Log::new();
+    let (executor, recording) = recorded_and(Executor::builder(), {
+        let lent = lent.clone();
+        move |record: &Record| {
+            if let Event::Parked { .. } = record.event {
+                lent.take().iter().for_each(wake_remotely);
+            }
+        }
+    });
+    let mut polls = 0;
+    executor.block_on(poll_fn(|cx| {
+        polls += 1;
+        if polls == 2 {
+            return Poll::Ready(());
+        }
+        lent.push(cx.waker().clone());
+        Poll::Pending
+    }));
+    let events = recording.events();
+    let by = UnparkCause::OtherThread;
+    let unparked = events
+        .iter()
+        .position(|event| *event == Event::Unparked { by });
+    let is_wake = |event: &Event| {
+        matches!(
+            event,
+            Event::Woken {
+                by: Cause::OtherThread,
+                ..
+            }
+        )
+    };
+    let woken = events.iter().position(is_wake);
+    assert!(unparked.is_some() && unparked < woken, "{events:?}");
 }
