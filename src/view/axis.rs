@@ -87,7 +87,7 @@ impl Axis {
         let step = round_step(self.duration / 5);
         let past_round = from_nanos(self.start.as_nanos() % step.as_nanos());
         // A real clock has run for a moment by the first record: that one is at the round time, too.
-        let mut time = match past_round < step / 20 {
+        let mut time = match past_round <= step / 10 {
             true => self.start - past_round,
             false => self.start - past_round + step,
         };
@@ -186,6 +186,17 @@ mod tests {
                 us(5),
                 us(900),
                 "0.000000 s, 0.000200 s, 0.000400 s, 0.000600 s, 0.000800 s",
+            ),
+            (
+                us(8),
+                us(400),
+                "0.000000 s, 0.000100 s, 0.000200 s, 0.000300 s, 0.000400 s",
+            ),
+            // In a step of so few nanoseconds there are no parts.
+            (
+                Duration::ZERO,
+                Duration::from_nanos(30),
+                "0.000000000 s, 0.000000010 s, 0.000000020 s, 0.000000030 s",
             ),
         ] {
             let records = [record(start), record(end)];
