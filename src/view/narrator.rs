@@ -130,7 +130,7 @@ impl<'a> Narrator<'a> {
             | Event::Woken {
                 task,
                 by: Cause::OtherThread,
-                effect: Effect::Finished,
+                ..
             } => self.out.retain(|&out| out != task),
             Event::Dropping { task } => self.dropping = Some(task),
             Event::PollEnded { task, .. } => drop(self.waits_since.insert(task, record.time)),
@@ -328,16 +328,13 @@ impl<'a> Narrator<'a> {
             }
             Event::LogFull { .. } => record.event.to_string(),
             Event::LogEnded => self.log_ended(),
-            Event::Parked { .. } | Event::Unparked { .. } | Event::ClockAdvanced { .. } => {
-                self.thread_and_clock(&record.event)
-            }
             Event::ForgottenWaker { .. }
             | Event::Deadlock { .. }
             | Event::LongPoll(_)
             | Event::Spinning { .. }
             | Event::Stalled { .. } => self.diagnosis(&record.event),
             Event::TimerCancelled { timer } => format!("{timer} is cancelled: {given_up}"),
-            _ => self.timer(&record.event),
+            _ => self.timer_or_thread(&record.event),
         }
     }
 
@@ -402,7 +399,7 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    fn timer(&self, event: &Event) -> String {
+    fn timer_or_thread(&self, event: &Event) -> String {
         match event {
             Event::TimerArmed {
                 timer,
@@ -448,12 +445,6 @@ impl<'a> Narrator<'a> {
                 let deadline = self.time(*deadline);
                 format!("{timer} for {deadline} fires{}", lateness(late))
             }
-            other => other.to_string(),
-        }
-    }
-
-    fn thread_and_clock(&self, event: &Event) -> String {
-        match event {
             Event::Parked { until: Some(until) } => {
                 format!(
                     "nothing is ready: the thread parks until {}",
