@@ -245,7 +245,7 @@ where
             tracer.emit(move || Event::Waits { task, on, at });
         }
         Err(error) => {
-            call.put(Outcome::Refused(error));
+            call.put(Err(error));
             waker.wake();
         }
     }
@@ -255,11 +255,8 @@ where
 /// What the closure's thread and the task share. The task keeps it: without the task, nobody wants the outcome.
 struct BlockingCall<T>(Mutex<Option<Outcome<T>>>);
 
-enum Outcome<T> {
-    Done(Done<T>),
-    /// No thread could be started.
-    Refused(io::Error),
-}
+/// An error if no thread could be started.
+type Outcome<T> = io::Result<Done<T>>;
 
 struct Done<T> {
     result: thread::Result<T>,
@@ -273,7 +270,7 @@ impl<T> BlockingCall<T> {
     fn run(&self, closure: impl FnOnce() -> T, queued_at: Instant) {
         let started_at = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(closure));
-        self.put(Outcome::Done(Done {
+        self.put(Ok(Done {
             result,
             thread: thread::current().name().unwrap_or("a thread").into(),
             queued: started_at - queued_at,
@@ -301,13 +298,12 @@ impl<T> Future for Blocking<T> {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         // Nobody but the closure's thread has this task's waker, and it uses it when all is done.
         let outcome = self.call.place().take();
-        let done = match outcome.expect("the closure has ended") {
-            Outcome::Done(done) => done,
-            // Told by the panic hook too: there may be no handle any more.
-            Outcome::Refused(error) => {
+        let done = outcome
+            .expect("the closure has ended")
+            .unwrap_or_else(|error| {
+                // Told by the panic hook too: there may be no handle any more.
                 panic!("spawn_blocking: no thread could be started: {error}")
-            }
-        };
+            });
         let shared = Shared::current().expect("this is polled as a task");
         let task = shared.queue.running().expect("this is polled as a task");
         let is_virtual = shared.clock.is_virtual();

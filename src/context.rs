@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) wakers: RefCell<Vec<Option<CountedWaker>>>,
     /// The waker of the poll that runs now, to be compared and never followed.
     pub(crate) polled_with: Cell<*const Waker>,
-    pub(crate) polled_child: PolledChild,
+    pub(crate) polled_child: RefCell<PolledChild>,
     /// True if the poll that runs now has left its task's id with somebody, and nothing was cancelled
     /// since. Of use only while tracing: see `is_registered` in `waiting.rs`.
     pub(crate) registered: Cell<bool>,
@@ -79,7 +79,7 @@ impl Shared {
             wheel: RefCell::new(Wheel::new()),
             wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
-            polled_child: PolledChild::default(),
+            polled_child: RefCell::default(),
             registered: Cell::new(false),
             last_held: Cell::new(0),
             is_ending: Cell::new(false),
@@ -252,6 +252,22 @@ impl Shared {
     /// Drops an unfinished task's future and finishes it as cancelled, or as panicked if that drop
     /// panics. `tell` says that the drop begins.
     pub(crate) fn cancel(&self, id: TaskId, task: Option<BoxedTask>, tell: impl FnOnce()) {
+        let dropped = self.drop_waiting(id, tell, || drop(task));
+        let error = match dropped {
+            Ok(()) => JoinError::cancelled(),
+            Err(payload) => JoinError::panicked(payload),
+        };
+        self.fail(id, error);
+    }
+
+    /// Drops a future that is not done, before its end is told and as a part of its task: whomever that wakes was woken
+    /// by this task, and it may spawn.
+    pub(crate) fn drop_waiting(
+        &self,
+        id: TaskId,
+        tell: impl FnOnce(),
+        drop_future: impl FnOnce(),
+    ) -> thread::Result<()> {
         // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
         self.tracer().clear_said();
         let before = self.queue.set_running(Some(id));
@@ -259,12 +275,8 @@ impl Shared {
         let waits_at = self.queue.with_slot(id, |slot| slot.waits_at);
         self.queue.waits_at.set(waits_at.flatten());
         tell();
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(task)));
+        let dropped = catch_unwind(AssertUnwindSafe(drop_future));
         self.queue.set_running(before);
-        let error = match dropped {
-            Ok(()) => JoinError::cancelled(),
-            Err(payload) => JoinError::panicked(payload),
-        };
-        self.fail(id, error);
+        dropped
     }
 }

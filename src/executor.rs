@@ -185,13 +185,6 @@ impl fmt::Display for Step {
     }
 }
 
-/// Why no more tasks are polled.
-enum Until {
-    /// `block_on`'s own future is the next to be polled.
-    MainIsNext,
-    NobodyIsReady,
-}
-
 impl Executor {
     pub(crate) fn of(shared: Rc<Shared>, closed_world: bool) -> Self {
         let spare = CountedWaker::new(shared.home.clone());
@@ -268,6 +261,7 @@ impl Executor {
         let mut future = pin!(Some(future));
         let at = Location::caller();
         let mut main = MainTask::start(&self.shared, type_name::<F>(), at);
+        let id = main.id;
         let run = || {
             let future = future.as_mut();
             match self.shared.tracer().has_observer() {
@@ -280,11 +274,11 @@ impl Executor {
         // unwinds: a second panic, in its own drop, would end the process.
         match &ran {
             Ok(Ok(_)) => {}
-            Ok(Err(_)) => match main.drop_stalled(future) {
+            Ok(Err(_)) => match main.drop_future(future, || self.shared.tell_dropping(id)) {
                 Ok(()) => main.cancelled(),
                 Err(payload) => ran = Err(payload),
             },
-            Err(_) => drop_contained(main.drop_panicked(future)),
+            Err(_) => drop_contained(main.drop_future(future, || ())),
         }
         if let Err(payload) = &ran {
             main.panicked(&**payload);
@@ -319,39 +313,30 @@ impl Executor {
                 // Before anybody is polled: an observer may have panicked between two calls.
                 self.resume_observer_panic();
             }
-            let until = match main.take_is_first() {
-                true => Until::MainIsNext,
-                false => self.run_others::<OBSERVED>(spare),
-            };
-            match until {
-                Until::MainIsNext => {
-                    if let Poll::Ready(output) = main.poll::<OBSERVED, F>(future.as_mut(), spare) {
-                        if OBSERVED {
-                            // It may be the last time that somebody asks.
-                            self.shared.look_for_lost(main, false);
-                        }
-                        return Ok(output);
+            if main.take_is_first() || self.run_others::<OBSERVED>(spare) {
+                if let Poll::Ready(output) = main.poll::<OBSERVED, F>(future.as_mut(), spare) {
+                    if OBSERVED {
+                        // It may be the last time that somebody asks.
+                        self.shared.look_for_lost(main, false);
                     }
+                    return Ok(output);
                 }
-                Until::NobodyIsReady => {
-                    if let Some(stalled) = self.shared.rest(main, self.closed_world) {
-                        return Err(stalled);
-                    }
-                }
+            } else if let Some(stalled) = self.shared.rest(main, self.closed_world) {
+                return Err(stalled);
             }
         }
     }
 
-    /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future or nobody is
-    /// ready. For `OBSERVED` see [`run`](Executor::run).
-    fn run_others<const OBSERVED: bool>(&self, spare: &mut CountedWaker) -> Until {
+    /// Polls tasks, turn after turn, until it is the turn of `block_on`'s own future (true) or nobody is
+    /// ready (false). For `OBSERVED` see [`run`](Executor::run).
+    fn run_others<const OBSERVED: bool>(&self, spare: &mut CountedWaker) -> bool {
         let queue = &self.shared.queue;
         let mut polled = None;
         loop {
             while let Some(popped) = queue.pop(&self.turn_left, polled.take()) {
                 let Popped { id, how, task } = popped;
                 let Some(task) = task else {
-                    return Until::MainIsNext;
+                    return true;
                 };
                 polled = self.shared.poll_task::<OBSERVED>(id, how, task, spare);
                 if OBSERVED {
@@ -367,7 +352,7 @@ impl Executor {
                 self.resume_observer_panic();
             }
             if fired == 0 && self.turn_left.get() == 0 {
-                return Until::NobodyIsReady;
+                return false;
             }
         }
     }

@@ -54,12 +54,9 @@ impl Free {
     /// cancelling a timer takes constant time.
     pub(crate) fn reach(&mut self, place: u32) {
         let block = place as usize / BITS;
-        while self.blocks.len() <= block {
-            self.blocks.push(0);
-        }
-        while self.groups.len() <= block / BITS {
-            self.groups.push(0);
-        }
+        let groups = block / BITS + 1;
+        self.blocks.resize(self.blocks.len().max(block + 1), 0);
+        self.groups.resize(self.groups.len().max(groups), 0);
     }
 
     /// Makes a place free, which must not be so already, and which was [reached](Free::reach).

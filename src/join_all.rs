@@ -25,7 +25,7 @@ use crate::context::Shared;
 use crate::counted_waker::CountedWaker;
 use crate::guard::output_after;
 use crate::trace::WaitsOn;
-use crate::waiter::{ChildWaker, ForeignWaker, Parent, Woken, WokenChildren};
+use crate::waiter::{ChildWaker, ForeignWaker, Parent, PolledChild, Woken, WokenChildren};
 
 /// Awaits all the futures, at the same time, in this task.
 ///
@@ -138,8 +138,9 @@ impl<F: Future> JoinAll<F> {
             }
         };
         if let Some(Shared { polled_child, .. }) = shared {
-            polled_child.index.set(index);
-            polled_child.waker.set(ptr::from_ref(waker).addr());
+            let mut child = polled_child.borrow_mut();
+            child.index = index;
+            child.waker = ptr::from_ref(waker).addr();
         }
         let polled = future.as_mut().poll(&mut Context::from_waker(waker));
         let is_done = polled.is_ready();
@@ -281,39 +282,29 @@ impl<F: Future> Future for JoinAll<F> {
 struct PollsChildren<'a> {
     shared: &'a Shared,
     /// The child that the join itself is, if it is one of another join.
-    outer: (Option<Arc<WokenChildren>>, usize, usize, bool),
+    outer: PolledChild,
 }
 
 impl<'a> PollsChildren<'a> {
     fn of(shared: &'a Shared, woken: &Arc<WokenChildren>) -> Self {
-        let child = &shared.polled_child;
-        let outer = child.woken.replace(Some(woken.clone()));
-        PollsChildren {
-            shared,
-            outer: (
-                outer,
-                child.index.get(),
-                child.waker.replace(0),
-                child.registered.replace(false),
-            ),
-        }
+        let woken = Some(woken.clone());
+        let own = PolledChild {
+            woken,
+            ..PolledChild::default()
+        };
+        let outer = shared.polled_child.replace(own);
+        PollsChildren { shared, outer }
     }
 
     /// True if one of them has left its index with a timer or a task.
     fn is_registered(&self) -> bool {
-        self.shared.polled_child.registered.get()
+        self.shared.polled_child.borrow().registered
     }
 }
 
 impl Drop for PollsChildren<'_> {
     fn drop(&mut self) {
-        let child = &self.shared.polled_child;
-        let (outer, index, waker, registered) = &mut self.outer;
-        child.index.set(*index);
-        child.waker.set(*waker);
-        child.registered.set(*registered);
-        let own = child.woken.replace(outer.take());
-        drop(own);
+        drop(self.shared.polled_child.replace(mem::take(&mut self.outer)));
     }
 }
 

@@ -199,10 +199,9 @@ impl<T: 'static> JoinHandle<T> {
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
         let shared = self.shared.as_ref()?;
-        let mut output: Option<T> = None;
-        let taken = shared.queue.take_output(self.id, &mut output)?;
+        let taken = shared.queue.take_output(self.id)?;
         self.shared = None;
-        Some(taken.map(|()| output.expect("a task that is done has an output")))
+        Some(taken)
     }
 
     /// The outcome in its box, if the task has ended and the outcome was not taken before.
@@ -321,10 +320,10 @@ impl<T: 'static> Future for JoinHandle<T> {
                 None => self.wait(cx),
             };
         }
-        if let Some(outcome) = self.take() {
-            return Poll::Ready(outcome);
+        match self.take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => self.wait(cx),
         }
-        self.wait(cx)
     }
 }
 

@@ -84,8 +84,7 @@ impl Ended {
     /// A task has ended; or one that had is put in the set, which is `of` that executor.
     fn push(&self, id: TaskId, of: Option<&Rc<Shared>>) {
         self.ids.borrow_mut().push_back(id);
-        let awaits = self.awaits.take();
-        if let Some(Awaits { shared, waiter, .. }) = awaits {
+        if let Some(Awaits { shared, waiter, .. }) = self.awaits.take() {
             // Who waits may be a task of another executor, where the id is another task's.
             let is_its = of.is_none_or(|of| Rc::ptr_eq(of, &shared));
             match is_its && shared.is_current() {
@@ -280,15 +279,13 @@ impl<T: 'static> JoinSet<T> {
             shared,
             waiter,
         };
-        let before = self.ended.awaits.replace(Some(awaits));
-        drop(before);
+        drop(self.ended.awaits.replace(Some(awaits)));
         // The observer and the waker, who were told, are the user's code: they may have dropped the
         // executor whose tasks these are, and so ended one while nobody was noted to be woken.
         let Some(next) = self.try_join_next_with_id() else {
             return Poll::Pending;
         };
-        let awaits = self.ended.awaits.take();
-        drop(awaits);
+        drop(self.ended.awaits.take());
         Poll::Ready(Some(next))
     }
 
@@ -401,8 +398,7 @@ impl<T> JoinSet<T> {
         // Also those of tasks that ended while handles were dropped.
         drop(self.ended.ids.take());
         // Who has polled the set for the next outcome learns that there is none.
-        let awaits = self.ended.awaits.take();
-        if let Some(Awaits { shared, waiter, .. }) = awaits {
+        if let Some(Awaits { shared, waiter, .. }) = self.ended.awaits.take() {
             wake_from_here(&shared, waiter);
         }
     }
@@ -457,8 +453,7 @@ impl<T> Drop for JoinNext<'_, T> {
     /// Nobody waits any more: the next task that ends wakes nobody.
     fn drop(&mut self) {
         if self.is_waiting {
-            let awaits = self.set.ended.awaits.take();
-            drop(awaits);
+            drop(self.set.ended.awaits.take());
         }
     }
 }

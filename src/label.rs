@@ -31,7 +31,7 @@ use crate::trace::WaitsOn;
 ///     let _held = account.lock().await;
 ///     label("the account", account.lock()).await; // for ever: it is locked already
 /// });
-/// // "#0 `main`, given to block_on at .., waits at src/main.rs:8:42, .."
+/// // "#0 `main`, given to block_on at .., waits at main.rs:8:42, .."
 /// assert!(stalled.unwrap_err().tasks()[0].waits_at.is_some());
 /// ```
 ///

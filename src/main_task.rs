@@ -10,7 +10,7 @@
 
 use std::any::Any;
 use std::mem;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -135,36 +135,16 @@ impl<'a> MainTask<'a> {
         self.waker = target.map(MainWaker::new);
     }
 
-    /// Drops a future whose poll has panicked, or in whose poll an observer has, as the last part of that poll.
-    pub(crate) fn drop_panicked<F>(&self, future: Pin<&mut Option<F>>) -> thread::Result<()> {
-        self.drop_future(future, || ())
-    }
-
-    /// Drops a future that will never be done.
-    pub(crate) fn drop_stalled<F>(&self, future: Pin<&mut Option<F>>) -> thread::Result<()> {
-        let shared = self.shared;
-        let waits_at = shared.queue.with_slot(self.id, |slot| slot.waits_at);
-        self.drop_future(future, || {
-            shared.queue.waits_at.set(waits_at.flatten());
-            shared.tell_dropping(self.id);
-        })
-    }
-
-    /// Drops a future that is not done, before its end is told and as a part of its task: whomever that wakes was woken
-    /// by this task, and it may spawn.
-    fn drop_future<F>(
+    /// Drops a future that will never be done; or whose poll has panicked, or in whose poll an observer has, as the last
+    /// part of that poll.
+    pub(crate) fn drop_future<F>(
         &self,
         mut future: Pin<&mut Option<F>>,
         tell: impl FnOnce(),
     ) -> thread::Result<()> {
-        let shared = self.shared;
-        // What is in there was said in the last poll: of another task, perhaps. This drop has said nothing yet.
-        shared.tracer().clear_said();
-        shared.queue.set_running(Some(self.id));
-        tell();
-        let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
-        shared.poll_ended();
-        dropped
+        // Not yet, if it has panicked.
+        self.shared.poll_ended();
+        self.shared.drop_waiting(self.id, tell, || future.set(None))
     }
 
     /// The future will never be done, and is gone.

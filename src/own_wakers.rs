@@ -72,20 +72,15 @@ impl Shared {
         })
     }
 
-    /// True if there is a clone of an unfinished task's waker. The executor itself has none, so somebody outside
-    /// may wake that task; or another crate's combinator has one in a waker of its own, which may well have
-    /// been left with a timer or a task of this executor: who can tell?
-    pub(crate) fn somebody_holds_a_waker(&self) -> bool {
-        self.held_waker().is_some()
-    }
-
     /// True if there is a clone of this task's waker.
     pub(crate) fn waker_is_held(&self, id: TaskId) -> bool {
         self.is_held(&self.wakers.borrow(), id.slot() as usize)
     }
 
-    /// The slot of a task whose waker somebody outside holds.
-    fn held_waker(&self) -> Option<usize> {
+    /// The slot of an unfinished task of whose waker there is a clone. The executor itself has none, so somebody outside
+    /// may wake that task; or another crate's combinator has one in a waker of its own, which may well have
+    /// been left with a timer or a task of this executor: who can tell?
+    pub(crate) fn held_waker(&self) -> Option<usize> {
         let wakers = self.wakers.borrow();
         // Whoever held one last time probably still does, and if not, the next one does: with many tasks that
         // spares a long search at every park, also where they are answered one after the other.

@@ -4,7 +4,6 @@
 //! the task's state before it pushes. Wakes from other threads arrive in the inbox (`inbox.rs`) and
 //! end up here too, through the same function.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::panic::Location;
@@ -238,7 +237,7 @@ impl Queue {
             slot.joiner.as_ref()?; // mostly nobody: then nothing is moved
             return slot.joiner.take().map(AfterEnd::Tell);
         }
-        let unwanted = match outcome.leaves_its_box() {
+        let unwanted = match outcome.leaves_its_box(false) {
             true => {
                 slot.put(outcome);
                 None
@@ -266,15 +265,11 @@ impl Queue {
         self.tasks.borrow_mut().slots.take_finished(id)
     }
 
-    /// Moves the output of a finished task into `output`, or says why there is none, and gives its slot back.
+    /// The output of a finished task, or why there is none; and gives its slot back.
     /// `None` if the task is unfinished, or its outcome was taken before.
     #[inline(always)]
-    pub(crate) fn take_output(
-        &self,
-        id: TaskId,
-        output: &mut dyn Any,
-    ) -> Option<Result<(), JoinError>> {
-        self.tasks.borrow_mut().slots.take_output(id, output)
+    pub(crate) fn take_output<T: 'static>(&self, id: TaskId) -> Option<Result<T, JoinError>> {
+        self.tasks.borrow_mut().slots.take_output(id)
     }
 
     /// Vacates the slot of `block_on`'s own future.

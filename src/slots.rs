@@ -16,13 +16,12 @@
 //! does every task while somebody observes, who is told of the wake that queues it. Without a handle a task goes from
 //! running to vacant. When the executor is dropped, tasks go from queued or waiting to finished, and are not run.
 
-use std::any::Any;
 use std::mem;
 use std::num::NonZeroU32;
 use std::panic::Location;
 
 use crate::free::Free;
-use crate::task::{BoxedTask, JoinError, Left, TaskId};
+use crate::task::{BoxedTask, JoinError, TaskId, output_of};
 use crate::waiter::Joiner;
 
 /// Where a task is in its life. `Running` is not among them: the one task that runs is known to the
@@ -203,30 +202,24 @@ impl Slots {
         id.is_of(slot.generation).then_some(slot)
     }
 
-    /// Moves the output of a finished task into `output`, or says why there is none, and gives the slot
-    /// back. `None` if there is no such task or it has not finished.
+    /// The output of a finished task, or why there is none; and gives the slot back. `None` if there is no such task or
+    /// it has not finished.
     ///
     /// None of this is the user's code: an output is moved, and what is left in the box has no drop of
     /// the user's.
     #[inline(always)]
-    pub(crate) fn take_output(
-        &mut self,
-        id: TaskId,
-        output: &mut dyn Any,
-    ) -> Option<Result<(), JoinError>> {
+    pub(crate) fn take_output<T: 'static>(&mut self, id: TaskId) -> Option<Result<T, JoinError>> {
         let slot = self.get_mut(id)?;
         if slot.state != SlotState::Finished {
             return None;
         }
-        let outcome = slot.task.as_mut().expect("a finished task has an outcome");
-        let taken = outcome.as_mut().take(output);
-        if !matches!(taken, Ok(Left::Box)) {
+        let task = slot.task.as_mut().expect("a finished task has an outcome");
+        let taken = output_of(task.as_mut());
+        if !task.leaves_its_box(true) {
             slot.task = None;
         }
-        if slot.end() {
-            self.free.give(id.slot());
-        }
-        Some(taken.map(|_| ()))
+        self.vacate(id);
+        Some(taken)
     }
 
     /// The outcome of a finished task, whose slot is given back. `None` if there is no such task or it
@@ -321,9 +314,7 @@ mod tests {
         let polled = task.poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_ready());
         slot.state = SlotState::Finished;
-        let mut output: Option<T> = None;
-        slots.take_output(id, &mut output).unwrap().unwrap();
-        output.unwrap()
+        slots.take_output(id).unwrap().unwrap()
     }
 
     /// [`run`], and the address of the box that is left.
@@ -374,7 +365,7 @@ mod tests {
         let slot = slots.get_mut(id).unwrap();
         slot.task = Some(Box::pin(Failed(JoinError::cancelled())));
         slot.state = SlotState::Finished;
-        let taken = slots.take_output(id, &mut None::<i32>).unwrap();
+        let taken = slots.take_output::<i32>(id).unwrap();
         assert!(taken.unwrap_err().is_cancelled());
         assert!(slots.slots[id.slot() as usize].task.is_none());
     }

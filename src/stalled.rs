@@ -52,7 +52,7 @@ pub(crate) fn is_certain(shared: &Shared, main: &mut MainTask<'_>, closed_world:
     if !shared.wheel.borrow().is_empty() {
         return false;
     }
-    closed_world || !main.waker_is_cloned() && !shared.somebody_holds_a_waker()
+    closed_world || !main.waker_is_cloned() && shared.held_waker().is_none()
 }
 
 pub(crate) fn verdict(shared: &Shared, main: &mut MainTask<'_>) -> Stalled {

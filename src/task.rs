@@ -108,16 +108,11 @@ pub(crate) trait Task {
     /// Polls the future. At `Ready` the future has been dropped and its output is in the box.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Moves the output into `output`, which is an `Option` of the future's output type, and says what
-    /// is left; or says why there is none.
-    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<Left, JoinError>;
-
-    /// Where the output is, an `Option` of the future's output type, for what is to be moved only once; or why there
-    /// is none.
+    /// Where the output is, an `Option` of the future's output type; or why there is none.
     fn output(self: Pin<&mut Self>) -> Result<&mut dyn Any, JoinError>;
 
-    /// True if another future can [move in](move_in) although nobody has taken the output, since that needs no drop.
-    fn leaves_its_box(&self) -> bool {
+    /// True if another future can [move in](move_in): when the output `is_taken`, or needs no drop.
+    fn leaves_its_box(&self, _is_taken: bool) -> bool {
         false
     }
 
@@ -136,14 +131,15 @@ pub(crate) trait Task {
     }
 }
 
-/// What is left of a task whose output was taken.
-pub(crate) enum Left {
-    /// A box that another future can [move in](move_in).
-    Box,
-    Nothing,
-}
-
 pub(crate) type BoxedTask = Pin<Box<dyn Task>>;
+
+/// Moves the output of a finished task out of its box.
+#[inline(always)]
+pub(crate) fn output_of<T: 'static>(task: Pin<&mut dyn Task>) -> Result<T, JoinError> {
+    let output = task.output()?.downcast_mut::<Option<T>>();
+    let output = output.expect("a handle has the type of its task's output");
+    Ok(output.take().expect("an output is taken once"))
+}
 
 /// What the handle of a finished task gives: an output is moved once, from its box to where it is awaited.
 // Each arm makes the whole of it: around what both of them give, a `Poll::Ready` would be put by moving that again.
@@ -219,20 +215,6 @@ impl<F: Future + 'static> Task for Stage<F> {
         }
     }
 
-    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<Left, JoinError> {
-        let place: &mut Option<F::Output> = output
-            .downcast_mut()
-            .expect("a handle has the type of its task's output");
-        let StageProjection::Done { output } = self.project() else {
-            unreachable!("an output is taken from a task that is done")
-        };
-        *place = output.take();
-        Ok(match size_of::<Self>() <= MAX_LEFT_BYTES {
-            true => Left::Box,
-            false => Left::Nothing,
-        })
-    }
-
     fn output(self: Pin<&mut Self>) -> Result<&mut dyn Any, JoinError> {
         let StageProjection::Done { output } = self.project() else {
             unreachable!("an output is taken from a task that is done")
@@ -240,8 +222,8 @@ impl<F: Future + 'static> Task for Stage<F> {
         Ok(output)
     }
 
-    fn leaves_its_box(&self) -> bool {
-        size_of::<Self>() <= MAX_LEFT_BYTES && !needs_drop::<F::Output>()
+    fn leaves_its_box(&self, is_taken: bool) -> bool {
+        size_of::<Self>() <= MAX_LEFT_BYTES && (is_taken || !needs_drop::<F::Output>())
     }
 
     fn name(&self) -> Name {
@@ -288,10 +270,6 @@ impl<F: Future + 'static> Task for Named<F> {
         self.project().stage.poll(cx)
     }
 
-    fn take(self: Pin<&mut Self>, output: &mut dyn Any) -> Result<Left, JoinError> {
-        self.project().stage.take(output).map(|_| Left::Nothing)
-    }
-
     fn output(self: Pin<&mut Self>) -> Result<&mut dyn Any, JoinError> {
         self.project().stage.output()
     }
@@ -311,10 +289,6 @@ pub(crate) struct Failed(pub(crate) JoinError);
 impl Task for Failed {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         unreachable!("a task is not polled after it failed")
-    }
-
-    fn take(self: Pin<&mut Self>, _: &mut dyn Any) -> Result<Left, JoinError> {
-        self.output().map(|_| Left::Nothing)
     }
 
     fn output(mut self: Pin<&mut Self>) -> Result<&mut dyn Any, JoinError> {
@@ -344,9 +318,9 @@ mod tests {
 
     #[test]
     fn only_a_small_box_with_nothing_to_drop_is_left_where_nobody_takes_the_output() {
-        assert!(boxed(ready(1)).leaves_its_box());
-        assert!(!boxed(ready(String::new())).leaves_its_box());
-        assert!(!boxed(ready([0_u8; MAX_LEFT_BYTES])).leaves_its_box());
-        assert!(!boxed_and_named(ready(1), "named".into()).leaves_its_box());
+        assert!(boxed(ready(1)).leaves_its_box(false));
+        assert!(!boxed(ready(String::new())).leaves_its_box(false));
+        assert!(!boxed(ready([0_u8; MAX_LEFT_BYTES])).leaves_its_box(false));
+        assert!(!boxed_and_named(ready(1), "named".into()).leaves_its_box(false));
     }
 }

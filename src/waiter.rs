@@ -6,7 +6,6 @@
 
 mod woken_children;
 
-use std::cell::{Cell, RefCell};
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -81,12 +80,12 @@ impl Drop for ForeignWaker {
 /// The future of a `join_all` that is polled now, if one is.
 #[derive(Default)]
 pub(crate) struct PolledChild {
-    pub(crate) woken: RefCell<Option<Arc<WokenChildren>>>,
-    pub(crate) index: Cell<usize>,
+    pub(crate) woken: Option<Arc<WokenChildren>>,
+    pub(crate) index: usize,
     /// The address of what it is polled with, or 0.
-    pub(crate) waker: Cell<usize>,
+    pub(crate) waker: usize,
     /// True if one of the join's futures has left its index with somebody in this poll.
-    pub(crate) registered: Cell<bool>,
+    pub(crate) registered: bool,
 }
 
 /// The waker that a future of a `join_all` gives away: it notes which future was woken, and then wakes the parent.

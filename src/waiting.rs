@@ -46,13 +46,12 @@ impl Shared {
     /// The future of a `join_all` that is polled now, if this is the very waker that it is polled with. It
     /// is recognized as a task is, see [`task_polled_with`](Shared::task_polled_with).
     pub(crate) fn child_polled_with(&self, waker: &Waker) -> Option<(Arc<WokenChildren>, usize)> {
-        let child = &self.polled_child;
-        if ptr::from_ref(waker).addr() != child.waker.get() {
+        let mut child = self.polled_child.borrow_mut();
+        if ptr::from_ref(waker).addr() != child.waker {
             return None;
         }
-        child.registered.set(true);
-        let woken = child.woken.borrow().clone()?;
-        Some((woken, child.index.get()))
+        child.registered = true;
+        Some((child.woken.clone()?, child.index))
     }
 
     /// [`waiter`](Shared::waiter), for whoever keeps it where [`is_registered`](Shared::is_registered) does not look:

@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::mem;
 use std::panic::Location;
 use std::time::Instant;
 
@@ -20,19 +19,19 @@ pub(super) struct KnownTasks(RefCell<Vec<Option<Known>>>);
 pub(super) struct Known {
     task: TaskId,
     /// Why it was queued, if it is.
-    cause: Option<Cause>,
+    pub(super) cause: Option<Cause>,
     /// When, if that was in a poll that is timed.
-    queued_at: Option<Instant>,
+    pub(super) queued_at: Option<Instant>,
     /// How many polls in a row it brought about itself.
     polls_by_itself: u32,
     /// The timers that its last poll armed when they were due.
     armed_due: HashSet<TimerId>,
     /// True if it has ever left its id where nobody looks: see `waiter_left_unseen` in `waiting.rs`.
-    has_left_unseen: bool,
+    pub(super) has_left_unseen: bool,
     /// True if it was told since its last poll that nobody has its waker.
-    is_forgotten: bool,
+    pub(super) is_forgotten: bool,
     /// True if it was told since its last poll that it is in a circle of tasks that await each other.
-    is_in_circle: bool,
+    pub(super) is_in_circle: bool,
     /// True if it was woken for something else, too, while it was queued for that.
     has_more_causes: bool,
     /// For what it has said in its last poll that it waits, and where; nothing if that was a lot.
@@ -41,8 +40,8 @@ pub(super) struct Known {
 }
 
 impl KnownTasks {
-    /// Of how many tasks something is kept.
-    pub(super) fn len(&self) -> usize {
+    /// How many slots there is room for.
+    pub(super) fn slots(&self) -> usize {
         self.0.borrow().len()
     }
 
@@ -109,22 +108,6 @@ impl Known {
         }
     }
 
-    /// Its entry of the queue was of no use.
-    pub(super) fn passed_over(&mut self) {
-        self.cause = None;
-    }
-
-    /// Why it was queued, if it is.
-    #[cfg(feature = "view")]
-    pub(super) fn cause(&self) -> Option<Cause> {
-        self.cause
-    }
-
-    /// When it was queued in the poll that goes on; `None`, if it was before.
-    pub(super) fn queued_at(&self) -> Option<Instant> {
-        self.queued_at
-    }
-
     /// A poll begins: why, and how many polls in a row the task has then brought about itself.
     pub(super) fn take_cause(&mut self) -> (Cause, u32) {
         // Only a wake that the observer itself caused is not remembered.
@@ -156,16 +139,6 @@ impl Known {
     /// True if its last poll armed this timer when it was due.
     pub(super) fn has_armed_due(&self, timer: TimerId) -> bool {
         self.armed_due.contains(&timer)
-    }
-
-    /// The task has left its id where nobody looks.
-    pub(super) fn note_left_unseen(&mut self) {
-        self.has_left_unseen = true;
-    }
-
-    /// True if it ever has.
-    pub(super) fn has_left_unseen(&self) -> bool {
-        self.has_left_unseen
     }
 
     /// A poll has ended, in which this was said.
@@ -204,15 +177,5 @@ impl Known {
         let mut places = over.map(|&(_, at)| at);
         let first = places.next()?;
         places.all(|other| other == first).then_some(first)
-    }
-
-    /// It is told that nobody has its waker. True if it was not since its last poll.
-    pub(super) fn is_forgotten_anew(&mut self) -> bool {
-        !mem::replace(&mut self.is_forgotten, true)
-    }
-
-    /// It is told that it is in a circle. True if it was not since its last poll.
-    pub(super) fn is_in_circle_anew(&mut self) -> bool {
-        !mem::replace(&mut self.is_in_circle, true)
     }
 }

@@ -77,7 +77,7 @@ struct Telling {
     long_poll: Option<Duration>,
     /// The poll that goes on, if it matters how long it takes.
     timed: Cell<Option<TimedPoll>>,
-    panic: Cell<Option<Box<dyn Any + Send>>>,
+    panic: RefCell<Option<Box<dyn Any + Send>>>,
 }
 
 impl Tracer {
@@ -97,7 +97,7 @@ impl Tracer {
             said: RefCell::default(),
             long_poll,
             timed: Cell::new(None),
-            panic: Cell::new(None),
+            panic: RefCell::new(None),
         });
         Tracer(telling.map(Box::new))
     }
@@ -152,7 +152,7 @@ impl Tracer {
     #[cold]
     pub(crate) fn passed_over(&self, task: TaskId) {
         if let Some(telling) = self.on() {
-            telling.known.with(task, Known::passed_over);
+            telling.known.with(task, |known| known.cause = None);
             telling.tell(Event::PassedOver { task });
         }
     }
@@ -259,7 +259,7 @@ impl Tracer {
 
     /// When a task was queued in the poll that goes on; `None`, if it was before.
     pub(crate) fn queued_at(&self, task: TaskId) -> Option<Instant> {
-        self.with_known(task, |known| known.queued_at())?
+        self.with_known(task, |known| known.queued_at)?
     }
 
     /// Why the task that is about to be polled was queued, and how many polls in a row it has then
@@ -271,12 +271,12 @@ impl Tracer {
 
     /// The task has left its id where nobody looks.
     pub(crate) fn note_left_unseen(&self, task: TaskId) {
-        self.with_known(task, Known::note_left_unseen);
+        self.with_known(task, |known| known.has_left_unseen = true);
     }
 
     /// True if the task has ever left its id where nobody looks.
     pub(crate) fn has_left_unseen(&self, task: TaskId) -> bool {
-        self.with_known(task, |known| known.has_left_unseen()) == Some(true)
+        self.with_known(task, |known| known.has_left_unseen) == Some(true)
     }
 
     /// Tells that nobody has the task's waker, unless it was told since its last poll. True if it was told now.
@@ -284,7 +284,8 @@ impl Tracer {
         let Some(telling) = self.on() else {
             return false;
         };
-        let is_new = telling.known.with(task, Known::is_forgotten_anew);
+        let told = |known: &mut Known| mem::replace(&mut known.is_forgotten, true);
+        let is_new = !telling.known.with(task, told);
         if is_new {
             telling.tell(Event::ForgottenWaker { task });
         }
@@ -299,7 +300,8 @@ impl Tracer {
         };
         let mut is_new = false;
         for &task in circle {
-            is_new |= telling.known.with(task, Known::is_in_circle_anew);
+            let told = |known: &mut Known| mem::replace(&mut known.is_in_circle, true);
+            is_new |= !telling.known.with(task, told);
         }
         if is_new {
             let circle = circle.into();
@@ -316,7 +318,7 @@ impl Tracer {
         };
         let seq = telling.next_seq.get();
         let events = seq - telling.looked_at.get();
-        let places = telling.known.len() + timers();
+        let places = telling.known.slots() + timers();
         let begins = events * LOOKED_AT_AN_EVENT + LOOKED_AT_ALWAYS >= places as u64;
         if begins {
             telling.looked_at.set(seq);
@@ -324,20 +326,16 @@ impl Tracer {
         begins
     }
 
-    /// Of how many tasks something is kept.
+    /// Of how many slots something may be kept.
     #[cfg(test)]
-    pub(crate) fn tasks_known(&self) -> usize {
-        self.0.as_ref().map_or(0, |telling| telling.known.len())
+    pub(crate) fn slots_known(&self) -> usize {
+        self.0.as_ref().map_or(0, |telling| telling.known.slots())
     }
 
     /// True if an observer has panicked and nobody has the panic yet.
     pub(crate) fn has_panic(&self) -> bool {
-        self.0.as_ref().is_some_and(|telling| {
-            let panic = telling.panic.take();
-            let is_some = panic.is_some();
-            telling.panic.set(panic);
-            is_some
-        })
+        let telling = self.0.as_ref();
+        telling.is_some_and(|telling| telling.panic.borrow().is_some())
     }
 
     /// The panic of an observer that panicked, once.
@@ -380,7 +378,7 @@ impl Telling {
         match told {
             Ok(()) if self.ended.get() => contain(|| self.observer.end()),
             Ok(()) => self.on.set(true),
-            Err(payload) => self.panic.set(Some(payload)),
+            Err(payload) => drop(self.panic.replace(Some(payload))),
         }
     }
 }

@@ -425,7 +425,7 @@ impl Tracer {
     /// Why a queued task was queued, as the executor has it: the proof of this file asks.
     pub(crate) fn cause(&self, task: TaskId) -> Option<Cause> {
         let telling = self.0.as_ref()?;
-        telling.known.with(task, |known| known.cause())
+        telling.known.with(task, |known| known.cause)
     }
 }
 

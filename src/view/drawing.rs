@@ -5,7 +5,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::axis::Axis;
-use super::findings::{is_finding, is_useless_wake};
+use super::findings::{is_finding, is_useless_wake, task_of};
 use super::lanes::{Arrow, Bar, Lane, Lanes, OR_OUTSIDE, Poll, Waiting};
 use super::names::{Names, Span};
 use super::narrator::Narrator;
@@ -533,13 +533,8 @@ impl Drawing<'_> {
 /// Whom a finding is of.
 fn found_of(event: &Event) -> Vec<TaskId> {
     match event {
-        Event::ForgottenWaker { task }
-        | Event::Spinning { task, .. }
-        | Event::Panicked { task, .. }
-        | Event::Dropping { task } => vec![*task],
-        Event::LongPoll(long) => vec![long.task],
         Event::Deadlock { circle } => circle.to_vec(),
-        _ => Vec::new(),
+        event => task_of(event).into_iter().collect(),
     }
 }
 

@@ -89,6 +89,33 @@ pub(crate) fn is_finding(event: &Event, before: &Narrator) -> bool {
     }
 }
 
+/// The task that an event is about.
+pub(crate) fn task_of(event: &Event) -> Option<TaskId> {
+    match event {
+        Event::Spawned { task, .. }
+        | Event::Woken { task, .. }
+        | Event::PollStarted { task, .. }
+        | Event::PollEnded { task, .. }
+        | Event::PassedOver { task }
+        | Event::GaveUp { task, .. }
+        | Event::Detached { task }
+        | Event::Completed { task }
+        | Event::Dropping { task }
+        | Event::Cancelled { task }
+        | Event::Panicked { task, .. }
+        | Event::BlockingStarted { task }
+        | Event::BlockingDone { task, .. }
+        | Event::ForgottenWaker { task }
+        | Event::Spinning { task, .. } => Some(*task),
+        Event::Waits { task, .. }
+        | Event::TimerArmed { task, .. }
+        | Event::TimerHandedOver { task, .. }
+        | Event::Printed { task, .. } => *task,
+        Event::LongPoll(poll) => Some(poll.task),
+        _ => None,
+    }
+}
+
 /// True for a wake that did nothing: its task was in the ready queue already, or had ended. Not a
 /// finding, for a program may have many of them and be right; but every view shows them. An abort of
 /// a task in the queue is none: the task is dropped when its turn comes.

@@ -4,7 +4,7 @@
 //! tasks and timers are their ids as they are displayed, places in the source are `file:line:column`.
 //! `says` is the story's sentence.
 
-use std::panic::Location;
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::names::Names;
 use super::narrator::Narrator;
 use crate::task::TaskId;
-use crate::trace::{Cause, Event, Place, Record, TimerId, WaitsOn};
+use crate::trace::{Cause, Event, Place, Record, WaitsOn};
 
 /// `{"watchglass": 1, "records": [...]}`, a line a record.
 pub(crate) fn log(records: &[Record]) -> String {
@@ -47,19 +47,19 @@ fn event(event: &Event) -> Map<String, Value> {
             at,
         } => (
             "Spawned",
-            json!({"task": id(*task), "name": name, "kind": format!("{kind:?}"), "at": at_text(at)}),
+            json!({"task": text(*task), "name": name, "kind": format!("{kind:?}"), "at": text(at)}),
         ),
         Event::Woken { task, by, effect } => (
             "Woken",
-            json!({"task": id(*task), "by": cause(*by), "effect": format!("{effect:?}")}),
+            json!({"task": text(*task), "by": cause(*by), "effect": format!("{effect:?}")}),
         ),
         Event::PollStarted { task, why } => (
             "PollStarted",
-            json!({"task": id(*task), "why": cause(*why)}),
+            json!({"task": text(*task), "why": cause(*why)}),
         ),
         Event::Waits { task, on, at } => (
             "Waits",
-            json!({"task": task.map(id), "on": waits_on(*on), "at": at_text(at)}),
+            json!({"task": task.map(text), "on": waits_on(*on), "at": text(at)}),
         ),
         Event::PollEnded {
             task,
@@ -68,9 +68,9 @@ fn event(event: &Event) -> Map<String, Value> {
             wakers,
         } => (
             "PollEnded",
-            json!({"task": id(*task), "ready": ready, "took_ns": ns(*took), "wakers": wakers}),
+            json!({"task": text(*task), "ready": ready, "took_ns": ns(*took), "wakers": wakers}),
         ),
-        Event::GaveUp { task, on } => ("GaveUp", json!({"task": id(*task), "on": waits_on(*on)})),
+        Event::GaveUp { task, on } => ("GaveUp", json!({"task": text(*task), "on": waits_on(*on)})),
         Event::Detached { task } => of_task("Detached", *task),
         Event::PassedOver { task } => of_task("PassedOver", *task),
         Event::ForgottenWaker { task } => of_task("ForgottenWaker", *task),
@@ -79,10 +79,15 @@ fn event(event: &Event) -> Map<String, Value> {
         Event::Cancelled { task } => of_task("Cancelled", *task),
         Event::BlockingStarted { task } => of_task("BlockingStarted", *task),
         Event::Panicked { task, message } => {
-            ("Panicked", json!({"task": id(*task), "message": message}))
+            ("Panicked", json!({"task": text(*task), "message": message}))
         }
-        Event::Printed { task, text } => ("Printed", json!({"task": task.map(id), "text": text})),
-        Event::Spinning { task, polls } => ("Spinning", json!({"task": id(*task), "polls": polls})),
+        Event::Printed {
+            task,
+            text: printed,
+        } => ("Printed", json!({"task": task.map(text), "text": printed})),
+        Event::Spinning { task, polls } => {
+            ("Spinning", json!({"task": text(*task), "polls": polls}))
+        }
         Event::LogFull { events } => ("LogFull", json!({"events": events})),
         Event::LogEnded => ("LogEnded", json!({})),
         Event::Deadlock { circle } => ("Deadlock", json!({"circle": ids(circle)})),
@@ -108,7 +113,7 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
             place,
         } => (
             "TimerArmed",
-            json!({"timer": timer_text(*timer), "task": task.map(id), "kind": format!("{kind:?}"), "deadline_ns": ns(*deadline), "place": place_value(*place)}),
+            json!({"timer": text(*timer), "task": task.map(text), "kind": format!("{kind:?}"), "deadline_ns": ns(*deadline), "place": place_value(*place)}),
         ),
         Event::TimerReset {
             timer,
@@ -116,15 +121,15 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
             place,
         } => (
             "TimerReset",
-            json!({"timer": timer_text(*timer), "deadline_ns": ns(*deadline), "place": place_value(*place)}),
+            json!({"timer": text(*timer), "deadline_ns": ns(*deadline), "place": place_value(*place)}),
         ),
         Event::TimerHandedOver { timer, task } => (
             "TimerHandedOver",
-            json!({"timer": timer_text(*timer), "task": task.map(id)}),
+            json!({"timer": text(*timer), "task": task.map(text)}),
         ),
         Event::Cascaded { timer, place } => (
             "Cascaded",
-            json!({"timer": timer_text(*timer), "place": place_value(*place)}),
+            json!({"timer": text(*timer), "place": place_value(*place)}),
         ),
         Event::TimerFired {
             timer,
@@ -132,9 +137,9 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
             now,
         } => (
             "TimerFired",
-            json!({"timer": timer_text(*timer), "deadline_ns": ns(*deadline), "now_ns": ns(*now)}),
+            json!({"timer": text(*timer), "deadline_ns": ns(*deadline), "now_ns": ns(*now)}),
         ),
-        Event::TimerCancelled { timer } => ("TimerCancelled", json!({"timer": timer_text(*timer)})),
+        Event::TimerCancelled { timer } => ("TimerCancelled", json!({"timer": text(*timer)})),
         Event::ClockAdvanced { from, to } => (
             "ClockAdvanced",
             json!({"from_ns": ns(*from), "to_ns": ns(*to)}),
@@ -148,13 +153,13 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
             took,
         } => (
             "BlockingDone",
-            json!({"task": id(*task), "thread": thread, "queued_ns": ns(*queued), "took_ns": ns(*took)}),
+            json!({"task": text(*task), "thread": thread, "queued_ns": ns(*queued), "took_ns": ns(*took)}),
         ),
         Event::LongPoll(poll) => (
             "LongPoll",
             json!({
-                "task": id(poll.task), "took_ns": ns(poll.took), "goes_on": poll.goes_on, "is_drop": poll.is_drop,
-                "after": poll.after.map(at_text), "until": poll.until.map(at_text), "between_ns": ns(poll.between),
+                "task": text(poll.task), "took_ns": ns(poll.took), "goes_on": poll.goes_on, "is_drop": poll.is_drop,
+                "after": poll.after.map(text), "until": poll.until.map(text), "between_ns": ns(poll.between),
                 "delayed": ids(&poll.delayed), "more_delayed": poll.more_delayed, "timers": poll.timers, "late_ns": ns(poll.late),
             }),
         ),
@@ -163,23 +168,16 @@ fn timer_or_thread(event: &Event) -> (&'static str, Value) {
 }
 
 fn of_task(name: &'static str, task: TaskId) -> (&'static str, Value) {
-    (name, json!({"task": id(task)}))
+    (name, json!({"task": text(task)}))
 }
 
-fn id(task: TaskId) -> String {
-    task.to_string()
+/// The id of a task or a timer, or a place in the source.
+fn text(of: impl fmt::Display) -> String {
+    of.to_string()
 }
 
 fn ids(tasks: &[TaskId]) -> Vec<String> {
-    tasks.iter().copied().map(id).collect()
-}
-
-fn timer_text(timer: TimerId) -> String {
-    timer.to_string()
-}
-
-fn at_text(at: &'static Location<'static>) -> String {
-    at.to_string()
+    tasks.iter().map(text).collect()
 }
 
 /// Up to 584 years fit.
@@ -191,22 +189,22 @@ fn ns(duration: Duration) -> Value {
 pub(crate) fn cause(cause: Cause) -> Value {
     match cause {
         Cause::Spawned => json!({"kind": "Spawned"}),
-        Cause::Timer(timer) => json!({"kind": "Timer", "timer": timer_text(timer)}),
-        Cause::Task(task) => json!({"kind": "Task", "task": id(task)}),
+        Cause::Timer(timer) => json!({"kind": "Timer", "timer": text(timer)}),
+        Cause::Task(task) => json!({"kind": "Task", "task": text(task)}),
         Cause::Itself => json!({"kind": "Itself"}),
         Cause::OtherThread => json!({"kind": "OtherThread"}),
         Cause::NotRunning => json!({"kind": "NotRunning"}),
         Cause::Outside => json!({"kind": "Outside"}),
-        Cause::Joined(task) => json!({"kind": "Joined", "task": id(task)}),
+        Cause::Joined(task) => json!({"kind": "Joined", "task": text(task)}),
         Cause::Aborted => json!({"kind": "Aborted"}),
     }
 }
 
 pub(crate) fn waits_on(on: WaitsOn) -> Value {
     match on {
-        WaitsOn::Timer(timer) => json!({"kind": "Timer", "timer": timer_text(timer)}),
+        WaitsOn::Timer(timer) => json!({"kind": "Timer", "timer": text(timer)}),
         WaitsOn::Never => json!({"kind": "Never"}),
-        WaitsOn::Task(task) => json!({"kind": "Task", "task": id(task)}),
+        WaitsOn::Task(task) => json!({"kind": "Task", "task": text(task)}),
         WaitsOn::AnyTask => json!({"kind": "AnyTask"}),
         WaitsOn::Elsewhere => json!({"kind": "Elsewhere"}),
         WaitsOn::Turn => json!({"kind": "Turn"}),

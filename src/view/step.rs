@@ -7,8 +7,7 @@ mod shown;
 
 use std::io::{self, BufRead, Write};
 
-use self::shown::task_of;
-use super::findings::{self, Finding};
+use super::findings::{self, Finding, task_of};
 use super::names::Names;
 use super::sources::Sources;
 use crate::task::TaskId;

@@ -68,63 +68,37 @@ pub(crate) struct Wish {
 
 /// A value that is not known.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unknown {
-    value: String,
-    /// It would be something with a file.
-    needs_file: bool,
-}
+pub(crate) struct Unknown(String);
 
 impl Wish {
     /// Reads values that are joined by commas.
     pub(crate) fn read(values: &str) -> Result<Self, Unknown> {
         let mut wish = Wish::default();
         for value in values.split(',').map(str::trim) {
+            let unknown = || Unknown(value.to_owned());
             let (kind, of) = match value.split_once(':') {
                 Some((kind, of)) => (kind, Some(of)),
                 None => (value, None),
             };
-            let view = match (kind, of) {
-                (_, Some("")) => None,
+            match (kind, of) {
+                (_, Some("")) => return Err(unknown()),
                 // No value at all, as in `WATCHGLASS=`, asks for nothing.
-                ("", None) => continue,
-                ("live", None) => {
-                    wish.live = true;
-                    continue;
-                }
-                ("virtual", None) => {
-                    wish.virtual_time = true;
-                    continue;
-                }
-                ("closed", None) => {
-                    wish.closed_world = true;
-                    continue;
-                }
-                ("seed", Some(seed)) if seed.parse::<u64>().is_ok() => {
-                    wish.seed = seed.parse().ok();
-                    continue;
-                }
-                ("long", Some(long)) if duration(long).is_some() => {
-                    wish.long_poll = duration(long);
-                    continue;
-                }
-                ("for", Some(long)) if duration(long).is_some() => {
-                    wish.at_most = duration(long);
-                    continue;
-                }
-                ("story", file) => Some(View::Story(file.map(PathBuf::from))),
-                ("timeline", file) => Some(View::Timeline(file.map(PathBuf::from))),
-                ("step", None) => Some(View::Step),
-                ("svg", Some(file)) => Some(View::Svg(file.into())),
-                ("html", Some(file)) => Some(View::Html(file.into())),
-                ("chrome", Some(file)) => Some(View::Chrome(file.into())),
-                ("json", Some(file)) => Some(View::Json(file.into())),
-                _ => None,
-            };
-            let unknown = || Unknown {
-                value: value.to_owned(),
-                needs_file: ["svg", "html", "chrome", "json"].contains(&kind),
-            };
-            wish.views.push(view.ok_or_else(unknown)?);
+                ("", None) => {}
+                ("live", None) => wish.live = true,
+                ("virtual", None) => wish.virtual_time = true,
+                ("closed", None) => wish.closed_world = true,
+                ("seed", Some(seed)) => wish.seed = Some(seed.parse().map_err(|_| unknown())?),
+                ("long", Some(long)) => wish.long_poll = Some(duration(long).ok_or_else(unknown)?),
+                ("for", Some(long)) => wish.at_most = Some(duration(long).ok_or_else(unknown)?),
+                ("story", file) => wish.views.push(View::Story(file.map(PathBuf::from))),
+                ("timeline", file) => wish.views.push(View::Timeline(file.map(PathBuf::from))),
+                ("step", None) => wish.views.push(View::Step),
+                ("svg", Some(file)) => wish.views.push(View::Svg(file.into())),
+                ("html", Some(file)) => wish.views.push(View::Html(file.into())),
+                ("chrome", Some(file)) => wish.views.push(View::Chrome(file.into())),
+                ("json", Some(file)) => wish.views.push(View::Json(file.into())),
+                _ => return Err(unknown()),
+            }
         }
         Ok(wish)
     }
@@ -144,33 +118,31 @@ fn duration(text: &str) -> Option<Duration> {
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, _) = self.value.split_once(':').unwrap_or((&self.value, ""));
+        let Unknown(value) = self;
+        let (kind, _) = value.split_once(':').unwrap_or((value, ""));
         if ["long", "for"].contains(&kind) {
             return write!(
                 f,
-                "WATCHGLASS={} does not say how long: write a whole number and its unit, as in {kind}:20ms, \
-                 {kind}:500us or {kind}:1s",
-                self.value
+                "WATCHGLASS={value} does not say how long: write a whole number and its unit, as in {kind}:20ms, \
+                 {kind}:500us or {kind}:1s"
             );
         }
         if kind == "seed" {
             return write!(
                 f,
-                "WATCHGLASS={} names no order: write a whole number, as in seed:7",
-                self.value
+                "WATCHGLASS={value} names no order: write a whole number, as in seed:7"
             );
         }
-        if self.needs_file {
+        if ["svg", "html", "chrome", "json"].contains(&kind) {
             let extension = if kind == "chrome" { "json" } else { kind };
             return write!(
                 f,
-                "WATCHGLASS={} names no file: write {kind}:FILE, as in WATCHGLASS={kind}:run.{extension}",
-                self.value
+                "WATCHGLASS={value} names no file: write {kind}:FILE, as in WATCHGLASS={kind}:run.{extension}"
             );
         }
         write!(
             f,
-            "WATCHGLASS={} is not known. These are, and several may be joined by commas:\n\
+            "WATCHGLASS={value} is not known. These are, and several may be joined by commas:\n\
              \x20 story        every event as a sentence, after the run (story:FILE: into a file)\n\
              \x20 timeline     a lane for each task, as text (timeline:FILE: into a file)\n\
              \x20 step         walk through the run, forward and back\n\
@@ -183,8 +155,7 @@ impl fmt::Display for Unknown {
              \x20 long:20ms    a poll of so many milliseconds is a long one (else 100, or 500 with virtual)\n\
              \x20 virtual      run on the virtual clock, where sleeping takes no time\n\
              \x20 closed       take it that nobody outside uses a waker: a deadlock ends in a verdict\n\
-             \x20 seed:7       poll the tasks in another order, the same for the same number",
-            self.value
+             \x20 seed:7       poll the tasks in another order, the same for the same number"
         )
     }
 }

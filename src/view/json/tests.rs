@@ -1,9 +1,10 @@
 //! Every member of every event's object.
 
 use std::num::NonZeroU32;
+use std::panic::Location;
 
 use super::*;
-use crate::trace::{Effect, LongPoll, TaskKind, TimerKind, UnparkCause};
+use crate::trace::{Effect, LongPoll, TaskKind, TimerId, TimerKind, UnparkCause};
 
 fn task(slot: u32) -> TaskId {
     TaskId::new(slot, NonZeroU32::MIN)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::Walk;
+use super::task_of;
 use crate::task::TaskId;
 use crate::trace::{Event, OneLine, Stage, State, TaskKind, TaskState, Wait, in_program};
 use crate::view::narrator::{Narrator, lies};
@@ -186,33 +187,6 @@ impl Walk<'_> {
             0 => Ok(()),
             more => writeln!(out, "  and {} more", count(more, "timer")),
         }
-    }
-}
-
-/// The task that an event is about.
-pub(super) fn task_of(event: &Event) -> Option<TaskId> {
-    match event {
-        Event::Spawned { task, .. }
-        | Event::Woken { task, .. }
-        | Event::PollStarted { task, .. }
-        | Event::PollEnded { task, .. }
-        | Event::PassedOver { task }
-        | Event::GaveUp { task, .. }
-        | Event::Detached { task }
-        | Event::Completed { task }
-        | Event::Dropping { task }
-        | Event::Cancelled { task }
-        | Event::Panicked { task, .. }
-        | Event::BlockingStarted { task }
-        | Event::BlockingDone { task, .. }
-        | Event::ForgottenWaker { task }
-        | Event::Spinning { task, .. } => Some(*task),
-        Event::Waits { task, .. }
-        | Event::TimerArmed { task, .. }
-        | Event::TimerHandedOver { task, .. }
-        | Event::Printed { task, .. } => *task,
-        Event::LongPoll(poll) => Some(poll.task),
-        _ => None,
     }
 }
 

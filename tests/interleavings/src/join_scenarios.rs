@@ -55,7 +55,7 @@ macro_rules! join_scenarios {
 
             pub(crate) struct Shared {
                 pub(crate) home: Arc<Home>,
-                pub(crate) polled_child: waiter::PolledChild,
+                pub(crate) polled_child: RefCell<waiter::PolledChild>,
             }
 
             std::thread_local! {
@@ -232,10 +232,10 @@ macro_rules! join_scenarios {
                     return Poll::Ready(());
                 }
                 let shared = context::Shared::current().expect("an executor");
-                let child = &shared.polled_child;
-                child.registered.set(true);
-                let woken = child.woken.borrow().clone().expect("a join");
-                timer.waiter.replace(Some((woken, child.index.get())));
+                let mut child = shared.polled_child.borrow_mut();
+                child.registered = true;
+                let woken = child.woken.clone().expect("a join");
+                timer.waiter.replace(Some((woken, child.index)));
                 Poll::Pending
             }))
         }
@@ -323,8 +323,8 @@ macro_rules! join_scenarios {
             let (sees, spawns) = (woken.clone(), thread.clone());
             let future: Boxed = Box::pin(poll_fn(move |cx| {
                 let shared = context::Shared::current().expect("an executor");
-                let join = shared.polled_child.woken.borrow();
-                sees.replace(Arc::downgrade(join.as_ref().expect("a join")));
+                let child = shared.polled_child.borrow();
+                sees.replace(Arc::downgrade(child.woken.as_ref().expect("a join")));
                 let waker = cx.waker().clone();
                 spawns.replace(Some(super::spawn(move || waker.wake())));
                 Poll::Pending
