@@ -289,6 +289,29 @@ await withPage(browser, cut, "", async ({ evaluate, errors }) => {
     .filter((at) => record(at).event === "LongPoll" && record(at - 1).ready && stateAfter(at).tasks.has(record(at).task))
     .map((at) => { go(at); return stateOf(state.tasks.get(record(at).task)); })`);
   assert.ok(ready.length > 0 && ready.every((state) => state === "ready: it has its output"), ready.join());
+  // The source has marks where the time of a long poll went.
+  const held = await evaluate(`[...Array(count).keys()].filter((at) => record(at).event === "LongPoll").map((at) => {
+    go(at);
+    const lines = [...document.querySelectorAll("#code .line.held")];
+    const marks = Object.fromEntries(lines.map((line) => [line.querySelector(".at").textContent, line.textContent]));
+    return { marks, ...record(at) };
+  })`);
+  assert.ok(held.some(({ after, until }) => after && until) && held.some(({ after, until }) => !after && !until));
+  for (const { after, until, marks } of held) {
+    const lines = [after, until].filter((place) => place).map((place) => place.split(":").at(-2));
+    assert.deepEqual(Object.keys(marks).sort(), [...new Set(lines)].sort());
+    if (after && !until) assert.match(marks[lines[0]], /held the thread from here on/);
+    if (until && until !== after) assert.match(marks[lines.at(-1)], /held the thread up to here/);
+  }
+  // And a button leads from each thing that was found to the next.
+  const found = await evaluate(`(() => {
+    const button = document.getElementById("next-found");
+    go(0);
+    const steps = run.found_at.map(() => (button.click(), step));
+    return { steps, at: run.found_at, text: button.textContent, end: button.getAttribute("aria-disabled"), shown: button.checkVisibility() };
+  })()`);
+  assert.deepEqual(found.steps, found.at);
+  assert.deepEqual([found.text, found.end, found.shown], [found.at.length + " found ▸", "true", true]);
   assert.deepEqual(errors, []);
 });
 

@@ -23,6 +23,7 @@ function show() {
   const wake = wakeOfPoll();
   allow(document.getElementById("wake"), wake !== null && wake !== step);
   allow(document.getElementById("poll"), step < lastPollOfAll);
+  allow(document.getElementById("next-found"), nextFound() !== undefined);
   // What gets the focus is not to be below it.
   const above = document.getElementById("now");
   const isSticky = getComputedStyle(above).position === "sticky";
@@ -33,6 +34,10 @@ function show() {
   showWheel();
   showPrinted();
   showSource(now);
+}
+
+function nextFound() {
+  return run.found_at.find((at) => at > step);
 }
 
 // A button that is disabled loses the focus; one that only says so keeps it.
@@ -56,6 +61,7 @@ onClick(document.getElementById("forward"), () => go(step + 1));
 onClick(document.getElementById("last"), () => go(lastStep));
 onClick(document.getElementById("wake"), () => jump(wakeOfPoll()));
 onClick(document.getElementById("poll"), () => goIfAny(nextPoll(null)));
+onClick(document.getElementById("next-found"), () => goIfAny(nextFound()));
 on("timeline", "toggle", show);
 window.addEventListener("resize", show);
 on("number", "change", (event) => {
@@ -95,7 +101,7 @@ const keys = {
   Home: () => go(0),
   End: () => go(lastStep),
   n: () => goIfAny(nextPoll(null)),
-  f: () => goIfAny(run.found_at.find((at) => at > step)),
+  f: () => goIfAny(nextFound()),
   w: () => jump(wakeOfPoll()),
   p: () => {
     const task = followed();
@@ -154,6 +160,11 @@ for (const finding of run.findings) {
   item.append(link);
   document.getElementById("found").append(item);
   document.getElementById("findings").hidden = false;
+}
+if (run.found_at.length > 0) {
+  const button = document.getElementById("next-found");
+  button.textContent = run.found_at.length + " found ▸";
+  button.hidden = false;
 }
 beginTimeline();
 go(stepIn(location.hash));

@@ -20,7 +20,8 @@ function openFile(file) {
 function showSource(now) {
   const running = state.tasks.get(state.running);
   const subject = running || state.tasks.get(now.task) || (polled && state.tasks.get(polled.task));
-  const at = (isShown(now.at) && now.at) || (subject && seenAt(subject));
+  // Of a long poll it is where the time went.
+  const at = [now.at, now.after, now.until].find(isShown) || (subject && seenAt(subject));
   const focus = at ? placeOf(at) : null;
   if (focus && run.files[focus.file] && !chosenFile) openFile(focus.file);
   for (const line of lines) {
@@ -28,8 +29,10 @@ function showSource(now) {
     line.className = "line";
     while (line.childNodes.length > 2) line.lastChild.remove();
   }
+  const held = markLongPoll(now);
   const marks = markTasks();
-  if (focus && focus.file === shownFile) scrollToLine(lines[lineToShow(focus.line, subject, marks) - 1]);
+  if (!focus || focus.file !== shownFile) return;
+  scrollToLine(lines[(held.includes(focus.line) ? focus.line : lineToShow(focus.line, subject, marks)) - 1]);
 }
 
 // The line where something happened; if no task is marked there, the nearest where one is, the
@@ -58,6 +61,24 @@ function isShown(place) {
 
 function seenAt(task) {
   return isShown(task.seen_at) ? task.seen_at : task.spawned_at;
+}
+
+// Marks the lines between which a poll has held the thread, if that is what is told, and gives their numbers.
+function markLongPoll(now) {
+  if (now.event !== "LongPoll") return [];
+  const [from, to] = now.until && now.until === now.after ? ["held the thread from here to here again"]
+    : ["held the thread from here on", "held the thread up to here"];
+  const held = [];
+  for (const [place, says] of [[now.after, from], [now.until, to]]) {
+    if (!says || !isShown(place) || placeOf(place).file !== shownFile) continue;
+    const number = placeOf(place).line;
+    const line = lines[number - 1];
+    if (!line) continue;
+    line.classList.add("held");
+    line.append(element("span", "◀ " + label(now.task) + " " + says, "who"));
+    held.push(number);
+  }
+  return held;
 }
 
 // Marks the lines where the tasks are, and says which; a join can wait in several places.
