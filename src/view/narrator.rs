@@ -14,7 +14,7 @@ use super::names::{Names, Span};
 use crate::task::TaskId;
 use crate::trace::{
     Cause, Effect, Event, OneLine, Place, Record, Seconds, Stage, State, TaskKind, TaskState,
-    TimerId, TimerKind, WaitsOn, in_program,
+    TimerId, TimerKind, WaitsOn, in_program, named,
 };
 
 /// That a closure waited for a thread of the pool for less than this is not told: to start one takes some time, too.
@@ -314,8 +314,17 @@ impl<'a> Narrator<'a> {
                 // An apostrophe within these quotes needs no escape.
                 let text = text.trim_end_matches('\n').escape_debug();
                 let text = text.to_string().replace("\\'", "'");
+                let (out, others) = named(&self.out);
+                let closures = self.names.tasks(out, others);
                 match task {
-                    Some(task) => format!("{} prints \"{text}\"", self.name(*task)),
+                    Some(task) if out.is_empty() => {
+                        format!("{} prints \"{text}\"", self.name(*task))
+                    }
+                    // A closure may print on its thread at any time.
+                    Some(task) => format!(
+                        "printed while {} ran, by it or by {closures} on a thread: \"{text}\"",
+                        self.name(*task)
+                    ),
                     None if running.is_some() => {
                         format!("printed by the program's observer: \"{text}\"")
                     }

@@ -71,6 +71,10 @@ fn every_event_is_told_with_names_and_reasons() {
         (Event::BlockingStarted { task: copies }, "copies runs as soon as the pool has a thread for it".into()),
         (waits(Some(copies), WaitsOn::Blocking), "copies will be polled when it has run".into()),
         (
+            Event::Printed { task: Some(main), text: "x\n".into() },
+            "printed while main ran, by it or by copies on a thread: \"x\"".into(),
+        ),
+        (
             armed(timer, Some(main), TimerKind::Sleep, slot),
             "timer 0 is armed to wake main at 0.005 s: it is in level 1, slot 2 of the wheel".into(),
         ),
