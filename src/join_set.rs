@@ -8,7 +8,7 @@ use std::mem;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::context::Shared;
 use crate::elsewhere::NotedElsewhere;
@@ -320,6 +320,29 @@ impl<T: 'static> JoinSet<T> {
             }
         }
     }
+
+    /// [Aborts](JoinSet::abort_all) every task at once, and waits until all of them have ended. Then the set is empty.
+    ///
+    /// Their outcomes are dropped: also that of a task which had its output already, and panics. Dropped before it is
+    /// done, the future leaves those in the set that have not ended.
+    ///
+    /// ```
+    /// use watchglass::{JoinSet, sleep};
+    /// use std::time::Duration;
+    ///
+    /// watchglass::block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(sleep(Duration::from_secs(60)));
+    ///     set.shutdown().await;
+    ///     assert!(set.is_empty());
+    /// });
+    /// ```
+    pub fn shutdown(&mut self) -> Shutdown<'_, T> {
+        self.abort_all();
+        Shutdown {
+            next: self.join_next(),
+        }
+    }
 }
 
 impl<T> JoinSet<T> {
@@ -437,6 +460,24 @@ impl<T: 'static> Future for JoinNextWithId<'_, T> {
     }
 }
 
+/// The future of [`JoinSet::shutdown`].
+#[must_use = "the tasks are aborted, but nobody waits for that unless you `.await` it"]
+pub struct Shutdown<'a, T> {
+    next: JoinNext<'a, T>,
+}
+
+impl<T: 'static> Future for Shutdown<'_, T> {
+    type Output = ();
+
+    #[track_caller]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some((_, outcome)) = ready!(self.next.poll_next(cx)) {
+            drop(outcome);
+        }
+        Poll::Ready(())
+    }
+}
+
 /// Whose outcome it is, and the outcome.
 type NextOutcome<T> = (TaskId, Result<T, JoinError>);
 
@@ -529,6 +570,14 @@ impl<T> fmt::Debug for JoinNext<'_, T> {
 impl<T> fmt::Debug for JoinNextWithId<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinNextWithId")
+            .field("next", &self.next)
+            .finish()
+    }
+}
+
+impl<T> fmt::Debug for Shutdown<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown")
             .field("next", &self.next)
             .finish()
     }

@@ -256,7 +256,7 @@ pub use current::current_task;
 pub use executor::{Executor, Step, block_on};
 pub use join_all::{JoinAll, join_all};
 pub use join_handle::{AbortHandle, JoinHandle, spawn, spawn_named};
-pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
+pub use join_set::{JoinNext, JoinNextWithId, JoinSet, Shutdown};
 pub use label::{Label, label};
 pub use stalled::Stalled;
 #[doc(inline)]

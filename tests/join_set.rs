@@ -639,3 +639,62 @@ fn who_awaits_a_set_is_polled_because_a_task_of_it_has_ended() {
         1
     );
 }
+
+#[test]
+fn who_shuts_a_set_down_goes_on_when_all_have_cleaned_up_and_their_outputs_are_gone() {
+    let log = Log::new();
+    let note = |what: &'static str| {
+        let log = log.clone();
+        OnDrop(move || log.push(what))
+    };
+    virtual_executor().block_on(async {
+        let mut set = JoinSet::new();
+        let output = note("the output of one that was done");
+        set.spawn(async move { Some(output) });
+        yield_now().await;
+        for what in ["the first", "the second"] {
+            let held = note(what);
+            set.spawn(async move {
+                sleep(secs(1)).await;
+                drop(held);
+                None
+            });
+        }
+        yield_now().await;
+        set.shutdown().await;
+        log.push("shut down");
+        assert!(set.is_empty());
+        set.spawn(async { None });
+        assert!(set.join_next().await.unwrap().unwrap().is_none());
+    });
+    assert_eq!(
+        log.take(),
+        [
+            "the output of one that was done",
+            "the first",
+            "the second",
+            "shut down"
+        ]
+    );
+}
+
+#[test]
+fn a_shutdown_that_nobody_awaits_to_its_end_leaves_the_others_in_the_set() {
+    virtual_executor().block_on(async {
+        let mut set = JoinSet::new();
+        let [first, second] = [(); 2].map(|()| set.spawn(pending::<()>()));
+        let mut shutdown = set.shutdown();
+        poll_fn(|cx| {
+            assert!(Pin::new(&mut shutdown).poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop(shutdown);
+        let mut ended = Vec::new();
+        while let Some((id, outcome)) = set.join_next_with_id().await {
+            assert!(outcome.unwrap_err().is_cancelled());
+            ended.push(id);
+        }
+        assert_eq!(ended, [first, second]);
+    });
+}
