@@ -28,7 +28,7 @@ use crate::slots::{NextPoll, Slot, SlotState};
 use crate::spin::Spin;
 use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
 use crate::trace::{Cause, Event, TaskKind, Tracer};
-use crate::waiter::{Joiner, PolledChild, Waiter};
+use crate::waiter::{Joiner, PolledChild, Registered, Waiter};
 use crate::wheel::Wheel;
 
 /// Everything that one executor has, except for the loop that drives it.
@@ -50,9 +50,9 @@ pub(crate) struct Shared {
     /// The waker of the poll that runs now, to be compared and never followed.
     pub(crate) polled_with: Cell<*const Waker>,
     pub(crate) polled_child: RefCell<PolledChild>,
-    /// True if the poll that runs now has left its task's id with somebody, and nothing was cancelled
-    /// since. Of use only while tracing: see `is_registered` in `waiting.rs`.
-    pub(crate) registered: Cell<bool>,
+    /// Whether the poll that runs now has left its task's id with somebody. Of use only while tracing: see
+    /// `is_registered` in `waiting.rs`.
+    pub(crate) registered: Cell<Registered>,
     /// The slot of the waker that `held_waker` found last.
     pub(crate) last_held: Cell<usize>,
     /// True once the executor is being dropped, and with it all of its tasks.
@@ -80,7 +80,7 @@ impl Shared {
             wakers: RefCell::new(Vec::new()),
             polled_with: Cell::new(ptr::null()),
             polled_child: RefCell::default(),
-            registered: Cell::new(false),
+            registered: Cell::new(Registered::Nowhere),
             last_held: Cell::new(0),
             is_ending: Cell::new(false),
             awaits_elsewhere: RefCell::default(),

@@ -10,6 +10,7 @@ use crate::context::Shared;
 use crate::slots::SlotState;
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, LongPoll, TimedPoll, WaitsOn, first_named};
+use crate::waiter::Registered;
 
 /// A task has been delayed by a long poll if it was ready for this part of it: not if it was woken at its very end.
 pub(crate) const DELAYED_PART: u32 = 10;
@@ -84,7 +85,8 @@ impl Shared {
         let timed = self.tracer().take_timed_poll(task);
         let ended = timed.map(|_| Instant::now());
         let timed = timed.zip(ended);
-        self.tracer().note_waits(task);
+        let has_registered = self.registered.get() != Registered::Nowhere;
+        self.tracer().note_waits(task, has_registered);
         let held = timed.map_or(Duration::ZERO, |(poll, ended)| ended - poll.began);
         let waits_at = self.queue.waits_at.get();
         self.queue.with_slot(task, |slot| slot.waits_at = waits_at);

@@ -128,6 +128,8 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///   are never dropped, and neither is what is left of the executor.
 /// - An executor is never dropped if one of its own tasks holds an `Rc` of it. Give the task a `Weak`, or let it call
 ///   [`spawn`](crate::spawn), which needs neither.
+/// - An observer that keeps a handle of one of its executor's tasks keeps the executor's memory: let it go in
+///   [`end`](crate::trace::Observer::end).
 #[doc(alias = "Runtime")]
 #[doc(alias = "LocalSet")]
 #[doc(alias = "LocalExecutor")]

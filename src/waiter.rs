@@ -77,6 +77,15 @@ impl Drop for ForeignWaker {
     }
 }
 
+/// Whether a poll has left its task's id with somebody who will wake it: a timer, or a task that it awaits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Registered {
+    Nowhere,
+    Somewhere,
+    /// It has, and then something was cancelled: that, perhaps.
+    Perhaps,
+}
+
 /// The future of a `join_all` that is polled now, if one is.
 #[derive(Default)]
 pub(crate) struct PolledChild {

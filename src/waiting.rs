@@ -15,7 +15,7 @@ use crate::context::Shared;
 use crate::slots::{NextPoll, Slot};
 use crate::task::TaskId;
 use crate::trace::{Cause, Event, WaitsOn};
-use crate::waiter::{ForeignWaker, Joiner, Parent, Waiter, WokenChildren};
+use crate::waiter::{ForeignWaker, Joiner, Parent, Registered, Waiter, WokenChildren};
 
 /// What a poll has said up to some moment: where its task waits, and for how many things.
 #[derive(Clone, Copy)]
@@ -73,7 +73,7 @@ impl Shared {
         if !ptr::eq(waker, self.polled_with.get()) {
             return None;
         }
-        self.registered.set(true);
+        self.registered.set(Registered::Somewhere);
         Some(id)
     }
 
@@ -203,13 +203,15 @@ impl Shared {
     /// A poll begins. In it, the task has left its id with nobody yet, and has said nothing.
     pub(crate) fn forget_registered(&self) {
         self.tracer().clear_said();
-        self.registered.set(false);
+        self.registered.set(Registered::Nowhere);
     }
 
     /// A timer or a handle has been dropped: perhaps the only one that would wake the running task.
     #[inline]
     pub(crate) fn unregistered(&self) {
-        self.registered.set(false);
+        if self.registered.get() == Registered::Somewhere {
+            self.registered.set(Registered::Perhaps);
+        }
     }
 
     /// True if a timer or another task's end will wake the task that was polled last. It is asked only while
@@ -232,16 +234,19 @@ impl Shared {
             }
             _ => false,
         };
-        self.registered.get()
-            || self
-                .tracer()
-                .with_said(|said| said.waits().any(|(on, _)| is_left_with(on)))
-            || self
-                .wheel
+        let said = || {
+            let tracer = self.tracer();
+            tracer.with_said(|said| said.waits().any(|(on, _)| is_left_with(on)))
+        };
+        let is_in_wheel = || {
+            self.wheel
                 .borrow()
                 .iter()
                 .any(|(.., waiter)| is_its(waiter))
-            || self.queue.any_joiner(is_its)
+        };
+        self.registered.get() == Registered::Somewhere
+            || self.tracer().has_registered(task)
+                && (said() || is_in_wheel() || self.queue.any_joiner(is_its))
     }
 
     /// Which task awaits which, by its handle.

@@ -6,7 +6,7 @@
 mod common;
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -76,6 +76,17 @@ fn tasks_that_give_up_one_of_two_sleeps_are_observed() {
 #[test]
 fn tasks_that_give_up_a_sleep_and_await_a_task_are_observed() {
     gives_up_a_sleep_beside(|executor| executor.spawn(sleep(secs(3600))));
+}
+
+#[test]
+fn tasks_that_all_forget_their_wakers_are_told_of() {
+    assert_linear(1_000, |tasks| {
+        let executor = observed().build();
+        for _ in 0..tasks {
+            drop(executor.spawn(pending::<()>()));
+        }
+        executor.run_until_idle();
+    });
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(super) struct Known {
     polls_by_itself: u32,
     /// The timers that its last poll armed when they were due.
     armed_due: HashSet<TimerId>,
+    /// True if it has ever left its id with a timer or a task: if not, nobody need look there.
+    pub(super) has_registered: bool,
     /// True if it has ever left its id where nobody looks: see `waiter_left_unseen` in `waiting.rs`.
     pub(super) has_left_unseen: bool,
     /// True if it was told since its last poll that nobody has its waker.
@@ -79,6 +81,7 @@ impl Known {
             queued_at: None,
             polls_by_itself: 0,
             armed_due: HashSet::new(),
+            has_registered: false,
             has_left_unseen: false,
             is_forgotten: false,
             is_in_circle: false,

@@ -213,9 +213,19 @@ impl Tracer {
         telling.map(|telling| telling.known.with(task, change))
     }
 
-    /// Keeps where the task waits after the poll that has just ended.
-    pub(crate) fn note_waits(&self, task: TaskId) {
-        self.with_said(|said| self.with_known(task, |known| known.note_waits(said)));
+    /// Keeps where the task waits after the poll that has just ended, and whether that has left its id with somebody.
+    pub(crate) fn note_waits(&self, task: TaskId, has_registered: bool) {
+        self.with_said(|said| {
+            self.with_known(task, |known| {
+                known.note_waits(said);
+                known.has_registered |= has_registered;
+            })
+        });
+    }
+
+    /// True if any poll of the task has left its id with a timer or a task.
+    pub(crate) fn has_registered(&self, task: TaskId) -> bool {
+        self.with_known(task, |known| known.has_registered) == Some(true)
     }
 
     /// True if the task has said in its last poll that it waits for the end of this one. `None` if it has said too much
