@@ -164,8 +164,8 @@ impl Builder {
     /// 100 ms on the real clock. On the virtual clock, which stands still during a poll, no poll is long by default, so
     /// that every run has the same events. (For the views of `WATCHGLASS`, the default there is half a second.)
     ///
-    /// Each such poll costs the executor a look at all tasks that are ready and all timers that are due: so a duration that
-    /// most polls exceed makes a run with many tasks slow.
+    /// Each such poll costs the executor a look at all tasks that are ready and, on the real clock, at all timers. So a
+    /// duration that most polls exceed makes a run with many tasks slow.
     ///
     /// A poll that panics counts as well, and so does the drop of a future that is not done. The drop of an output that
     /// nobody wants does not count, unless it is part of a poll that drops the handle.

@@ -19,7 +19,8 @@ use crate::trace::WaitsOn;
 /// give only its place, what it is for.
 ///
 /// In everything else this is `future` itself. It can be polled on any executor: the others learn nothing. To drop it
-/// is to drop `future`.
+/// is to drop `future`. (If another crate's `select!` drops it in the very poll in which it had to wait, the task is
+/// still said to wait for it, until its next poll.)
 ///
 /// ```
 /// use async_lock::Mutex;

@@ -153,20 +153,26 @@ impl fmt::Display for Stalled {
             }
         }
         let held: Vec<String> = self.held().map(|task| task.id.to_string()).collect();
+        if held.is_empty() {
+            return Ok(());
+        }
         let (held, others) = named(&held);
         let and_more = match others {
             0 => String::new(),
             others => format!(" and {others} more"),
         };
-        match held.is_empty() {
+        write!(
+            f,
+            "\nWakers of {}{and_more} are held, by a lock or a channel, perhaps: a deadlock, unless another thread uses \
+             them. That none does was promised by `.closed_world(true)`, by virtual time (build with \
+             `.closed_world(false)`) or by `closed` in WATCHGLASS",
+            held.join(", ")
+        )?;
+        match self.held().all(|task| task.waits_at.is_some()) {
             true => Ok(()),
             false => write!(
                 f,
-                "\nWakers of {}{and_more} are held, by a lock or a channel, perhaps: a deadlock, unless another thread \
-                 uses them. That none does was promised by `.closed_world(true)`, by virtual time (build with \
-                 `.closed_world(false)`) or by `closed` in WATCHGLASS. Await `watchglass::label(\"name\", future)`, and \
-                 this says where a task waits",
-                held.join(", ")
+                ". Await `watchglass::label(\"name\", future)`, and this says where a task waits"
             ),
         }
     }

@@ -38,7 +38,8 @@ pub struct UnfinishedTask {
     pub name: String,
     /// Where it was spawned; for `block_on`'s own future, where `block_on` was called.
     pub spawned_at: &'static Location<'static>,
-    /// The `.await` at which it waits. `None` if it waits for a future that is not watchglass's, a channel, say.
+    /// The `.await` at which it waits. `None` if it waits for a future that is not watchglass's, a channel, say,
+    /// and has no [`label`](crate::label()).
     ///
     /// The place may be in the standard library or in another crate: see [`Event::Waits`](crate::trace::Event::Waits).
     /// It may also be one at which the task gave up waiting in its last poll, in another crate's `select!`, say. If the

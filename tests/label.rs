@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_lock::Mutex;
 use watchglass::trace::{Event, Record, Recording, WaitsOn};
-use watchglass::{Executor, label, sleep, spawn, timeout, yield_now};
+use watchglass::{Executor, join, label, sleep, spawn, timeout, yield_now};
 
 fn line(at: &Location<'_>) -> u32 {
     assert_eq!(at.file(), file!());
@@ -34,7 +34,12 @@ fn a_verdict_says_where_a_label_is_awaited() {
         "waits at {}:{at}:40, and a lock, a channel or another crate's `join` or `select`, perhaps, has its waker",
         file!()
     );
-    assert!(stalled.to_string().contains(&waits), "{stalled}");
+    let stalled = stalled.to_string();
+    assert!(stalled.contains(&waits), "{stalled}");
+    assert!(
+        stalled.ends_with("`closed` in WATCHGLASS"),
+        "it has a label: {stalled}"
+    );
 }
 
 #[test]
@@ -73,8 +78,12 @@ fn the_views_say_what_a_labelled_task_waits_for() {
         let waits = spawn(async move { label("the\nnews", reader.recv()).await });
         let limit = timeout(Duration::from_secs(1), label("more news", receiver.recv()));
         assert!(limit.await.is_err());
-        sleep(Duration::from_secs(1)).await;
-        let _ = waits.await;
+        let reader = receiver.clone();
+        let late = spawn(async move {
+            timeout(Duration::from_secs(1), label("late news", reader.recv())).await
+        });
+        assert!(late.await.unwrap().is_err());
+        let _ = join(label("any news", receiver.recv()), waits).await;
     });
     stalled.unwrap_err();
     drop(sender);
@@ -83,6 +92,7 @@ fn the_views_say_what_a_labelled_task_waits_for() {
         "waits for the\\nnews, at ",
         "waits for more news, at ",
         "waits for its time limit at 1.000 s",
+        "waits for any news and the_views_say_what_a_labelled_task_waits_for #1 to end; ",
         &format!("waits for the\\nnews at {}:", file!()),
     ] {
         assert!(story.contains(part), "{part}\n{story}");

@@ -18,8 +18,8 @@ use watchglass::time::{Interval, Sleep, Timeout};
 use watchglass::trace::{Event, Record, Recording, TaskKind, TimerKind};
 use watchglass::{
     AbortHandle, Executor, JoinError, JoinHandle, JoinSet, Step, block_on, current_task, interval,
-    join, join_all, race, sleep, spawn, spawn_blocking, spawn_blocking_named, spawn_named, timeout,
-    yield_now,
+    join, join_all, label, race, sleep, spawn, spawn_blocking, spawn_blocking_named, spawn_named,
+    timeout, yield_now,
 };
 
 async fn free_function() {}
@@ -278,6 +278,10 @@ fn what_is_shown_of_builders_sets_and_futures_says_what_they_hold() {
     assert_eq!(format!("{:?}", join(never(), never())), "Join { .. }");
     assert_eq!(format!("{:?}", race(never(), never())), "Race { .. }");
     assert_eq!(
+        format!("{:?}", label("a", never())),
+        r#"Label { name: "a", .. }"#
+    );
+    assert_eq!(
         format!("{:?}", join_all([never(), never()])),
         "JoinAll { futures: 2, running: 2, .. }"
     );
@@ -298,6 +302,10 @@ fn what_is_shown_of_builders_sets_and_futures_says_what_they_hold() {
     assert_eq!(
         format!("{:?}", set.join_next_with_id()),
         "JoinNextWithId { next: JoinNext { set: JoinSet { tasks: 2, ended: 1 } } }"
+    );
+    assert_eq!(
+        format!("{:?}", set.shutdown()),
+        "Shutdown { next: JoinNext { set: JoinSet { tasks: 2, ended: 1 } } }"
     );
     // Nor need an output have one.
     struct NoDebug;

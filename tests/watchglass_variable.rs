@@ -1512,6 +1512,78 @@ fn who_can_never_be_polled_again_is_told_when_the_thread_parks_for_the_end_may_n
     assert_eq!(said.lines().count(), 1, "the other one was aborted");
 }
 
+/// Not a test: the program that the test below runs. Its task forgets its waker where nothing of it is told.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_was_seen_in_an_earlier_poll() {
+    let wakes_itself_twice_and_forgets = || {
+        let mut polls = 0;
+        std::future::poll_fn(move |cx| {
+            polls += 1;
+            if polls < 3 {
+                cx.waker().wake_by_ref();
+            }
+            std::task::Poll::<()>::Pending
+        })
+    };
+    waits_beside(async move {
+        watchglass::yield_now().await; // seen here
+        wakes_itself_twice_and_forgets().await;
+    });
+}
+
+/// Not a test: the program that the test below runs. Its task spawns another in its last poll.
+#[test]
+#[ignore = "run by another test"]
+fn a_program_that_was_seen_where_it_spawned() {
+    waits_beside(async move {
+        watchglass::yield_now().await;
+        drop(watchglass::spawn_named("other", async {})); // seen here
+        std::future::poll_fn(|_| std::task::Poll::<()>::Pending).await;
+    });
+}
+
+/// A thread ends the program later.
+fn waits_beside(task: impl Future<Output = ()> + 'static) {
+    let (sender, receiver) = unbounded::<()>();
+    watchglass::block_on(async {
+        drop(watchglass::spawn_named("lost", task));
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            sender.send_blocking(())
+        });
+        receiver.recv().await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_said_at_once_of_a_lost_task_is_what_the_story_says() {
+    let source = include_str!("watchglass_variable.rs");
+    let mut lines = (1..).zip(source.lines());
+    let mut seen = || {
+        lines
+            .find(|(_, line)| line.ends_with("; // seen here"))
+            .unwrap()
+            .0
+    };
+    for program in [
+        "a_program_that_was_seen_in_an_earlier_poll",
+        "a_program_that_was_seen_where_it_spawned",
+    ] {
+        let output = said_at_the_park(program);
+        let said = complained(&output);
+        let said = said.trim_end().strip_prefix("watchglass: ").unwrap();
+        let seen = format!(" and last seen at tests/watchglass_variable.rs:{}:", seen());
+        assert!(said.contains(&seen), "{seen}\n{said}");
+        let printed = printed(&output);
+        let (_, found) = printed.split_once("\nfound:\n").unwrap();
+        assert!(
+            found.lines().next().unwrap().ends_with(said),
+            "{found}\n{said}"
+        );
+    }
+}
+
 /// Not a test: the program that the test below runs.
 #[test]
 #[ignore = "run by another test"]

@@ -201,27 +201,39 @@ impl Log {
 
     /// What is said, and not only in the views, of these tasks: of a record before which there were so many. All of
     /// them would take the time of the very program that is watched, so it is told with what its sentence needs: the
-    /// last of them, where each task was spawned, and its last poll.
+    /// last of them, where each task was spawned, its last poll, and where it was seen before that.
     pub(crate) fn sentence(&self, tasks: &[TaskId], before: usize, record: &Record) -> String {
-        let mut polled = HashSet::new();
+        let (mut polled, mut seen) = (HashSet::new(), HashSet::new());
+        let mut running = None;
+        let is_told = |task: &TaskId| tasks.contains(task);
         let mut is_needed = |before: &Record| match &before.event {
-            Event::Spawned { task, .. } => tasks.contains(task),
-            Event::PollStarted { task, .. } => tasks.contains(task) && polled.insert(*task),
-            Event::PollEnded { task, .. }
-            | Event::GaveUp { task, .. }
-            | Event::Waits {
+            Event::Spawned { task, .. } if is_told(task) => true,
+            // One that was told spawns another: there it was seen, too. Of an earlier poll that is not told.
+            Event::Spawned { .. } => running
+                .filter(is_told)
+                .is_some_and(|by| seen.insert(by) && !polled.contains(&by)),
+            Event::PollStarted { task, .. } => {
+                running = None;
+                is_told(task) && polled.insert(*task)
+            }
+            Event::PollEnded { task, .. } => {
+                running = Some(*task);
+                is_told(task) && !polled.contains(task)
+            }
+            Event::GaveUp { task, .. } => is_told(task) && !polled.contains(task),
+            Event::Waits {
                 task: Some(task), ..
-            } => tasks.contains(task) && !polled.contains(task),
+            } => is_told(task) && (seen.insert(*task) || !polled.contains(task)),
             _ => false,
         };
         let mut needed: Vec<Record> = Vec::new();
         let mut unborn = tasks.len();
         for before in self.records[..before].iter().rev() {
-            let is_needed = is_needed(before);
-            if is_needed || needed.is_empty() {
+            if is_needed(before) || needed.is_empty() {
                 needed.push(before.clone());
             }
-            unborn -= usize::from(is_needed && matches!(before.event, Event::Spawned { .. }));
+            let is_born = matches!(&before.event, Event::Spawned { task, .. } if is_told(task));
+            unborn -= usize::from(is_born);
             if unborn == 0 {
                 break;
             }

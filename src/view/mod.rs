@@ -20,16 +20,11 @@
 //! | `chrome:FILE` | a trace for [Perfetto](https://ui.perfetto.dev) and chrome://tracing |
 //! | `json:FILE` | the events |
 //! | `live` | each event as it happens, on standard error |
-//! | `for:5s` | no view, but goes with one: what happens after the first five seconds is not shown, and the views come
-//! then. The seconds are those of the executor's clock. On the virtual clock, they are also over when so much real time
-//! has passed. `ms` and `us` are known, too | | `long:20ms` | no view, but goes with one: a poll that holds the thread
-//! for 20 ms is told of as a [long one](crate::Builder::long_poll), unless the program has said itself how long that
-//! is. `us` and `s` are known, too | | `virtual` | no view: the program runs on the virtual clock. Unless it has chosen
-//! that clock itself, it does not run in a closed world. On that clock a poll that blocks the thread for half a second
-//! of real time is told of as a long one | | `closed` | no view: the program runs in a [closed
-//! world](crate::Builder::closed_world), where a deadlock over channels or locks ends in a verdict; unless it says
-//! otherwise itself | | `seed:7` | no view: tasks are polled in an order that is [shuffled](crate::Builder::seed),
-//! unless the program has a seed itself |
+//! | `for:5s` | no view, but goes with one: what happens after the first five seconds is not shown, and the views come then. The seconds are those of the executor's clock. On the virtual clock, they are also over when so much real time has passed. `ms` and `us` are known, too |
+//! | `long:20ms` | no view, but goes with one: a poll that holds the thread for 20 ms is told of as a [long one](crate::Builder::long_poll), unless the program has said itself how long that is. `us` and `s` are known, too |
+//! | `virtual` | no view: the program runs on the virtual clock. Unless it has chosen that clock itself, it does not run in a closed world. On that clock a poll that blocks the thread for half a second of real time is told of as a long one |
+//! | `closed` | no view: the program runs in a [closed world](crate::Builder::closed_world), where a deadlock over channels or locks ends in a verdict; unless it says otherwise itself |
+//! | `seed:7` | no view: tasks are polled in an order that is [shuffled](crate::Builder::seed), unless the program has a seed itself |
 //!
 //! Join several with commas. Some requests are refused, with a panic, when an executor is made by `Builder::build`,
 //! `Executor::new` or `block_on`: a value that is none of these, or that is not UTF-8; `long` if nobody is told; `for`
@@ -61,8 +56,8 @@
 //! `cargo test -- --nocapture`.) For that, standard output is a file in memory while a watched executor lives (one at a
 //! time). What is new in the file is passed on at each event and every 10 ms, the latter by a thread of its own, and
 //! also when the thread that made the executor ends. A line that another thread prints is told with the time of the
-//! next event, and as the running task's. What `print!` prints is told when the line ends or the program flushes, and
-//! otherwise at the end of the run.
+//! next event, and as the running task's; if a closure of `spawn_blocking` is out, as that task's or the closure's.
+//! What `print!` prints is told when the line ends or the program flushes, and otherwise at the end of the run.
 //!
 //! This has its limits:
 //!
@@ -233,7 +228,7 @@ impl Recording {
     /// `"file:line:column"`. Of an enum without fields the text is the variant's name; a
     /// [`Cause`](crate::trace::Cause) and a [`WaitsOn`](crate::trace::WaitsOn) are objects, such as `{"kind":
     /// "Timer", "timer": "timer 0"}`, in which the member beside `kind` is `timer`, or `task`, or `children` (how many
-    /// futures), or none; a [`Place`](crate::trace::Place) is `"due"` or `{"level": 3, "slot": 4}`;
+    /// futures), or `name` (of a label), or none; a [`Place`](crate::trace::Place) is `"due"` or `{"level": 3, "slot": 4}`;
     /// `None` is `null`. The fields of a [`LongPoll`](crate::trace::LongPoll) are those of its event. Pass over
     /// events that you do not know.
     ///

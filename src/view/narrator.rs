@@ -358,14 +358,12 @@ impl<'a> Narrator<'a> {
             waits if waits.iter().all(|&on| self.is_limit(on)) => {
                 format!("; it waits for {}", self.waits(task))
             }
+            // What has a label has the waker; and a join's futures have wakers of their own.
+            [.., WaitsOn::Children(_)] => String::new(),
+            waits if has_label(waits) => String::new(),
             // It may wait for what that one does as well, or have left its waker there before. Of the main task's own
             // the clones cannot be counted after its first poll.
-            [.., last]
-                if task.kind != TaskKind::Main
-                    && !matches!(last, WaitsOn::Children(_) | WaitsOn::Labelled(_)) =>
-            {
-                "; somebody else has its waker, too".to_owned()
-            }
+            _ if task.kind != TaskKind::Main => "; somebody else has its waker, too".to_owned(),
             _ => String::new(),
         }
     }
@@ -513,6 +511,11 @@ impl<'a> Narrator<'a> {
     pub(crate) fn time(&self, time: Duration) -> Seconds {
         self.names.time(time)
     }
+}
+
+/// True if one of these is told by a label.
+fn has_label(waits: &[WaitsOn]) -> bool {
+    waits.iter().any(|on| matches!(on, WaitsOn::Labelled(_)))
 }
 
 /// Where a timer lies, in words that fit after "it is".

@@ -346,6 +346,12 @@ mod tests {
         let docs = include_str!("mod.rs");
         assert_eq!(MOST_RECORDS, 2_000_000);
         assert!(docs.contains("After two million events nothing more is kept"));
+        for row in ["for:5s", "long:20ms", "virtual", "closed", "seed:7"] {
+            assert!(
+                docs.contains(&format!("\n//! | `{row}` | no view")),
+                "{row}"
+            );
+        }
         assert_eq!(LONG_VIRTUAL_POLL, Duration::from_millis(500));
         assert!(docs.contains("a poll that blocks the thread for half a second"));
     }

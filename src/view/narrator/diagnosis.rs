@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::{Narrator, Since};
+use super::{Narrator, Since, has_label};
 use crate::task::TaskId;
 use crate::trace::{At, Event, LongPoll, Stage, TaskKind, TaskState, WaitsOn, deadlock, named};
 use crate::view::names::Span;
@@ -122,13 +122,13 @@ impl Narrator<'_> {
         };
         match self.last_wait(task) {
             Some(wait) => {
-                let at = match self.waits_on(task).len() {
+                let waits = self.waits_on(task);
+                let at = match waits.len() {
                     1 => At(wait.at).to_string(),
                     // Of several each has its place.
                     _ => String::new(),
                 };
-                let is_foreign = matches!(wait.on, WaitsOn::Labelled(_)) || self.is_limit(wait.on);
-                let or = match is_held && !is_foreign {
+                let or = match is_held && !has_label(&waits) && !self.is_limit(wait.on) {
                     true => ", or for a future that is not watchglass's",
                     false => "",
                 };
@@ -170,7 +170,7 @@ impl Narrator<'_> {
     }
 
     /// Where a task was when it was last seen, if that is not where it was spawned.
-    fn last_seen(&self, task: TaskId) -> Option<&'static Location<'static>> {
+    pub(crate) fn last_seen(&self, task: TaskId) -> Option<&'static Location<'static>> {
         let spawned_at = self.state.task(task)?.spawned_at;
         self.seen.get(&task).copied().filter(|&at| at != spawned_at)
     }

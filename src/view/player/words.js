@@ -118,7 +118,7 @@ function waits(task) {
   // Which set it was nobody knows but by its place. And a join is told by the number of its futures, which two may have
   // in common.
   const isNew = ({ on, at }) => {
-    const one = on.timer || on.task || on.kind + at;
+    const one = on.timer || on.task || on.kind + (on.name ?? "") + at;
     return on.kind === "Children" || (!told.has(one) && told.add(one));
   };
   const all = waitsOf(task).filter(isNew);

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::Walk;
 use super::task_of;
 use crate::task::TaskId;
-use crate::trace::{Event, OneLine, Stage, State, TaskKind, TaskState, Wait, in_program};
+use crate::trace::{OneLine, Stage, State, TaskKind, TaskState, Wait, in_program};
 use crate::view::narrator::{Narrator, lies};
 use crate::view::sums::count;
 
@@ -104,10 +104,13 @@ impl Walk<'_> {
                 "waiting until it has run on another thread".to_owned()
             }
             (Stage::Waiting, last) if task.queued => {
-                format!("woken{queued}{}", self.at_or_last_seen(task, last))
+                format!(
+                    "woken{queued}{}",
+                    self.at_or_last_seen(task, last, narrator)
+                )
             }
             (Stage::Waiting, _) => {
-                let at = self.at_or_last_seen(task, narrator.last_wait(task));
+                let at = self.at_or_last_seen(task, narrator.last_wait(task), narrator);
                 format!("waiting{}{at}", narrator.waiting(task))
             }
             (stage, _) => format!("{stage}{queued}"),
@@ -116,17 +119,15 @@ impl Walk<'_> {
 
     /// Where it waits, or else where it was seen last, with the code if the file is found. Of an `.await` of what is
     /// not watchglass's nobody is told.
-    fn at_or_last_seen(&self, task: &TaskState, wait: Option<&Wait>) -> String {
-        let mut before = self.records[..=self.at].iter().rev();
-        let mut seen = || {
-            before.find_map(|record| match record.event {
-                Event::Waits { task: who, at, .. } if who == Some(task.id) => in_program(at),
-                _ => None,
-            })
-        };
+    fn at_or_last_seen(
+        &self,
+        task: &TaskState,
+        wait: Option<&Wait>,
+        narrator: &Narrator<'_>,
+    ) -> String {
         let (how, at) = match wait {
             Some(wait) => ("at", in_program(wait.at)),
-            None => ("last seen at", seen()),
+            None => ("last seen at", narrator.last_seen(task.id)),
         };
         let Some(at) = at else {
             return String::new();
