@@ -289,6 +289,9 @@ await withPage(browser, cut, "", async ({ evaluate, errors }) => {
     .filter((at) => record(at).event === "LongPoll" && record(at - 1).ready && stateAfter(at).tasks.has(record(at).task))
     .map((at) => { go(at); return stateOf(state.tasks.get(record(at).task)); })`);
   assert.ok(ready.length > 0 && ready.every((state) => state === "ready: it has its output"), ready.join());
+  const labelled = (name) => `{ on: { kind: "Labelled", name: "${name}" }, at: "a.rs:1:1" }`;
+  assert.equal(await evaluate(`waits({ wakers: 1, waits: [${["one", "two", "one"].map(labelled)}] })`), "one and two",
+    "two labels of one place are two");
   // The source has marks where the time of a long poll went.
   const held = await evaluate(`[...Array(count).keys()].filter((at) => record(at).event === "LongPoll").map((at) => {
     go(at);
