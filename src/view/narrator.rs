@@ -5,6 +5,7 @@
 
 mod diagnosis;
 mod reasons;
+mod seen;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::Location;
@@ -152,32 +153,6 @@ impl<'a> Narrator<'a> {
             | Event::Panicked { task, .. } => Some(WaitsOn::Task(task)),
             _ => None,
         };
-    }
-
-    /// Notes where a task is: before the state knows of the record.
-    fn look_where(&mut self, record: &Record) {
-        let seen = match record.event {
-            Event::Spawned { at, .. } => self.state.running().map(|task| (task, at)),
-            Event::Waits {
-                task: Some(task),
-                on,
-                at,
-            } => {
-                // The wait for a time limit is told behind that for what it limits, which says better where that is.
-                let is_said = |task: &TaskState| {
-                    let mut waits = task.waits.iter();
-                    waits.any(|wait| in_program(wait.at).is_some())
-                };
-                let is_said = self.is_limit(on) && self.state.task(task).is_some_and(is_said);
-                (!is_said).then_some((task, at))
-            }
-            _ => None,
-        };
-        if let Some((task, at)) = seen
-            && in_program(at).is_some()
-        {
-            self.seen.insert(task, at);
-        }
     }
 
     /// The next record as a sentence, without its time and without a full stop.

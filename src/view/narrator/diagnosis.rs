@@ -1,14 +1,9 @@
 //! What is wrong, in words: who can never run again, who held the thread, who only wakes itself.
 
-use std::panic::Location;
-
 use super::{Narrator, Since, has_label};
 use crate::task::TaskId;
-use crate::trace::{At, Event, LongPoll, Stage, TaskKind, TaskState, WaitsOn, deadlock, named};
+use crate::trace::{At, Event, LongPoll, TaskKind, deadlock, named};
 use crate::view::names::Span;
-
-/// When a log ends, so many of those are named that wait for what may never come.
-const LONGEST: usize = 3;
 
 impl Narrator<'_> {
     pub(super) fn diagnosis(&self, event: &Event) -> String {
@@ -140,45 +135,6 @@ impl Narrator<'_> {
                 self.waiting(task)
             ),
         }
-    }
-
-    /// Those that wait for what the executor knows nothing of, the longest first: it may never come.
-    fn longest_waits(&self) -> String {
-        let is_unknown = |on: &WaitsOn| matches!(on, WaitsOn::Labelled(_) | WaitsOn::Never);
-        let waits = |task: &&TaskState| {
-            let is_waiting = task.stage == Stage::Waiting && !task.queued;
-            let is_reachable = task.kind != TaskKind::Blocking && task.wakers != Some(0);
-            is_waiting && is_reachable && self.waits_on(task).iter().all(is_unknown)
-        };
-        let tasks = self.state.tasks().iter().filter(waits);
-        let since = |task: &TaskState| Some((*self.waits_since.get(&task.id)?, task.id));
-        let mut longest: Vec<_> = tasks.filter_map(since).collect();
-        longest.sort_unstable();
-        let mut text = String::new();
-        for &(since, id) in longest.iter().take(LONGEST) {
-            let task = self.state.task(id).expect("it is among them");
-            let (name, since, waiting) = (self.name(id), self.time(since), self.waiting(task));
-            let seen = self
-                .last_seen(id)
-                .map_or(String::new(), |at| format!(", last seen at {at}"));
-            text += &format!("; {name} has waited since {since}{waiting}{seen}");
-        }
-        match longest.len().saturating_sub(LONGEST) {
-            0 => text,
-            others => text + &format!("; and {others} more"),
-        }
-    }
-
-    /// Where a task was when it was last seen, if that is not where it was spawned.
-    pub(crate) fn last_seen(&self, task: TaskId) -> Option<&'static Location<'static>> {
-        let spawned_at = self.state.task(task)?.spawned_at;
-        self.seen.get(&task).copied().filter(|&at| at != spawned_at)
-    }
-
-    /// In words that fit after where its life began.
-    fn and_seen(&self, task: TaskId) -> String {
-        let seen = self.last_seen(task);
-        seen.map_or(String::new(), |at| format!(" and last seen at {at}"))
     }
 
     /// Where a task's life began, in words that fit after "was".
