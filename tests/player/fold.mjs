@@ -36,12 +36,17 @@ for (const run of JSON.parse(readFileSync(process.argv[2], "utf8"))) {
 const [spawn, inner, outer] = ["lib.rs:1:1", "lib.rs:2:2", "lib.rs:3:3"];
 const limit = { event: "TimerArmed", timer: "timer 1", kind: "Timeout", task: "#0", deadline_ns: 9, place: {} };
 const waits = (on, at) => ({ event: "Waits", task: "#0", on, at });
-const seen = (...told) => {
+const after = (...told) => {
   const state = emptyState();
   for (const record of [{ event: "Spawned", task: "#0", at: spawn }, { event: "PollStarted", task: "#0" }, ...told]) fold(state, record);
-  return state.tasks.get("#0").seen_at;
+  return state.tasks.get("#0");
 };
+const seen = (...told) => after(...told).seen_at;
 assert.equal(seen(limit, waits({ kind: "Timer", timer: "timer 1" }, outer)), outer);
 assert.equal(seen(waits({ kind: "Never" }, inner), limit, waits({ kind: "Timer", timer: "timer 1" }, outer)), inner);
 assert.equal(seen(waits({ kind: "Never" }, inner), waits({ kind: "Turn" }, outer)), outer);
+// Who gives up waiting for what has one label still waits for what has another.
+const [one, other] = ["one", "other"].map((name) => ({ kind: "Labelled", name }));
+const { waits: left } = after(waits(one, inner), waits(other, inner), { event: "GaveUp", task: "#0", on: one });
+assert.deepEqual(left, [{ on: other, at: inner }]);
 console.log(`${prefixes} prefixes are equal`);
