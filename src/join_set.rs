@@ -323,9 +323,9 @@ impl<T: 'static> JoinSet<T> {
 
     /// [Aborts](JoinSet::abort_all) every task at once, and waits until all of them have ended. Then the set is empty.
     ///
-    /// Their outcomes are dropped: also that of a task which had its output already, and panics. A closure of
-    /// [`spawn_blocking`](crate::spawn_blocking) that runs already is neither stopped nor waited for. Dropped before it is
-    /// done, the future leaves those in the set that have not ended.
+    /// Their outcomes are dropped, even if they are outputs or panics. A closure of
+    /// [`spawn_blocking`](crate::spawn_blocking) that runs already is neither stopped nor waited for. If the future is
+    /// dropped before it is done, the tasks that have not ended stay in the set.
     ///
     /// ```
     /// use watchglass::{JoinSet, sleep};

@@ -135,8 +135,8 @@ impl<'a> MainTask<'a> {
         self.waker = target.map(MainWaker::new);
     }
 
-    /// Drops a future that will never be done; or whose poll has panicked, or in whose poll an observer has, as the last
-    /// part of that poll.
+    /// Drops a future that will never be done; or, as the last part of its poll, one in whose poll there was a panic, its
+    /// own or an observer's.
     pub(crate) fn drop_future<F>(
         &self,
         mut future: Pin<&mut Option<F>>,

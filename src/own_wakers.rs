@@ -77,9 +77,9 @@ impl Shared {
         self.is_held(&self.wakers.borrow(), id.slot() as usize)
     }
 
-    /// The slot of an unfinished task of whose waker there is a clone. The executor itself has none, so somebody outside
-    /// may wake that task; or another crate's combinator has one in a waker of its own, which may well have
-    /// been left with a timer or a task of this executor: who can tell?
+    /// The slot of an unfinished task whose waker somebody holds. The executor itself has no clone, so somebody outside
+    /// may wake that task; or another crate's combinator has one in a waker of its own, which may well have been left
+    /// with a timer or a task of this executor: who can tell?
     pub(crate) fn held_waker(&self) -> Option<usize> {
         let wakers = self.wakers.borrow();
         // Whoever held one last time probably still does, and if not, the next one does: with many tasks that

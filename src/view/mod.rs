@@ -228,8 +228,8 @@ impl Recording {
     /// `"file:line:column"`. Of an enum without fields the text is the variant's name; a
     /// [`Cause`](crate::trace::Cause) and a [`WaitsOn`](crate::trace::WaitsOn) are objects, such as `{"kind":
     /// "Timer", "timer": "timer 0"}`, in which the member beside `kind` is `timer`, or `task`, or `children` (how many
-    /// futures), or `name` (of a label), or none; a [`Place`](crate::trace::Place) is `"due"` or `{"level": 3, "slot": 4}`;
-    /// `None` is `null`. The fields of a [`LongPoll`](crate::trace::LongPoll) are those of its event. Pass over
+    /// futures), or `name` (of a label), or none; a [`Place`](crate::trace::Place) is `"due"` or
+    /// `{"level": 3, "slot": 4}`; `None` is `null`. The fields of a [`LongPoll`](crate::trace::LongPoll) are those of its event. Pass over
     /// events that you do not know.
     ///
     /// ```
