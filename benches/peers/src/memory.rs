@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::futures::Latch;
+use crate::heap;
 use crate::random::Random;
 use crate::runtimes::{Runtime, Timers};
 use crate::workloads::Sample;
@@ -25,8 +26,9 @@ const TASKS: u64 = 1_000_000;
 /// Measures `runtime` in a new process, where it will find itself by its name.
 pub fn in_own_process(workload: &str, runtime: &str) -> Sample {
     let program = std::env::current_exe().expect("this program knows its own path");
-    let child = Command::new(program)
-        .args([SUBCOMMAND, workload, runtime])
+    let mut command = Command::new(program);
+    command.args([SUBCOMMAND, workload, runtime]);
+    let child = heap::as_the_system_has_it(&mut command)
         .output()
         .expect("this program can be started again");
     let output = String::from_utf8_lossy(&child.stdout);

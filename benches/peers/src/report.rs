@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::heap;
 use crate::runner::{Line, Measure};
 use crate::runtimes::compio::Compio;
 
@@ -31,6 +32,7 @@ pub fn print_heading() {
     println!("{}", versions.join(", "));
     println!("compio's driver: {}", Compio::driver());
     println!("timer slack: {}", timer_slack());
+    println!("allocator: {}", heap::setting());
     println!("load average now: {}", load_average());
 }
 
@@ -118,6 +120,7 @@ pub fn print_json(measures: &[Measure]) {
         "versions": versions,
         "compio_driver": Compio::driver(),
         "timer_slack": timer_slack(),
+        "allocator": heap::setting(),
         "measures": measures.iter().map(measure).collect::<Vec<_>>(),
     });
     println!("{report:#}");
