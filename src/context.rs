@@ -26,7 +26,9 @@ use crate::pool::Pool;
 use crate::queue::{AfterEnd, Queue};
 use crate::slots::{NextPoll, Slot, SlotState};
 use crate::spin::Spin;
-use crate::task::{BoxedTask, Failed, JoinError, MAX_LEFT_BYTES, TaskId, boxed, move_in};
+use crate::task::{
+    Bare, BoxedTask, Failed, JoinError, LeavesBox, MAX_LEFT_BYTES, NewTask, TaskId, boxed,
+};
 use crate::trace::{Cause, Event, TaskKind, Tracer};
 use crate::waiter::{Joiner, PolledChild, Registered, Waiter};
 use crate::wheel::Wheel;
@@ -104,26 +106,18 @@ impl Shared {
         // A large future has a box of its own, and is moved there at once. (What counts here is what is moved;
         // a small one with a large output may have to be boxed too.)
         match size_of::<F>() <= MAX_LEFT_BYTES {
-            true => self.insert_filling(|place| move_in(place, future), at),
-            false => self.insert_boxed(boxed(future), at),
+            true => self.insert_new(Bare(future), at),
+            false => self.insert_new(boxed(future), at),
         }
     }
 
-    /// [`insert`](Shared::insert), for a task that has a box already.
-    pub(crate) fn insert_boxed(&self, task: BoxedTask, at: &'static Location<'static>) -> TaskId {
-        self.insert_filling(|place| *place = Some(task), at)
-    }
-
+    /// [`insert`](Shared::insert), where it is decided whether the task has a box already.
     #[inline]
-    fn insert_filling(
-        &self,
-        fill: impl FnOnce(&mut Option<BoxedTask>),
-        at: &'static Location<'static>,
-    ) -> TaskId {
+    pub(crate) fn insert_new(&self, task: impl NewTask, at: &'static Location<'static>) -> TaskId {
         if !self.tracer().is_on() {
-            return self.queue.insert(fill, SlotState::Queued, at);
+            return self.queue.insert(task, SlotState::Queued, at);
         }
-        let id = self.queue.insert(fill, SlotState::Waiting, at);
+        let id = self.queue.insert(task, SlotState::Waiting, at);
         self.tell_spawned(id, || self.name_of(id), TaskKind::Spawned, at);
         self.queue.wake(id, Cause::Spawned);
         id
@@ -135,8 +129,7 @@ impl Shared {
         task: BoxedTask,
         at: &'static Location<'static>,
     ) -> TaskId {
-        let fill = |place: &mut _| *place = Some(task);
-        let id = self.queue.insert(fill, SlotState::Waiting, at);
+        let id = self.queue.insert(task, SlotState::Waiting, at);
         self.tell_spawned(id, || self.name_of(id), TaskKind::Blocking, at);
         id
     }
@@ -214,6 +207,8 @@ impl Shared {
             },
         };
         let long = self.long_poll_of_failed(id);
+        let leaves_none = |slot: &mut Slot| slot.leaves_box = LeavesBox::Never;
+        self.queue.with_slot(id, leaves_none);
         let left = self.queue.finish(id, Box::pin(Failed(error)));
         self.tracer().emit(move || ended);
         if let Some(long) = long {
@@ -227,6 +222,7 @@ impl Shared {
     #[inline]
     fn after_end(&self, id: TaskId, left: AfterEnd) {
         match left {
+            AfterEnd::Wake(waiting) => self.queue.wake(waiting, Cause::Joined(id)),
             AfterEnd::Tell(Joiner::Waiter(waiter)) => self.wake_waiter(waiter, Cause::Joined(id)),
             AfterEnd::Tell(Joiner::Told(tell)) => tell(id),
             AfterEnd::Drop(outcome) => drop_contained(outcome),

@@ -12,6 +12,7 @@ use crate::elsewhere::AwaitsElsewhere;
 use crate::executor::Executor;
 use crate::guard::drop_contained;
 use crate::name::Name;
+use crate::slots::SlotState;
 use crate::task::{BoxedTask, JoinError, MAX_LEFT_BYTES, TaskId, boxed_and_named, unboxed};
 use crate::trace::WaitsOn;
 use crate::waiter::Joiner;
@@ -170,7 +171,7 @@ impl<T: 'static> JoinHandle<T> {
 
     #[track_caller]
     pub(crate) fn spawn_boxed(shared: Rc<Shared>, task: BoxedTask) -> Self {
-        let id = shared.insert_boxed(task, Location::caller());
+        let id = shared.insert_new(task, Location::caller());
         JoinHandle::new(shared, id)
     }
 
@@ -235,6 +236,11 @@ impl<T: 'static> JoinHandle<T> {
             }
             _ => {
                 shared.waits(WaitsOn::Task(id), Location::caller());
+                if let Some(task) = shared.task_polled_with(cx.waker())
+                    && shared.queue.set_first_joiner(id, task)
+                {
+                    return Poll::Pending;
+                }
                 Joiner::Waiter(shared.waiter(cx.waker()))
             }
         };
@@ -332,16 +338,19 @@ impl<T> Drop for JoinHandle<T> {
         let Some(shared) = &self.shared else {
             return;
         };
-        // Moved out first, and dropped with nothing borrowed: an output's drop is the user's code.
-        if let Some(outcome) = shared.queue.take_finished(self.id) {
-            return drop_contained(outcome);
-        }
-        let joiner = shared.queue.with_slot(self.id, |slot| {
+        let left = shared.queue.with_slot(self.id, |slot| {
             slot.has_handle = false;
-            slot.joiner.take()
+            (slot.state, slot.joiner.is_some())
         });
+        let (state, is_awaited) = left.unwrap_or((SlotState::Vacant, false));
+        // Moved out first, and dropped with nothing borrowed: an output's drop is the user's code.
+        if state == SlotState::Finished {
+            return drop_contained(shared.queue.take_finished(self.id));
+        }
         shared.unregistered();
-        drop(joiner);
+        if is_awaited {
+            drop(shared.queue.with_slot(self.id, |slot| slot.joiner.take()));
+        }
         shared.detached(self.id);
     }
 }

@@ -150,7 +150,7 @@ mod tests {
     /// Has so many tasks wait, one in each slot from 0 on, each with a waker of its own.
     fn waiting(shared: &Shared, tasks: usize) -> Vec<TaskId> {
         let at = Location::caller();
-        let insert = |_| shared.queue.insert(|_| (), SlotState::Waiting, at);
+        let insert = |_| shared.queue.insert((), SlotState::Waiting, at);
         let ids: Vec<TaskId> = (0..tasks).map(insert).collect();
         ids.iter().for_each(|&id| drop(shared.waker_for(id)));
         ids
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(shared.held_waker(), None);
         // Another lives there by now, and was not polled yet.
         let at = Location::caller();
-        let next = shared.queue.insert(|_| (), SlotState::Waiting, at);
+        let next = shared.queue.insert((), SlotState::Waiting, at);
         assert_eq!(next.slot(), 1);
         assert!(!shared.waker_is_held(next));
         drop(kept);

@@ -6,10 +6,11 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::Location;
 
 use crate::slots::{NextPoll, Slot, SlotState, Slots};
-use crate::task::{BoxedTask, JoinError, TaskId};
+use crate::task::{BoxedTask, JoinError, LeavesBox, NewTask, TaskId};
 use crate::trace::{Cause, Effect, Tracer};
 use crate::waiter::{Joiner, Waiter};
 
@@ -49,8 +50,11 @@ pub(crate) struct Polled {
     pub(crate) task: BoxedTask,
 }
 
-/// What is left to do when a task has ended, with nothing borrowed: both may run the user's code.
+/// What is left to do when a task has ended, with nothing borrowed: each may run the user's code.
 pub(crate) enum AfterEnd {
+    /// The task that awaits it, under its own waker, is to be woken. A `Joiner` could say so, too, but is moved as a
+    /// whole, soon after it was written in parts: see `Stage` in `task.rs`.
+    Wake(TaskId),
     /// Whoever awaits the task is to be told.
     Tell(Joiner),
     /// There is no handle, so nobody awaits it, and nobody wants the outcome.
@@ -93,17 +97,16 @@ impl Queue {
         }
     }
 
-    /// Gives a task its id, and puts it at the back of the queue unless it is `Waiting`. `fill` is called
-    /// with the table borrowed, see [`Slots::insert`].
+    /// Gives a task its id, and puts it at the back of the queue unless it is `Waiting`.
     #[inline(always)]
     pub(crate) fn insert(
         &self,
-        fill: impl FnOnce(&mut Option<BoxedTask>),
+        task: impl NewTask,
         state: SlotState,
         spawned_at: &'static Location<'static>,
     ) -> TaskId {
         let tasks = &mut *self.tasks.borrow_mut();
-        let id = tasks.slots.insert(fill, state, spawned_at);
+        let id = tasks.slots.insert(task, state, spawned_at);
         if state == SlotState::Queued {
             tasks.ready.push_back(id);
         }
@@ -234,18 +237,20 @@ impl Queue {
         if slot.has_handle {
             slot.put(outcome);
             slot.state = SlotState::Finished;
+            if let Some(Joiner::Waiter(Waiter::Task(waiting))) = slot.joiner {
+                slot.joiner = None;
+                return Some(AfterEnd::Wake(waiting));
+            }
             slot.joiner.as_ref()?; // mostly nobody: then nothing is moved
             return slot.joiner.take().map(AfterEnd::Tell);
         }
-        let unwanted = match outcome.leaves_its_box(false) {
-            true => {
-                slot.put(outcome);
-                None
-            }
-            false => Some(AfterEnd::Drop(outcome)),
-        };
+        if slot.leaves_box == LeavesBox::Always {
+            slot.put(outcome);
+            tasks.slots.vacate(id);
+            return None;
+        }
         tasks.slots.vacate(id);
-        unwanted
+        Some(AfterEnd::Drop(outcome))
     }
 
     /// Notes who is told of the task's end. Gives back who was to be told until now, or the new one if
@@ -255,6 +260,19 @@ impl Queue {
         match self.tasks.borrow_mut().slots.get_mut(id) {
             Some(slot) if slot.state.is_unfinished() => Ok(slot.joiner.replace(joiner)),
             _ => Err(joiner),
+        }
+    }
+
+    /// [`set_joiner`](Queue::set_joiner) where nobody has waited before, for a task that waits under its own waker. False
+    /// where somebody has, or where the task has ended.
+    #[inline(always)]
+    pub(crate) fn set_first_joiner(&self, id: TaskId, waiting: TaskId) -> bool {
+        match self.tasks.borrow_mut().slots.get_mut(id) {
+            Some(slot) if slot.state.is_unfinished() && slot.joiner.is_none() => {
+                mem::forget(slot.joiner.replace(Joiner::Waiter(Waiter::Task(waiting))));
+                true
+            }
+            _ => false,
         }
     }
 
@@ -395,7 +413,7 @@ mod tests {
 
     fn insert(queue: &Queue, tasks: usize) -> Vec<TaskId> {
         let at = Location::caller();
-        let insert = |_| queue.insert(|_| (), SlotState::Queued, at);
+        let insert = |_| queue.insert((), SlotState::Queued, at);
         (0..tasks).map(insert).collect()
     }
 

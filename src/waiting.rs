@@ -166,10 +166,15 @@ impl Shared {
     }
 
     /// The handle of an unfinished task has been dropped.
+    #[inline]
     pub(crate) fn detached(&self, task: TaskId) {
-        if !self.tracer().is_on() {
-            return;
+        if self.tracer().is_on() {
+            self.tell_detached(task);
         }
+    }
+
+    #[cold]
+    fn tell_detached(&self, task: TaskId) {
         let times = self
             .tracer()
             .with_said(|said| said.give_up(WaitsOn::Task(task)));

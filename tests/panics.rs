@@ -3,8 +3,9 @@
 mod common;
 
 use std::future::{pending, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use common::{Log, OnDrop, panic_message, secs, virtual_executor};
@@ -195,4 +196,22 @@ fn an_executor_and_a_handle_may_be_used_where_a_panic_is_caught() {
         catch_unwind(|| executor.block_on(handle)).unwrap().unwrap(),
         7
     );
+}
+
+#[test]
+fn what_a_task_has_panicked_with_is_gone_when_nobody_can_take_it() {
+    let executor = virtual_executor();
+    let payloads = Arc::new(());
+    let panics = || {
+        let payload = payloads.clone();
+        executor.spawn(async move { panic_any(payload) })
+    };
+    drop(panics());
+    executor.run_until_idle();
+    assert_eq!(Arc::strong_count(&payloads), 1);
+    let handle = panics();
+    executor.run_until_idle();
+    assert_eq!(Arc::strong_count(&payloads), 2, "its handle can");
+    drop(handle);
+    assert_eq!(Arc::strong_count(&payloads), 1);
 }
