@@ -263,8 +263,8 @@ impl Queue {
         }
     }
 
-    /// [`set_joiner`](Queue::set_joiner) where nobody has waited before, for a task that waits under its own waker. False
-    /// where somebody has, or where the task has ended.
+    /// [`set_joiner`](Queue::set_joiner) where nobody has waited before, for a task that waits under its own waker.
+    /// False where somebody has, or where the task has ended.
     #[inline(always)]
     pub(crate) fn set_first_joiner(&self, id: TaskId, waiting: TaskId) -> bool {
         match self.tasks.borrow_mut().slots.get_mut(id) {

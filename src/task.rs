@@ -239,9 +239,9 @@ pin_project! {
     /// A future, then its output, in the same place: a task costs one allocation, or none if a box was left.
     ///
     /// A future that has moved in is pinned at its first poll only: so whoever spawns it can write it where it is to
-    /// lie. Handed to a method of this box, it would be written in parts, a field after the other, and at once be read as
-    /// a whole, and for that the processor waits until all parts have reached its cache: `spawn_join` took 34 ns and not
-    /// 29.
+    /// lie. Handed to a method of this box, it would be written in parts, a field after the other, and at once be read
+    /// as a whole, and for that the processor waits until all parts have reached its cache: `spawn_join` took 34 ns and
+    /// not 29.
     #[project = StageProjection]
     enum Stage<F: Future> {
         Arrived { future: Option<F> },
