@@ -111,7 +111,7 @@ impl Shared {
         }
     }
 
-    /// [`insert`](Shared::insert), where it is decided whether the task has a box already.
+    /// [`insert`](Shared::insert), of what is in a box already, or is to move into one.
     #[inline]
     pub(crate) fn insert_new(&self, task: impl NewTask, at: &'static Location<'static>) -> TaskId {
         if !self.tracer().is_on() {
@@ -207,6 +207,7 @@ impl Shared {
             },
         };
         let long = self.long_poll_of_failed(id);
+        // What it has panicked with would lie in there until somebody moves in.
         let leaves_none = |slot: &mut Slot| slot.leaves_box = LeavesBox::Never;
         self.queue.with_slot(id, leaves_none);
         let left = self.queue.finish(id, Box::pin(Failed(error)));

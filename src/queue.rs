@@ -269,6 +269,7 @@ impl Queue {
     pub(crate) fn set_first_joiner(&self, id: TaskId, waiting: TaskId) -> bool {
         match self.tasks.borrow_mut().slots.get_mut(id) {
             Some(slot) if slot.state.is_unfinished() && slot.joiner.is_none() => {
+                // Nobody was there: see `Slot::put`.
                 mem::forget(slot.joiner.replace(Joiner::Waiter(Waiter::Task(waiting))));
                 true
             }

@@ -89,6 +89,16 @@ fn observed() -> Executor {
 }
 
 #[test]
+fn that_holds_for_an_output_with_a_drop_too_if_it_was_taken() {
+    let executor = virtual_executor();
+    let gives_a_string = || {
+        let output = executor.block_on(async { spawn(async { String::new() }).await });
+        assert_eq!(output.unwrap(), "");
+    };
+    assert_eq!(allocations_of(gives_a_string), 0);
+}
+
+#[test]
 fn so_do_many_at_once() {
     let executor = virtual_executor();
     let mut handles: Vec<JoinHandle<u32>> = Vec::with_capacity(1000);

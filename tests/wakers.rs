@@ -19,7 +19,8 @@ use common::{
 use waker_fn::waker_fn;
 use watchglass::trace::{Cause, Effect, Event, Recording};
 use watchglass::{
-    Executor, Step, TaskId, current_task, join_all, sleep, spawn, spawn_blocking, yield_now,
+    Executor, Step, TaskId, block_on, current_task, join_all, sleep, spawn, spawn_blocking,
+    yield_now,
 };
 
 /// By whom the task was woken since the recording was last taken, and with what effect.
@@ -459,5 +460,24 @@ fn a_park_while_a_closure_is_out_leaves_every_waker_as_it_was() {
             Pin::new(&mut closure).poll(cx)
         });
         waits.await.unwrap();
+    });
+}
+
+#[test]
+fn a_handle_drops_the_waker_that_it_was_polled_with_before() {
+    let held = Arc::new(());
+    block_on(async {
+        let mut handle = pin!(spawn(yield_now()));
+        let foreign = waker_fn({
+            let held = held.clone();
+            move || drop(held.clone())
+        });
+        let polled = handle.as_mut().poll(&mut Context::from_waker(&foreign));
+        assert!(polled.is_pending());
+        drop(foreign);
+        assert_eq!(Arc::strong_count(&held), 2, "the task would use it");
+        poll_fn(|cx| Poll::Ready(handle.as_mut().poll(cx).is_pending())).await;
+        assert_eq!(Arc::strong_count(&held), 1);
+        handle.await.unwrap();
     });
 }

@@ -3,10 +3,10 @@
 //! Left to itself, glibc's gives the top of its heap back to the system when enough of it is free, and large blocks at
 //! once. Then the system has to give it again, page by page, which takes as long as several tasks do. Which runtime pays
 //! for that depends on what happens to lie at the top when its round ends: a block of another one, or the length of
-//! this program's path. So a comparison is made by a process of its own that is told to keep it.
+//! this program's path. So a comparison is made by a process that was told to keep it from its start.
 
 use std::env;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 const VARIABLE: &str = "GLIBC_TUNABLES";
 
@@ -15,37 +15,41 @@ const KEPT: &str = "glibc.malloc.trim_threshold=4294967296:glibc.malloc.mmap_thr
 
 /// How the allocator is set: for the report.
 pub fn setting() -> String {
-    match tunables() {
-        _ if cfg!(feature = "mimalloc") => "mimalloc".to_string(),
-        tunables if tunables.contains(KEPT) => "the system's, which keeps its memory".to_string(),
-        tunables if tunables.is_empty() => "the system's".to_string(),
-        tunables => format!("the system's, {tunables}"),
+    let name = match cfg!(feature = "mimalloc") {
+        true => "mimalloc",
+        false => "the system's",
+    };
+    let set = tunables().replace(KEPT, "keeps its memory");
+    match set.is_empty() {
+        true => name.to_string(),
+        false => format!("{name} ({})", set.replace(':', ", ")),
     }
 }
 
-/// Runs this program again with an allocator that keeps its memory; or not, if this is that process, if there is
-/// another allocator, or if whoever called has set something for it.
-pub fn run_keeping_memory() -> Option<ExitCode> {
+/// Begins this program anew with an allocator that keeps its memory, if this is not that program, and if whoever called
+/// has set nothing for it.
+#[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "mimalloc")))]
+pub fn keep_memory() {
+    use std::os::unix::process::CommandExt;
+
     let before = tunables();
-    if cfg!(not(target_env = "gnu"))
-        || cfg!(feature = "mimalloc")
-        || before.contains("glibc.malloc")
-    {
-        return None;
+    if before.contains("glibc.malloc") {
+        return;
     }
     let separator = if before.is_empty() { "" } else { ":" };
     let program = env::current_exe().expect("this program knows its own path");
-    let status = Command::new(program)
-        .args(env::args_os().skip(1))
-        .env(VARIABLE, format!("{before}{separator}{KEPT}"))
-        .status()
-        .expect("this program can be started again");
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Some(ExitCode::from(code.unwrap_or(1)))
+    let mut again = Command::new(program);
+    again.args(env::args_os().skip(1));
+    again.env(VARIABLE, format!("{before}{separator}{KEPT}"));
+    panic!("this program cannot be started again: {}", again.exec());
 }
 
-/// Has a process that measures memory started as the system would: with large blocks out of the heap, what is
-/// outgrown would stay and be used for something else.
+/// There is nothing to ask of another allocator.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", not(feature = "mimalloc"))))]
+pub fn keep_memory() {}
+
+/// Has a process that measures memory start as the system would have it: were large blocks taken from the heap, what is
+/// outgrown would stay there, and be used for something else.
 pub fn as_the_system_has_it(command: &mut Command) -> &mut Command {
     match tunables().strip_suffix(KEPT) {
         Some(before) => command.env(VARIABLE, before.trim_end_matches(':')),

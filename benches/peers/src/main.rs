@@ -62,7 +62,7 @@ enum Request {
 
 fn main() -> ExitCode {
     match request().and_then(answer) {
-        Ok(code) => code,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}; --help says what can be asked for");
             ExitCode::FAILURE
@@ -112,17 +112,14 @@ fn names(list: String) -> Result<Vec<String>, lexopt::Error> {
     }
 }
 
-fn answer(request: Request) -> Result<ExitCode, lexopt::Error> {
+fn answer(request: Request) -> Result<(), lexopt::Error> {
     match request {
         Request::Help => print!("{HELP}"),
         Request::List => list(),
         Request::Memory { workload, runtime } => fill(&workload, &runtime)?,
-        Request::Compare(options) => match heap::run_keeping_memory() {
-            Some(code) => return Ok(code),
-            None => compare(&options)?,
-        },
+        Request::Compare(options) => compare(&options)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn list() {
@@ -146,6 +143,7 @@ fn fill(workload: &str, runtime: &str) -> Result<(), lexopt::Error> {
 }
 
 fn compare(options: &Options) -> Result<(), lexopt::Error> {
+    heap::keep_memory();
     let mut entrants = contest::entrants();
     for name in &options.runtimes {
         if !entrants.iter().any(|entrant| entrant.name == name) {

@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::hint::{black_box, spin_loop};
+use std::mem::MaybeUninit;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,13 +40,11 @@ fn per_number(elapsed: Duration, sum: u64, operations: u64) -> Sample {
 
 /// An empty vector whose memory the system has given already. A vector of handles belongs to the workload, and the page
 /// faults of a new one, or none if it lies where another was, would be counted for whichever runtime they hit.
-fn room_for<T>(items: usize) -> Vec<Option<T>> {
-    let mut room = Vec::with_capacity(items);
-    room.resize_with(items, || None);
+fn room_for<T>(items: usize) -> Vec<T> {
+    let mut room = black_box(Vec::with_capacity(items));
+    room.spare_capacity_mut().fill_with(MaybeUninit::zeroed);
     // So that the writes are not left out.
-    let mut room = black_box(room);
-    room.clear();
-    room
+    black_box(room)
 }
 
 pub fn spawn_join<R: Handles>(runtime: &mut R) -> Sample {
@@ -54,10 +53,10 @@ pub fn spawn_join<R: Handles>(runtime: &mut R) -> Sample {
     let mut handles = room_for(TASKS as usize);
     let started = Instant::now();
     let sum = runtime.block_on(async {
-        let spawn = |i| Some(R::spawn(&spawner, async move { black_box(i) }));
+        let spawn = |i| R::spawn(&spawner, async move { black_box(i) });
         handles.extend((0..TASKS).map(spawn));
         let mut sum = 0;
-        for handle in handles.drain(..).flatten() {
+        for handle in handles.drain(..) {
             sum += R::value(handle.await);
         }
         sum
@@ -109,14 +108,14 @@ pub fn spawn_wait<R: Handles>(runtime: &mut R) -> Sample {
     let sum = runtime.block_on(async {
         let spawn = |i: usize| {
             let slots = Rc::clone(&slots);
-            Some(R::spawn(&spawner, async move { slots[i].receive().await }))
+            R::spawn(&spawner, async move { slots[i].receive().await })
         };
         handles.extend((0..TASKS as usize).map(spawn));
         // All wait when this one, which comes after them, is done.
         R::value(R::spawn(&spawner, async {}).await);
         (0..).zip(slots.iter()).for_each(|(i, slot)| slot.send(i));
         let mut sum = 0;
-        for handle in handles.drain(..).flatten() {
+        for handle in handles.drain(..) {
             sum += R::value(handle.await);
         }
         sum
