@@ -37,7 +37,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::thread::{self, Thread, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
@@ -50,6 +50,11 @@ pub(crate) struct Home {
     mail: AtomicBool,
     thread: Thread,
     parked: AtomicBool,
+    made_at: Instant,
+    /// When the thread was unparked last, in nanoseconds since `made_at`. It is written before the `unpark` and read
+    /// after the park, and decides nothing but how long to spin: so it needs no order of its own, and is not among the
+    /// atomics that the checkers of `tests/interleavings/` model.
+    unparked_at_ns: std::sync::atomic::AtomicU64,
     /// How many closures are out on the thread pool.
     blocking_calls: AtomicUsize,
     /// The executor's thread, if the executor is observed: then each letter notes whether it was sent from there.
@@ -81,6 +86,8 @@ impl Home {
             mail: AtomicBool::new(false),
             thread: thread::current(),
             parked: AtomicBool::new(false),
+            made_at: Instant::now(),
+            unparked_at_ns: 0.into(),
             blocking_calls: AtomicUsize::new(0),
             observed_on,
         };
@@ -99,8 +106,19 @@ impl Home {
     fn unpark(&self) {
         fence(Ordering::SeqCst);
         if self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::Release) {
+            self.unparked_at_ns.store(self.now_ns(), Ordering::Relaxed);
             self.thread.unpark();
         }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.made_at.elapsed().as_nanos() as u64
+    }
+
+    /// How long ago the thread was unparked: after a park that this has ended, how long it took until the thread ran.
+    pub(crate) fn since_unpark(&self) -> Duration {
+        let unparked_at_ns = self.unparked_at_ns.load(Ordering::Relaxed);
+        Duration::from_nanos(self.now_ns().saturating_sub(unparked_at_ns))
     }
 
     /// True if the executor should look into its inbox.

@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 use crate::context::Shared;
 use crate::inbox::ParkEnd;
 use crate::main_task::MainTask;
-use crate::spin::SPIN;
 use crate::stalled::{Stalled, Watched, is_certain, verdict};
 use crate::trace::{Cause, Event, UnparkCause};
 
@@ -154,7 +153,11 @@ impl Shared {
     /// somebody observes, who is to see every wait as a park.
     fn may_spin(&self) -> bool {
         let next_wake_ns = self.wheel.borrow().next_wake();
-        let is_near = |ns| self.clock.ns_after(SPIN).is_none_or(|end| ns <= end);
+        let is_near = |ns| {
+            self.clock
+                .ns_after(self.spin.lasts())
+                .is_none_or(|end| ns <= end)
+        };
         let deadline_is_near = !self.clock.is_virtual() && next_wake_ns.is_some_and(is_near);
         !deadline_is_near && !self.tracer().has_observer()
     }
@@ -238,11 +241,11 @@ mod tests {
         assert!(real.may_spin());
         arm_in(&real, Duration::from_secs(60));
         assert!(real.may_spin());
-        arm_in(&real, SPIN);
+        arm_in(&real, real.spin.lasts());
         assert!(!real.may_spin());
         // Virtual time stands still meanwhile.
         let virtual_time = shared(Clock::virtual_time(), None);
-        arm_in(&virtual_time, SPIN);
+        arm_in(&virtual_time, virtual_time.spin.lasts());
         assert!(virtual_time.may_spin());
     }
 

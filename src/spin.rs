@@ -1,8 +1,10 @@
 //! The short wait before a park, where another thread is likely to answer at once.
 //!
 //! A park is two calls of the operating system, one to sleep and one, by the other thread, to wake; and until the
-//! sleeper runs, tens of microseconds may go by. If the answer comes within these, it is cheaper to wait awake. So
-//! who was answered soon spins for a moment the next time, as an adaptive mutex does, and then parks.
+//! sleeper runs, some microseconds go by, or tens of them: it depends on the machine, and on whether its processor sleeps
+//! by then, too. If the answer comes within that time, it is cheaper to wait awake. So who was answered soon spins for a
+//! moment the next time, as an adaptive mutex does, and then parks. How long that moment is comes from how long the
+//! wakes took that ended its parks.
 //!
 //! ```text
 //!    parked, and answered soon ──▶ spins ──▶ answered meanwhile ──▶ spins the next time too
@@ -18,16 +20,19 @@ use std::time::{Duration, Instant};
 
 use crate::inbox::{Home, ParkEnd};
 
-/// How often a spin looks for an answer.
-const LOOKS: u32 = 12;
-
 /// So much time lies between two looks at the inbox's flag. Whoever looks takes its cache line from the
 /// threads that raise it; and of letters that come one after the other, some gather.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(2);
 
-/// So long a spin lasts. To sleep and to be woken takes about as much processor time, and longer until the thread
-/// runs.
-pub(crate) const SPIN: Duration = BETWEEN_LOOKS.saturating_mul(LOOKS);
+/// A spin lasts as long as so many wakes. The answer of a thread that is parked itself takes one and a little more. And
+/// to wait longer would cost more processor time than it is worth: a park takes about as much as a wake.
+const WAKES: u32 = 2;
+
+/// The longest that a wake is taken to take; and what it is taken to take until the first was measured.
+const MAX_WAKE: Duration = Duration::from_micros(12);
+
+/// After so many spins that were answered, a wait is a park all the same, so that a wake is measured again.
+const MAX_ANSWERED: u32 = 256;
 
 /// The most that `needed` grows to. A thread that is never answered while it spins, because there is only one
 /// processor, say, then spins once in so many short parks.
@@ -41,6 +46,10 @@ pub(crate) struct Spin {
     short_parks: Cell<u32>,
     /// How many it takes to spin.
     needed: Cell<u32>,
+    /// How many spins were answered since a park was last made for its own sake.
+    answered: Cell<u32>,
+    /// How long it took of late until the thread ran that was unparked.
+    wake: Cell<Option<Duration>>,
 }
 
 impl Spin {
@@ -49,7 +58,14 @@ impl Spin {
             is_allowed,
             short_parks: Cell::new(0),
             needed: Cell::new(1),
+            answered: Cell::new(0),
+            wake: Cell::new(None),
         }
+    }
+
+    /// How long a spin lasts.
+    pub(crate) fn lasts(&self) -> Duration {
+        WAKES * self.wake.get().unwrap_or(MAX_WAKE)
     }
 
     /// Spins, if that is worth it. True if another thread has sent a letter meanwhile.
@@ -57,13 +73,21 @@ impl Spin {
         if !self.is_allowed || self.short_parks.get() < self.needed.get() {
             return false;
         }
-        let found = (0..LOOKS).any(|_| {
+        if self.answered.get() == MAX_ANSWERED {
+            self.answered.set(0);
+            return false;
+        }
+        let looks = self.lasts().as_nanos().div_ceil(BETWEEN_LOOKS.as_nanos());
+        let found = (0..looks).any(|_| {
             pause();
             home.has_mail()
         });
         let needed = self.needed.get();
         match found {
-            true => self.needed.set(1.max(needed / 2)),
+            true => {
+                self.answered.set(self.answered.get() + 1);
+                self.needed.set(1.max(needed / 2));
+            }
             false => {
                 self.short_parks.set(0);
                 self.needed.set(MAX_NEEDED.min(2 * needed));
@@ -79,13 +103,22 @@ impl Spin {
             ParkEnd::NotParked => home.has_mail(),
             ParkEnd::TimedOutOrSpurious => false,
         };
-        // To be woken takes as long again as a spin.
-        let was_short = is_answered && since.elapsed() < 2 * SPIN;
+        if ended == ParkEnd::Woken {
+            self.note_wake(home.since_unpark());
+        }
+        let was_short = is_answered && since.elapsed() < 2 * self.lasts();
         let short_parks = self.short_parks.get();
         self.short_parks.set(match was_short {
             true => short_parks.saturating_add(1),
             false => short_parks.saturating_sub(1),
         });
+    }
+
+    /// Notes how long a wake took. The first counts whole, and each other an eighth.
+    fn note_wake(&self, took: Duration) {
+        let took = took.min(MAX_WAKE);
+        let wake = self.wake.get().map_or(took, |wake| (7 * wake + took) / 8);
+        self.wake.set(Some(wake));
     }
 }
 
@@ -110,9 +143,20 @@ mod tests {
 
     #[test]
     fn it_lasts_as_long_as_the_docs_say() {
-        assert_eq!(BETWEEN_LOOKS, Duration::from_micros(2));
-        assert_eq!(SPIN, Duration::from_micros(24));
+        let (spin, us) = (Spin::new(true), Duration::from_micros);
+        assert_eq!((BETWEEN_LOOKS, spin.lasts()), (us(2), us(24)));
         assert!(include_str!("executor.rs").contains("24 us"));
+        let lasts = |wake| {
+            spin.note_wake(wake);
+            spin.lasts()
+        };
+        assert_eq!(lasts(us(4)), us(8), "the first counts whole");
+        assert_eq!([lasts(us(4)), lasts(us(12))], [us(8), us(10)]);
+        assert_eq!(
+            lasts(us(5000)),
+            Duration::from_nanos(11_750),
+            "no more than 12"
+        );
     }
 
     fn home_with_mail() -> (Arc<Home>, Inbox) {
@@ -141,6 +185,15 @@ mod tests {
             assert_eq!(spin.needed.get(), needed);
         }
         assert_eq!(spin.short_parks.get(), 8);
+    }
+
+    #[test]
+    fn who_is_answered_again_and_again_parks_now_and_then() {
+        let (spin, (home, _inbox)) = (Spin::new(true), home_with_mail());
+        spin.short_parks.set(1);
+        let found: Vec<bool> = (0..2 * 257).map(|_| spin.finds_mail(&home)).collect();
+        let parks: Vec<usize> = (0..found.len()).filter(|&wait| !found[wait]).collect();
+        assert_eq!(parks, [256, 513]);
     }
 
     #[test]
@@ -177,13 +230,36 @@ mod tests {
         assert!(counts(&home, ParkEnd::Woken));
         spin.short_parks.set(2);
         for left in [1, 0, 0] {
-            spin.note_park(&home, Instant::now() - 2 * SPIN, ParkEnd::Woken);
+            spin.note_park(&home, Instant::now() - 4 * MAX_WAKE, ParkEnd::Woken);
             assert_eq!(spin.short_parks.get(), left, "it was long");
         }
         assert!(!counts(&home, ParkEnd::TimedOutOrSpurious));
         assert!(!counts(&home, ParkEnd::NotParked), "for another reason");
         let (home, _inbox) = home_with_mail();
         assert!(counts(&home, ParkEnd::NotParked));
+    }
+
+    #[test]
+    fn a_wake_is_measured_from_the_unpark_on() {
+        let (spin, (home, inbox)) = (Spin::new(true), Home::new(None));
+        let waker = TaskWaker::new(home.clone());
+        thread::sleep(Duration::from_millis(1));
+        // If this thread loses its processor, the letter is there before the park.
+        let is_woken = || {
+            let since = Instant::now();
+            let waker = waker.clone();
+            let sends = thread::spawn(move || waker.send());
+            let ended = inbox.park(&home, None, || false);
+            sends.join().unwrap();
+            inbox.receive();
+            let took = home.since_unpark();
+            let is_woken = ended == ParkEnd::Woken;
+            assert!(!is_woken || took <= since.elapsed(), "{took:?}");
+            spin.note_park(&home, since, ended);
+            is_woken
+        };
+        assert!((0..1000).any(|_| is_woken()));
+        assert!(spin.wake.get().is_some());
     }
 
     #[test]

@@ -145,13 +145,21 @@ fn number(value: f64) -> String {
 fn machine() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let processors = read("/proc/cpuinfo");
-    let model = processors
-        .lines()
-        .find_map(|line| line.strip_prefix("model name\t: "));
+    let of = |name: &str| {
+        let mut values = processors.lines().filter_map(|line| line.split_once(':'));
+        let value = values.find_map(|(key, value)| (key.trim() == name).then_some(value.trim()));
+        value.unwrap_or("unknown")
+    };
+    // On a virtual machine the name may be that of many processors.
+    let processor = format!(
+        "{} (family {}, model {})",
+        of("model name"),
+        of("cpu family"),
+        of("model")
+    );
     let kernel = read("/proc/sys/kernel/osrelease");
     let cores = available_parallelism().map_or(0, usize::from);
-    let model = model.unwrap_or("unknown processor");
-    format!("{cores} x {model}, Linux {}", kernel.trim())
+    format!("{cores} x {processor}, Linux {}", kernel.trim())
 }
 
 /// Of the thread on which all runtimes and yardsticks run.
