@@ -11,13 +11,56 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
     "[...Array(count).keys()].filter((at) => at < 3 || at % 20 === 0 || (at < 260 && record(at).event !== 'Printed'))");
   const eachStep = (expression) =>
     evaluate(`[${steps}].map((at) => { go(at); return ${expression}; })`);
+  const top = (id) => `Math.round(document.getElementById("${id}").getBoundingClientRect().top)`;
+  const controls = `${top("forward")} + " and " + ${top("scrubber")}`;
+  const marks = "[...document.querySelectorAll('.who')].map((who) => who.textContent)";
+  const rowsOfTasks = "[...document.querySelectorAll('#tasks tr')].map((row) => [row.cells[0].textContent, row.cells[1].textContent])";
+
+  // All that is asked about a step, for to go there takes the time.
+  await resize(1280, 900);
+  await evaluate("scrollTo(0, 0)");
+  const atSteps = await eachStep(`({
+    controls: ${controls},
+    marks: ${marks},
+    rows: ${rowsOfTasks},
+    ready: document.getElementById("ready").textContent,
+    wheel: document.getElementById("wheel").textContent,
+    woken: [...state.tasks.values()]
+      .filter((task) => task.queued && task.stage === "waiting" && ["main", "getter"].includes(label(task.id)))
+      .map((task) => ({ id: task.id, label: label(task.id) })),
+    closures: [...state.tasks.values()]
+      .filter((task) => task.kind === "Blocking" && task.stage === "waiting" && !task.queued && !isReady(task))
+      .map(stateOf),
+    noMarkIsSeen: (() => {
+      const seen = document.getElementById("code").getBoundingClientRect();
+      const marks = [...document.querySelectorAll(".who")].map((who) => who.closest(".line").getBoundingClientRect());
+      return marks.length > 0 && !marks.some((mark) => mark.top >= seen.top && mark.bottom <= seen.bottom) && step;
+    })(),
+    wrongRow: (() => {
+      const of = (id) => [...document.querySelectorAll("#tasks tr")].find((row) => row.cells[0].textContent.split(" ").includes(id));
+      if (state.running && !of(state.running)?.matches(".running")) return "the running task has no row at step " + step;
+      const about = state.tasks.has(record(step).task) ? record(step).task : state.running;
+      if (!about) return "";
+      if (!of(about)) return "the task of step " + step + " has no row";
+      const row = of(about).getBoundingClientRect();
+      const seen = document.getElementById("tasks").getBoundingClientRect();
+      return row.top < seen.top - 1 || row.bottom > seen.bottom + 1 ? "its row is not seen at step " + step : "";
+    })(),
+    wrongButtons: (() => {
+      const does = (button) => button.getAttribute("aria-disabled") !== "true";
+      const wrong = [...document.querySelectorAll("#tasks button")]
+        .filter((button) => does(button) !== (nextPoll(button.dataset.task) !== null))
+        .map((button) => "next of " + button.dataset.task);
+      if (does(poll) !== (nextPoll(null) !== null)) wrong.push("next poll");
+      if (does(wake) !== (wakeOfPoll() !== null && wakeOfPoll() !== step)) wrong.push("wake");
+      return wrong.map((button) => button + " at step " + step);
+    })(),
+  })`);
 
   // ---- a sentence of any length
-  const top = (id) => `Math.round(document.getElementById("${id}").getBoundingClientRect().top)`;
-  for (const [width, height] of [[960, 700], [1280, 900]]) {
-    await resize(width, height);
-    const places = await eachStep(`${top("forward")} + " and " + ${top("scrubber")}`);
-    assert.equal(new Set(places).size, 1, `at ${width} pixels the controls stay where they are: ${[...new Set(places)]}`);
+  await resize(960, 700);
+  for (const places of [atSteps.map(({ controls }) => controls), await eachStep(controls)]) {
+    assert.equal(new Set(places).size, 1, `the controls stay where they are: ${[...new Set(places)]}`);
   }
   await resize(360, 740);
   await evaluate("go([...Array(count).keys()].find((at) => record(at).event === 'Printed')); scrollTo(0, 0)");
@@ -27,13 +70,10 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   await resize(1280, 900);
 
   // ---- a task that is woken
-  const woken = (await eachStep(`[...state.tasks.values()]
-    .filter((task) => task.queued && task.stage === "waiting" && ["main", "getter"].includes(label(task.id)))
-    .map((task) => {
-      const row = [...document.querySelectorAll("#tasks tr")].find((row) => row.textContent.includes(task.id));
-      const marks = [...document.querySelectorAll(".who")].map((who) => who.textContent).filter((who) => who.includes(label(task.id)));
-      return { row: row.cells[1].textContent, marks };
-    })`)).flat();
+  const woken = atSteps.flatMap(({ woken, marks, rows }) => woken.map((task) => ({
+    row: rows.find(([name]) => name.includes(task.id))[1],
+    marks: marks.filter((mark) => mark.includes(task.label)),
+  })));
   assert.ok(woken.length >= 3, `there are some: ${woken.length}`);
   for (const { row, marks } of woken) {
     assert.match(row, /^woken, in the ready queue/);
@@ -41,18 +81,13 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   }
 
   // ---- a task that waits where the page cannot look
-  const boxed = await evaluate(`[...new Set([${steps}].flatMap((at) => {
-    go(at);
-    return [...document.querySelectorAll(".who")].map((who) => who.textContent).filter((who) => who.includes("boxed"));
-  }))]`);
+  const boxed = [...new Set(atSteps.flatMap(({ marks }) => marks.filter((mark) => mark.includes("boxed"))))];
   assert.ok(boxed.some((mark) => /boxed waits for its timer for .*, last seen here/.test(mark)), boxed.join());
   const hasRun = boxed.findIndex((mark) => /boxed is here/.test(mark));
   assert.ok(!boxed.slice(hasRun).some((mark) => /boxed was spawned here/.test(mark)), "a task that has run does not go back");
 
   // ---- a closure
-  const closures = (await eachStep(`[...state.tasks.values()]
-    .filter((task) => task.kind === "Blocking" && task.stage === "waiting" && !task.queued && !isReady(task))
-    .map((task) => stateOf(task) + "; " + [...document.querySelectorAll(".who")].map((who) => who.textContent).join())`)).flat();
+  const closures = atSteps.flatMap(({ closures, marks }) => closures.map((state) => `${state}; ${marks}`));
   assert.ok(closures.length > 0 && closures.every((closure) =>
     /^waiting until it has run on another thread; .*closure in busy was handed to the thread pool here/.test(closure)), closures.join());
 
@@ -76,30 +111,15 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
 
   // ---- a panic
   await evaluate("go([...Array(count).keys()].find((at) => record(at).event === 'Panicked'))");
-  const panics = await evaluate("[...document.querySelectorAll('.who')].map((who) => who.textContent).join()");
+  const panics = (await evaluate(marks)).join();
   assert.match(panics, /bomb panicked; it was spawned here/);
 
   // ---- a mark is seen
-  const unseen = await eachStep(`(() => {
-    const seen = document.getElementById("code").getBoundingClientRect();
-    const marks = [...document.querySelectorAll(".who")].map((who) => who.closest(".line").getBoundingClientRect());
-    return marks.length > 0 && !marks.some((mark) => mark.top >= seen.top && mark.bottom <= seen.bottom) && step;
-  })()`);
-  assert.deepEqual(unseen.filter((step) => step !== false), [], "of the marked lines one is always seen");
+  assert.deepEqual(atSteps.map(({ noMarkIsSeen }) => noMarkIsSeen).filter((step) => step !== false), [],
+    "of the marked lines one is always seen");
 
   // ---- more tasks than rows
-  await evaluate("scrollTo(0, 0)");
-  const rows = await eachStep(`(() => {
-    const of = (id) => [...document.querySelectorAll("#tasks tr")].find((row) => row.cells[0].textContent.split(" ").includes(id));
-    if (state.running && !of(state.running)?.matches(".running")) return "the running task has no row at step " + step;
-    const about = state.tasks.has(record(step).task) ? record(step).task : state.running;
-    if (!about) return "";
-    if (!of(about)) return "the task of step " + step + " has no row";
-    const row = of(about).getBoundingClientRect();
-    const seen = document.getElementById("tasks").getBoundingClientRect();
-    return row.top < seen.top - 1 || row.bottom > seen.bottom + 1 ? "its row is not seen at step " + step : "";
-  })()`);
-  assert.deepEqual(rows.filter((row) => row), []);
+  assert.deepEqual(atSteps.map(({ wrongRow }) => wrongRow).filter((wrong) => wrong), []);
   await resize(1280, 540);
   // The browser would make up for what grows above.
   await evaluate("document.documentElement.style.overflowAnchor = 'none'; scrollTo(0, 200)");
@@ -107,30 +127,30 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   await resize(1280, 900);
 
   // ---- what a timer is for
-  const shownAt = (steps, id) => evaluate(`[...new Set([${steps}].map((at) => { go(at); return ${id}; }))]`);
-  const rowsOf = (name) => shownAt(steps, `[...document.querySelectorAll("#tasks tr")]
-    .filter((row) => row.cells[0].textContent.includes("${name}")).map((row) => row.cells[1].textContent).join()`);
-  const getters = (await rowsOf("getter")).join("\n");
+  const shown = (what) => [...new Set(atSteps.map(what))].join("\n");
+  const rowsOf = (name) => shown(({ rows }) => rows.filter(([of]) => of.includes(name)).map(([, state]) => state).join());
+  const getters = rowsOf("getter");
   assert.match(getters, /waiting for a future that is not watchglass's and its time limit at 1\.051\ss/);
-  const mains = (await rowsOf("busy")).join("\n");
+  const mains = rowsOf("busy");
   assert.match(mains, /waiting for its timer for 60\.000\ss and its time limit at 0\.050\ss/);
   assert.match(mains, /waiting for its timer for the tick at 1\.052\ss/);
   // At each of its own steps: of those behind the first ones only a few are among the others.
   const ownRows = async (name) => {
     const own = await evaluate(`[...Array(count).keys()].filter((at) => record(at).task === taskCalled("${name}"))`);
-    return shownAt(own, `[...document.querySelectorAll("#tasks tr")]
-      .filter((row) => row.cells[0].textContent.includes("${name}")).map((row) => row.cells[1].textContent).join()`);
+    const at = await evaluate(`[${own}].map((at) => { go(at); return ${rowsOfTasks}; })`);
+    const rows = at.flatMap((rows) => rows.filter(([of]) => of.includes(name)).map(([, state]) => state));
+    return [...new Set(rows)].filter((row) => row.startsWith("waiting")).join("\n");
   };
-  const picky = (await ownRows("picky")).filter((row) => row.startsWith("waiting")).join("\n");
+  const picky = await ownRows("picky");
   assert.match(picky, / any task of its set to end and /);
   assert.doesNotMatch(picky, /any task.*any task/, "what is polled again and again is named once");
   assert.match(picky, / and 6 more$/m, "and not all are");
-  const joiner = (await ownRows("joiner")).filter((row) => row.startsWith("waiting")).join("\n");
+  const joiner = await ownRows("joiner");
   assert.match(joiner, /^waiting for 2 joined futures$/m);
   assert.doesNotMatch(joiner, /futures? and/, "joins that look the same are not taken for one");
-  const ready = (await shownAt(steps, `document.getElementById("ready").textContent`)).join("\n");
+  const ready = shown(({ ready }) => ready);
   assert.match(ready, /its time limit at 0\.050\ss was reached/);
-  const wheel = (await shownAt(steps, `document.getElementById("wheel").textContent`)).join("\n");
+  const wheel = shown(({ wheel }) => wheel);
   assert.match(wheel, /timer 1, a time limit, wakes busy #0 at 0\.050\ss: level/);
   assert.match(wheel, /, for a tick, wakes busy #0 at 1\.052\ss: level/);
   await evaluate("go(0)");
@@ -210,16 +230,7 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   await evaluate("document.activeElement.blur()");
 
   // ---- buttons that would do nothing
-  const idle = await eachStep(`(() => {
-    const does = (button) => button.getAttribute("aria-disabled") !== "true";
-    const wrong = [...document.querySelectorAll("#tasks button")]
-      .filter((button) => does(button) !== (nextPoll(button.dataset.task) !== null))
-      .map((button) => "next of " + button.dataset.task);
-    if (does(poll) !== (nextPoll(null) !== null)) wrong.push("next poll");
-    if (does(wake) !== (wakeOfPoll() !== null && wakeOfPoll() !== step)) wrong.push("wake");
-    return wrong.map((button) => button + " at step " + step);
-  })()`);
-  assert.deepEqual(idle.flat(), [], "a button says whether it does something");
+  assert.deepEqual(atSteps.flatMap(({ wrongButtons }) => wrongButtons), [], "a button says whether it does something");
 
   // ---- keys
   await evaluate("go(2)");
@@ -242,7 +253,7 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   await evaluate("document.activeElement.blur()");
 
   // ---- the slider
-  const shown = await evaluate(`new Promise((done) => {
+  const dragged = await evaluate(`new Promise((done) => {
     let shows = 0;
     const before = show;
     show = () => { shows += 1; before(); };
@@ -252,7 +263,7 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
     }
     requestAnimationFrame(() => requestAnimationFrame(() => { show = before; done([step, shows]); }));
   })`);
-  assert.deepEqual(shown, [99, 1], "a slider that is dragged fast leads to where it is, once a frame");
+  assert.deepEqual(dragged, [99, 1], "a slider that is dragged fast leads to where it is, once a frame");
 
   // ---- narrow windows
   await resize(360, 740);
@@ -269,17 +280,20 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   for (const [width, height] of [[1280, 1000], [1920, 1080], [1300, 900], [1366, 768], [1280, 720], [1300, 600]]) {
     await resize(width, height);
     await evaluate("document.getElementById('panels').scrollTop = 0");
-    const printedAt = await eachStep(top("printed-title"));
-    assert.equal(new Set(printedAt).size, 1, `whatever the lists above it do: ${[...new Set(printedAt)]}`);
+    const looks = await eachStep(`({
+      printedAt: ${top("printed-title")},
+      scrolled: [...document.querySelectorAll("#panels, .column")].some((it) => it.scrollHeight > it.clientHeight) && step,
+    })`);
+    const printedAt = new Set(looks.map(({ printedAt }) => printedAt));
+    assert.equal(printedAt.size, 1, `whatever the lists above it do: ${[...printedAt]}`);
     const [panels, printed, ...bottoms] = await evaluate(`[
       ...["panels", "printed"].map((id) => document.getElementById(id).clientHeight),
       ...["panels", "tasks-panel", "printed-panel"].map((id) => Math.round(document.getElementById(id).getBoundingClientRect().bottom)),
     ]`);
     assert.ok(printed > panels / 5, `at ${width} by ${height} what was printed has a share: ${printed} of ${panels}`);
     assert.equal(new Set(bottoms).size, 1, `at ${width} by ${height} nothing is left blank below a panel: ${bottoms}`);
-    const scrolled = await eachStep(`[...document.querySelectorAll("#panels, .column")]
-      .some((it) => it.scrollHeight > it.clientHeight) && step`);
-    assert.deepEqual(scrolled.filter((step) => step !== false), [], `at ${width} by ${height} only the lists scroll`);
+    assert.deepEqual(looks.map(({ scrolled }) => scrolled).filter((step) => step !== false), [],
+      `at ${width} by ${height} only the lists scroll`);
   }
   for (let height = 545; height < 800; height += 15) {
     await resize(1280, height);
@@ -306,8 +320,8 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   await evaluate("scrollTo(0, 0)");
   const [x, y] = await edge();
   await drag([x, y], [x, y + 150]);
-  const [, dragged] = await edge();
-  assert.ok(dragged > y + 120, `its edge follows the mouse, from ${y} to ${dragged}`);
+  const [, after] = await edge();
+  assert.ok(after > y + 120, `its edge follows the mouse, from ${y} to ${after}`);
 
   // ---- on paper
   await media("print");
