@@ -9,8 +9,9 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   // Not all of them: of the lines that are printed, and of the many tasks at the end, a few are like the rest.
   const steps = await evaluate(
     "[...Array(count).keys()].filter((at) => at < 3 || at % 20 === 0 || (at < 260 && record(at).event !== 'Printed'))");
-  const eachStep = (expression) =>
+  const eachOf = (steps, expression) =>
     evaluate(`[${steps}].map((at) => { go(at); return ${expression}; })`);
+  const eachStep = (expression) => eachOf(steps, expression);
   const top = (id) => `Math.round(document.getElementById("${id}").getBoundingClientRect().top)`;
   const controls = `${top("forward")} + " and " + ${top("scrubber")}`;
   const marks = "[...document.querySelectorAll('.who')].map((who) => who.textContent)";
@@ -137,8 +138,7 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   // At each of its own steps: of those behind the first ones only a few are among the others.
   const ownRows = async (name) => {
     const own = await evaluate(`[...Array(count).keys()].filter((at) => record(at).task === taskCalled("${name}"))`);
-    const at = await evaluate(`[${own}].map((at) => { go(at); return ${rowsOfTasks}; })`);
-    const rows = at.flatMap((rows) => rows.filter(([of]) => of.includes(name)).map(([, state]) => state));
+    const rows = (await eachOf(own, rowsOfTasks)).flatMap((rows) => rows.filter(([of]) => of.includes(name)).map(([, state]) => state));
     return [...new Set(rows)].filter((row) => row.startsWith("waiting")).join("\n");
   };
   const picky = await ownRows("picky");
@@ -280,7 +280,7 @@ await withPage(browser, page, "", async ({ evaluate, press, drag, resize, media,
   for (const [width, height] of [[1280, 1000], [1920, 1080], [1300, 900], [1366, 768], [1280, 720], [1300, 600]]) {
     await resize(width, height);
     await evaluate("document.getElementById('panels').scrollTop = 0");
-    const looks = await eachStep(`({
+    const looks = await eachOf(steps.filter((_, at) => at % 3 === 0), `({
       printedAt: ${top("printed-title")},
       scrolled: [...document.querySelectorAll("#panels, .column")].some((it) => it.scrollHeight > it.clientHeight) && step,
     })`);
