@@ -12,19 +12,3 @@ pub(crate) fn lower() {
     // 1 ns is the least: 0 stands for the default. A kernel that refuses leaves sleeps as they were.
     let _ = set_current_timer_slack(Some(NonZeroU64::MIN));
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn an_executor_lowers_the_slack_of_its_thread_and_of_no_other() {
-        let slack_ns = || rustix::thread::current_timer_slack().unwrap();
-        let before_ns = slack_ns();
-        std::thread::spawn(move || {
-            let _executor = crate::Executor::new();
-            assert_eq!(slack_ns(), 1);
-        })
-        .join()
-        .unwrap();
-        assert_eq!(slack_ns(), before_ns);
-    }
-}
