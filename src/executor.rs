@@ -71,9 +71,9 @@ const MAX_POLLS_A_TURN: usize = 64;
 ///
 /// While nothing is ready the thread is parked. If another thread has soon ended such a wait, the next answer may come
 /// as soon. Only then does the next wait begin with a spin. It lasts twice as long as it takes to wake this thread from
-/// a park, which is measured, and at most 24 us; and a wait was short if it was no longer than two such spins. After
-/// each spin in vain, it takes twice as many short waits as before (256 at most) until the executor spins again. So a
-/// thread that always answers within a spin hardly lets the executor sleep. The executor never spins if a deadline is as
+/// a park, which is measured, and at most 24 us; and a wait was short if a spin would have been answered in its place.
+/// After each spin in vain, it takes twice as many short waits as before (256 at most) until the executor spins again.
+/// So a thread that always answers within a spin hardly lets the executor sleep. The executor never spins if a deadline is as
 /// near as a spin is long, if somebody observes (an observer sees every wait as a park), or if
 /// [`Builder::spin`](crate::Builder::spin) forbids it.
 ///

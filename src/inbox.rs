@@ -106,19 +106,15 @@ impl Home {
     fn unpark(&self) {
         fence(Ordering::SeqCst);
         if self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::Release) {
-            self.unparked_at_ns.store(self.now_ns(), Ordering::Relaxed);
+            let at_ns = self.made_at.elapsed().as_nanos() as u64;
+            self.unparked_at_ns.store(at_ns, Ordering::Relaxed);
             self.thread.unpark();
         }
     }
 
-    fn now_ns(&self) -> u64 {
-        self.made_at.elapsed().as_nanos() as u64
-    }
-
-    /// How long ago the thread was unparked: after a park that this has ended, how long it took until the thread ran.
-    pub(crate) fn since_unpark(&self) -> Duration {
-        let unparked_at_ns = self.unparked_at_ns.load(Ordering::Relaxed);
-        Duration::from_nanos(self.now_ns().saturating_sub(unparked_at_ns))
+    /// When the thread was unparked last.
+    pub(crate) fn unparked_at(&self) -> Instant {
+        self.made_at + Duration::from_nanos(self.unparked_at_ns.load(Ordering::Relaxed))
     }
 
     /// True if the executor should look into its inbox.
